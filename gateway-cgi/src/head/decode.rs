@@ -1,0 +1,245 @@
+//! The header block of a program, read in pieces as they come (RFC 3875 §6.3).
+//!
+//! Holds lines and fields; what the whole block means is decided in `kind`. Sans-IO.
+
+use gateway_spec::Headers;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
+
+use super::HeadError;
+use super::error::excerpt;
+use super::kind::{self, CgiFields, ProgramHead, classify};
+
+/// How much header block a decoder takes (CGI-183).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the whole block with its line ends. Default 64 KiB: four times what nginx and httpd take from a
+    /// program by default, and still nothing to a server.
+    pub max_head_bytes: usize,
+    /// Fields of the block. Default 200: an application that sets many cookies has some dozens.
+    pub max_fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_head_bytes: 64 * 1024, max_fields: 200 }
+    }
+}
+
+/// What [`Decoder::receive`] found.
+#[derive(Debug, Clone)]
+pub enum Decoded {
+    /// All input was taken, and the block goes on.
+    NeedMore,
+    /// The block is complete.
+    Head {
+        /// What it says.
+        head: Box<ProgramHead>,
+        /// How many bytes of the last input belong to it; the body starts there.
+        consumed: usize,
+    },
+}
+
+/// Reads one header block.
+///
+/// Takes LF and CRLF, also mixed (CGI-143), and what is left of a line until its end comes: never more than
+/// [`Limits::max_head_bytes`] in all.
+///
+/// # Examples
+/// ```
+/// use gateway_cgi::head::{Decoded, Decoder, ResponseKind};
+///
+/// let mut decoder = Decoder::new();
+/// assert!(matches!(decoder.receive(b"Content-Ty")?, Decoded::NeedMore));
+/// let input = b"pe: text/plain\n\nHello";
+/// let Decoded::Head { head, consumed } = decoder.receive(input)? else { panic!("the blank line has come") };
+/// assert_eq!((head.status.as_u16(), head.kind), (200, ResponseKind::Document));
+/// assert_eq!(&input[consumed..], b"Hello");
+/// # Ok::<(), gateway_cgi::head::HeadError>(())
+/// ```
+///
+/// Source: RFC 3875 §6.3.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    limits: Limits,
+    /// The start of a line whose end has not come.
+    partial: Vec<u8>,
+    received: usize,
+    line: usize,
+    fields: usize,
+    cgi: CgiFields,
+    headers: Headers,
+}
+
+impl Decoder {
+    /// A decoder with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A decoder with limits of your own.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Takes the next bytes of the program's output.
+    ///
+    /// After [`Decoded::Head`] the decoder is as new, with the same limits.
+    ///
+    /// # Errors
+    /// The first rule that the block breaks. The decoder must not be used again: the rest of the output means nothing.
+    pub fn receive(&mut self, input: &[u8]) -> Result<Decoded, HeadError> {
+        self.refuse_status_line(input)?;
+        let mut rest = input;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            self.count(line.len() + 1)?;
+            let complete = if self.partial.is_empty() {
+                self.line(line)?
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.line(&whole)?
+            };
+            if complete {
+                let limits = self.limits;
+                let Self { cgi, headers, .. } = std::mem::replace(self, Self::with_limits(limits));
+                let head = Box::new(classify(cgi, headers)?);
+                return Ok(Decoded::Head { head, consumed: input.len() - rest.len() });
+            }
+        }
+        self.count(rest.len())?;
+        self.partial.extend_from_slice(rest);
+        Ok(Decoded::NeedMore)
+    }
+
+    /// Says what it means that the output ended before the block did.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_cgi::head::{Decoder, HeadError};
+    ///
+    /// assert_eq!(Decoder::new().end_of_output(), HeadError::Empty);
+    /// ```
+    #[must_use]
+    pub fn end_of_output(&self) -> HeadError {
+        match self.received {
+            0 => HeadError::Empty,
+            received => HeadError::Truncated { received },
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn partial_len(&self) -> usize {
+        self.partial.len()
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), HeadError> {
+        self.received = self.received.saturating_add(bytes);
+        let limit = self.limits.max_head_bytes;
+        if self.received > limit { Err(HeadError::TooLong { limit }) } else { Ok(()) }
+    }
+
+    /// CGI-95: guessing NPH from the output is a server's quirk; NPH is marked by configuration.
+    fn refuse_status_line(&self, input: &[u8]) -> Result<(), HeadError> {
+        let mark = b"HTTP/";
+        let is_status_line = self.line == 0 && self.partial.iter().chain(input).take(mark.len()).eq(mark);
+        if is_status_line { Err(HeadError::StatusLine) } else { Ok(()) }
+    }
+
+    /// Takes one line without its LF; answers whether it was the blank one.
+    fn line(&mut self, line: &[u8]) -> Result<bool, HeadError> {
+        self.line += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match line.first() {
+            None => return Ok(true),
+            Some(b' ' | b'\t') => return Err(HeadError::Folded { line: self.line }),
+            Some(_) => {}
+        }
+        self.fields += 1;
+        if self.fields > self.limits.max_fields {
+            return Err(HeadError::TooManyFields { limit: self.limits.max_fields });
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            return Err(HeadError::NoColon { line: self.line, start: excerpt(line) });
+        };
+        let (name, value) = line.split_at(colon);
+        let name =
+            HeaderName::from_bytes(name).map_err(|_| HeadError::Name { line: self.line, start: excerpt(name) })?;
+        self.field(name, trim(value.get(1..).unwrap_or_default()))?;
+        Ok(false)
+    }
+
+    fn field(&mut self, name: HeaderName, bytes: &[u8]) -> Result<(), HeadError> {
+        let line = self.line;
+        let is_control = |byte: &&u8| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f;
+        if let Some(byte) = bytes.iter().find(is_control) {
+            return Err(HeadError::Value { line, byte: *byte });
+        }
+        // Bytes above 0x7e are kept as they are (CGI-55); the check above is all that HeaderValue asks for.
+        let value = HeaderValue::from_bytes(bytes).map_err(|_| HeadError::Value { line, byte: 0 })?;
+        if name == TRANSFER_ENCODING {
+            return Err(HeadError::TransferEncoding { line });
+        }
+        if name == "status" {
+            return self.status(bytes);
+        }
+        let cgi = &mut self.cgi;
+        if name == CONTENT_TYPE || name == LOCATION {
+            // CGI-123: a NULL value is a field that was not sent. Fields of HTTP keep theirs, where it may mean much.
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            once(line, "Content-Type", name == CONTENT_TYPE && cgi.content_type)?;
+            once(line, "Location", name == LOCATION && cgi.location.is_some())?;
+            cgi.content_type |= name == CONTENT_TYPE;
+            if name == LOCATION {
+                cgi.location = Some(value.clone());
+            }
+        } else if name == CONTENT_LENGTH {
+            once(line, "Content-Length", cgi.content_length.is_some())?;
+            cgi.content_length = Some(kind::content_length(bytes, line)?);
+        } else {
+            cgi.others = true;
+        }
+        if !kind::is_hop_by_hop(&name) && !kind::is_extension(&name) {
+            self.headers.push(name, value);
+        }
+        Ok(())
+    }
+
+    /// `Status: NNN`, with or without a space and a reason (CGI-127).
+    fn status(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        let line = self.line;
+        if value.is_empty() {
+            return Ok(());
+        }
+        once(line, "Status", self.cgi.status.is_some())?;
+        let malformed = || HeadError::Status { line, start: excerpt(value) };
+        let (digits, reason) = value.split_at_checked(3).ok_or_else(malformed)?;
+        if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(|byte| *byte != b' ') {
+            return Err(malformed());
+        }
+        let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        // CGI-182: 1xx is no answer, and a code beyond 599 has no meaning that a client could know.
+        let status = StatusCode::from_u16(code).ok().filter(|_| (200..=599).contains(&code));
+        self.cgi.status = Some(status.ok_or(HeadError::StatusRange { code })?);
+        Ok(())
+    }
+}
+
+/// The value without the spaces and tabs around it (RFC 9110 §5.5, OWS); a CR stays, to be refused.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// CGI-120: each CGI field at most once.
+fn once(line: usize, field: &'static str, seen: bool) -> Result<(), HeadError> {
+    if seen { Err(HeadError::Duplicate { line, field }) } else { Ok(()) }
+}
