@@ -1,0 +1,58 @@
+//! Listening sockets that whoever started us has left open: descriptor 0, or systemd's from 3 on.
+//!
+//! Holds finding and duplicating them. Does not decide what is served on them.
+
+use rustix::process::{PidfdFlags, PidfdGetfdFlags};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Is this descriptor a listening socket?
+///
+/// FastCGI 1.0 §2.2 (FCGI-3) asks whether `getpeername` fails with ENOTCONN. SO_ACCEPTCONN asks the same and is not taken
+/// in by a socket that was never connected.
+pub fn is_listening_socket(fd: impl AsFd) -> bool {
+    rustix::net::sockopt::socket_acceptconn(fd).unwrap_or(false)
+}
+
+/// A duplicate of descriptor 0, if it is a listening socket.
+///
+/// A closed descriptor 0 answers `None`: the standard library opens /dev/null in its place before `main`.
+///
+/// # Errors
+/// What the system says when it cannot be duplicated.
+pub fn inherited_stdin() -> io::Result<Option<OwnedFd>> {
+    let stdin = io::stdin();
+    if !is_listening_socket(stdin.as_fd()) {
+        return Ok(None);
+    }
+    stdin.as_fd().try_clone_to_owned().map(Some)
+}
+
+/// Duplicates of the sockets that systemd passed (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)); empty if it passed none.
+///
+/// # Errors
+/// What the system says when one cannot be duplicated.
+pub fn systemd_sockets() -> io::Result<Vec<OwnedFd>> {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
+    if number("LISTEN_PID") != Some(std::process::id()) {
+        return Ok(Vec::new());
+    }
+    let count = number("LISTEN_FDS").unwrap_or(0).min(MAX_PASSED);
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    // The one way to a descriptor by its number that needs no unsafe code: ask for it as for another process's.
+    let this = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    (FIRST_PASSED..FIRST_PASSED + count)
+        .map(|number| {
+            let number = i32::try_from(number).map_err(io::Error::other)?;
+            Ok(rustix::process::pidfd_getfd(&this, number, PidfdGetfdFlags::empty())?)
+        })
+        .collect()
+}
+
+/// SD_LISTEN_FDS_START
+const FIRST_PASSED: u32 = 3;
+
+/// No sane unit passes more; a wild number in the environment must not cost more than this.
+const MAX_PASSED: u32 = 256;

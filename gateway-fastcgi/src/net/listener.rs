@@ -1,0 +1,243 @@
+//! A listening socket: bound here, or taken over from whoever started us.
+//!
+//! Holds binding with its care for socket files, and accepting. Does not hold the accept loop.
+
+use super::{Address, Peer, Stream, is_listening_socket};
+use rustix::fs::{FileType, Mode, Stat};
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+
+/// How to bind a [`Listener`].
+///
+/// # Examples
+/// ```
+/// use gateway_fastcgi::net::ListenOptions;
+///
+/// let options = ListenOptions::default().unix_mode(0o660).backlog(64);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone)]
+pub struct ListenOptions {
+    unix_mode: u32,
+    backlog: i32,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { unix_mode: 0o600, backlog: 1024 }
+    }
+}
+
+impl ListenOptions {
+    /// Permissions of a socket file. Default 0600: FastCGI has no authentication, whoever can connect can ask for
+    /// anything (FCGI-133).
+    #[must_use]
+    pub fn unix_mode(mut self, mode: u32) -> Self {
+        self.unix_mode = mode & 0o777;
+        self
+    }
+
+    /// How many connections may wait to be accepted. Default 1024; the system may cut it (`somaxconn`).
+    #[must_use]
+    pub fn backlog(mut self, connections: u16) -> Self {
+        self.backlog = i32::from(connections);
+        self
+    }
+}
+
+/// A socket that accepts connections.
+///
+/// A socket file that was bound here is removed on drop, if it is still the same file.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Kind,
+    address: Address,
+    /// Held for its drop.
+    _file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds `address` and listens.
+    ///
+    /// A socket file that is in the way is removed only when nobody answers on it. The file has its permissions from the
+    /// moment it appears. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] when somebody listens there or the file is no socket; otherwise what the system says.
+    pub async fn bind(address: &Address, options: &ListenOptions) -> io::Result<Self> {
+        match address {
+            Address::Unix(path) => bind_unix(path, options),
+            Address::Tcp { host, port } => {
+                let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+                for candidate in tokio::net::lookup_host((host.as_str(), *port)).await? {
+                    match bind_tcp(candidate, options) {
+                        Ok(listener) => return Ok(listener),
+                        Err(e) => last = e,
+                    }
+                }
+                Err(last)
+            }
+        }
+    }
+
+    /// Takes over a listening socket that another process has opened.
+    ///
+    /// The socket is set to non-blocking, which every process that shares it will notice. Its file, if any, is left alone.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] when it is no listening stream socket over TCP or UNIX.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        if !is_listening_socket(&fd) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "descriptor is no listening socket"));
+        }
+        let socket = Socket::from(fd);
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        if let Some(tcp) = local.as_socket() {
+            let socket = Kind::Tcp(TcpListener::from_std(socket.into())?);
+            return Ok(Self { socket, address: tcp.into(), _file: None });
+        }
+        if local.domain() != Domain::UNIX {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "socket is neither TCP nor UNIX"));
+        }
+        let address = Address::Unix(local.as_pathname().map(Path::to_owned).unwrap_or_default());
+        Ok(Self { socket: Kind::Unix(UnixListener::from_std(socket.into())?), address, _file: None })
+    }
+
+    /// Where it listens; a port of 0 has become the real one. The path of an unnamed UNIX socket is empty.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for a connection. Nothing is lost if the future is dropped. TCP connections send small segments at once.
+    ///
+    /// # Errors
+    /// What the system says; [`AcceptTrouble::of`] tells whether to go on.
+    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.socket {
+            Kind::Unix(socket) => socket.accept().await.map(|(stream, _)| (stream.into(), Peer::Unix)),
+            Kind::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                // A peer that is gone already is found out by the first read; it is no trouble of the listener.
+                let _ = stream.set_nodelay(true);
+                Ok((stream.into(), Peer::Tcp(peer)))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Kind::Tcp(socket) => socket.as_fd(),
+            Kind::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// What a failed accept means for the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptTrouble {
+    /// This one connection was lost before it was accepted: accept the next at once.
+    Connection,
+    /// Descriptors or memory are used up: wait a little, then go on.
+    Exhausted,
+    /// The listener itself is broken: stop.
+    Listener,
+}
+
+impl AcceptTrouble {
+    /// Sorts an error of [`Listener::accept`] (accept(2), "Error handling").
+    pub fn of(error: &io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Self::Exhausted,
+            Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT) => Self::Listener,
+            _ => Self::Connection,
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr, options: &ListenOptions) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    listen(&socket, options)?;
+    let socket = TcpListener::from_std(socket.into())?;
+    let address = socket.local_addr()?.into();
+    Ok(Listener { socket: Kind::Tcp(socket), address, _file: None })
+}
+
+fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<Listener> {
+    remove_stale(path)?;
+    let mode = Mode::from_raw_mode(options.unix_mode);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Linux gives the new file the mode of the unbound socket, less the umask: at no time is it wider than asked for.
+    rustix::fs::fchmod(&socket, mode)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::made(path)?;
+    // Puts back what the umask took.
+    rustix::fs::chmod(path, mode)?;
+    listen(&socket, options)?;
+    let socket = Kind::Unix(UnixListener::from_std(socket.into())?);
+    Ok(Listener { socket, address: Address::unix(path), _file: Some(file) })
+}
+
+fn listen(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.listen(options.backlog)
+}
+
+/// Removes a socket file that a dead process has left.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match rustix::fs::lstat(path) {
+        Ok(found) => found,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "a file that is no socket is in the way"));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(e),
+        _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process answers on this socket")),
+    }
+}
+
+/// The file of a bound UNIX socket; removes it on drop unless somebody has replaced it.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn made(path: &Path) -> io::Result<Self> {
+        let identity = identity(&rustix::fs::lstat(path)?);
+        Ok(Self { path: std::path::absolute(path)?, identity })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if rustix::fs::lstat(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(found: &Stat) -> (u64, u64) {
+    (found.st_dev, found.st_ino)
+}

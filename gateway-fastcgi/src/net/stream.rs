@@ -1,0 +1,255 @@
+//! One connection, TCP or UNIX.
+//!
+//! Holds readiness, attempts, and the small loops over them. All of it works through `&self`, so one task may read
+//! while another writes, and blocking code may borrow the connection. Does not hold buffers or timeouts.
+
+use super::Address;
+use bytes::BufMut;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected stream socket.
+///
+/// `try_*` never wait: they answer [`io::ErrorKind::WouldBlock`], and then [`Stream::readable`] or [`Stream::writable`]
+/// tells when to try again. Dropping closes.
+#[derive(Debug)]
+pub struct Stream(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Calls one method on whichever socket it is.
+macro_rules! either {
+    ($stream:expr, $socket:ident => $call:expr) => {
+        match &$stream.0 {
+            Kind::Tcp($socket) => $call,
+            Kind::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Connects to `address`; a host name is resolved first and its addresses are tried in turn.
+    ///
+    /// # Errors
+    /// What the system says. There is no time limit here.
+    pub async fn connect(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Unix(path) => UnixStream::connect(path).await.map(Self::from),
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(stream.into())
+            }
+        }
+    }
+
+    /// Two connected UNIX sockets.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        UnixStream::pair().map(|(one, two)| (one.into(), two.into()))
+    }
+
+    /// Waits until something may be read, or the peer has closed.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub async fn readable(&self) -> io::Result<()> {
+        either!(self, socket => socket.readable().await)
+    }
+
+    /// Waits until something may be written.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub async fn writable(&self) -> io::Result<()> {
+        either!(self, socket => socket.writable().await)
+    }
+
+    /// [`Stream::readable`] for hand-written futures; only the last waker is kept.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, socket => socket.poll_read_ready(cx))
+    }
+
+    /// [`Stream::writable`] for hand-written futures; only the last waker is kept.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, socket => socket.poll_write_ready(cx))
+    }
+
+    /// Reads what is there; 0 means the peer will send no more.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing is there; otherwise what the system says.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => socket.try_read(buffer))
+    }
+
+    /// Reads what is there into the spare room of `buffer`; 0 means end, or no room.
+    ///
+    /// # Errors
+    /// As [`Stream::try_read`].
+    pub fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        either!(self, socket => socket.try_read_buf(buffer))
+    }
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing fits; otherwise what the system says.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, socket => socket.try_write(bytes))
+    }
+
+    /// Writes what fits of several slices, in order.
+    ///
+    /// # Errors
+    /// As [`Stream::try_write`].
+    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, socket => socket.try_write_vectored(slices))
+    }
+
+    /// Waits for bytes and reads them; 0 means the peer will send no more. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.try_read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// [`Stream::read`] into the spare room of `buffer`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        loop {
+            match self.try_read_buf(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// What the system says; how much went out before is not told.
+    pub async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_vectored(&mut [IoSlice::new(bytes)]).await
+    }
+
+    /// Writes all slices in order, in as few calls as the socket lets it. The slices are used up.
+    ///
+    /// # Errors
+    /// What the system says; how much went out before is not told.
+    pub async fn write_all_vectored(&self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match self.try_write_vectored(slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => IoSlice::advance_slices(&mut slices, n),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written; reading goes on.
+    ///
+    /// # Errors
+    /// What the system says, such as that the peer is gone already.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(self, rustix::net::Shutdown::Write)?)
+    }
+
+    /// Sends small TCP segments at once; does nothing on a UNIX socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match &self.0 {
+            Kind::Tcp(socket) => socket.set_nodelay(nodelay),
+            Kind::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    /// What the system says, such as that a TCP peer has gone.
+    pub fn peer(&self) -> io::Result<Peer> {
+        match &self.0 {
+            Kind::Tcp(socket) => socket.peer_addr().map(Peer::Tcp),
+            Kind::Unix(_) => Ok(Peer::Unix),
+        }
+    }
+
+    /// The TCP address at this end; `None` on a UNIX socket.
+    pub fn local_tcp(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Tcp(socket) => socket.local_addr().ok(),
+            Kind::Unix(_) => None,
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(socket: TcpStream) -> Self {
+        Self(Kind::Tcp(socket))
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(socket: UnixStream) -> Self {
+        Self(Kind::Unix(socket))
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        either!(self, socket => socket.as_fd())
+    }
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A process on this machine.
+    Unix,
+    /// A TCP address.
+    Tcp(SocketAddr),
+}
+
+impl Peer {
+    /// The peer's IP address, a v4-mapped IPv6 address as IPv4; `None` on a UNIX socket.
+    pub fn ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Self::Unix => None,
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix => f.write_str("unix"),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
