@@ -1,0 +1,210 @@
+//! The driver of the asynchronous form: the same rules, the same events, polled instead of pulled.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{AsyncResponse, BodyStream, BoxFuture, DynAsyncApplication, InputStream};
+use crate::exchange::{LengthGuard, StoredHead, check, error_page};
+use crate::{AppError, Environ, Event, Failure};
+
+/// One request on its way through an asynchronous application, turned into [`Event`]s.
+///
+/// Dropping it drops the application's future or body, which is how it learns that the client has gone.
+///
+/// # Examples
+/// ```
+/// # async fn serve(app: std::sync::Arc<dyn gateway_spec::DynAsyncApplication>) {
+/// use gateway_spec::{AsyncExchange, Environ, Event, InputStream};
+/// let mut exchange = AsyncExchange::call(&*app, Environ::example("GET", "/"), InputStream::empty());
+/// loop {
+///     match exchange.next().await {
+///         Event::Head(head) => println!("{}", head.status),
+///         Event::Chunk(chunk) => println!("{} bytes", chunk.len()),
+///         Event::Nothing => {}
+///         Event::End | Event::Abort => break,
+///     }
+/// }
+/// # }
+/// ```
+pub struct AsyncExchange<'a> {
+    state: State<'a>,
+    head_request: bool,
+    pending: Option<Bytes>,
+    length: LengthGuard,
+    failure: Option<Failure>,
+}
+
+enum State<'a> {
+    /// The application is still to answer.
+    Calling(BoxFuture<'a, Result<AsyncResponse, AppError>>),
+    /// It answered; the head waits for the first piece.
+    Head(Option<StoredHead>, BodyStream),
+    Body(BodyStream),
+    End,
+    Abort,
+}
+
+impl<'a> AsyncExchange<'a> {
+    /// Calls `app`; it runs when the exchange is polled.
+    pub fn call(app: &'a (impl DynAsyncApplication + ?Sized), environ: Environ, input: InputStream) -> Self {
+        let head_request = environ.request_method() == "HEAD";
+        AsyncExchange::from_future(app.call_boxed(environ, input), head_request)
+    }
+
+    /// Drives an answer that is being made already. `head_request` says whether the method is HEAD.
+    pub fn from_future(future: BoxFuture<'a, Result<AsyncResponse, AppError>>, head_request: bool) -> Self {
+        AsyncExchange {
+            state: State::Calling(future),
+            head_request,
+            pending: None,
+            length: LengthGuard::unknown(),
+            failure: None,
+        }
+    }
+
+    /// The next event; after [`Event::End`] or [`Event::Abort`] it is that again. Safe to cancel and call again.
+    pub async fn next(&mut self) -> Event {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// What went wrong, once, for the log.
+    pub fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    /// Polls for the next event.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            if let Some(chunk) = self.pending.take() {
+                return Poll::Ready(self.send(chunk));
+            }
+            let polled = catch_unwind(AssertUnwindSafe(|| Self::poll_state(&mut self.state, &self.length, cx)));
+            let step = match polled {
+                Ok(step) => ready!(step),
+                Err(panic) => Step::Fail(Failure::panic(panic)),
+            };
+            if let Some(event) = self.apply(step) {
+                return Poll::Ready(event);
+            }
+        }
+    }
+
+    /// Runs application code; everything that may panic is in here.
+    fn poll_state(state: &mut State<'_>, length: &LengthGuard, cx: &mut Context<'_>) -> Poll<Step> {
+        let body = match state {
+            State::Calling(future) => {
+                return Poll::Ready(match ready!(future.as_mut().poll(cx)) {
+                    Ok(response) => Step::Answered(response),
+                    Err(error) => Step::Fail(Failure::application(error)),
+                });
+            }
+            State::Head(_, body) => body,
+            State::Body(_) if length.is_complete() => return Poll::Ready(Step::Finish),
+            State::Body(body) => body,
+            State::End | State::Abort => return Poll::Ready(Step::Finish),
+        };
+        Poll::Ready(match ready!(Pin::new(body).poll_next(cx)) {
+            Some(Ok(chunk)) => Step::Chunk(chunk),
+            Some(Err(error)) => Step::Fail(Failure::application(error)),
+            None => Step::BodyEnded,
+        })
+    }
+
+    fn apply(&mut self, step: Step) -> Option<Event> {
+        match step {
+            Step::Answered(response) => {
+                match check(response.status, response.headers) {
+                    Ok(head) => self.state = State::Head(Some(head), response.body),
+                    Err(error) => self.fail(Failure::application(error.into())),
+                }
+                None
+            }
+            Step::Chunk(chunk) if chunk.is_empty() => Some(Event::Nothing),
+            Step::Chunk(chunk) => match self.release(None) {
+                Some(head) => {
+                    self.pending = Some(chunk);
+                    Some(head)
+                }
+                None => Some(self.send(chunk)),
+            },
+            Step::BodyEnded => self.release(Some(0)).or_else(|| {
+                match self.length.missing() {
+                    None => self.over(State::End),
+                    Some((declared, sent)) => self.fail(Failure::BodyTooShort { declared, sent }),
+                }
+                None
+            }),
+            Step::Fail(failure) => {
+                self.fail(failure);
+                None
+            }
+            Step::Finish => Some(if matches!(self.state, State::Abort) {
+                Event::Abort
+            } else {
+                self.over(State::End);
+                Event::End
+            }),
+        }
+    }
+
+    /// The head, if it has not gone out; `ended` is the body's length if it is over.
+    fn release(&mut self, ended: Option<u64>) -> Option<Event> {
+        let State::Head(stored, _) = &mut self.state else { return None };
+        let stored = stored.take()?;
+        let State::Head(_, body) = std::mem::replace(&mut self.state, State::End) else { return None };
+        let head = stored.finish(ended.or(body.length()), self.head_request);
+        self.length = head.guard();
+        self.state = State::Body(if ended.is_some() { BodyStream::empty() } else { body });
+        Some(Event::Head(head))
+    }
+
+    fn send(&mut self, mut chunk: Bytes) -> Event {
+        if let Some(declared) = self.length.cut(&mut chunk) {
+            self.failure.get_or_insert(Failure::BodyTooLong { declared });
+        }
+        if !chunk.is_empty() {
+            return Event::Chunk(chunk);
+        }
+        self.over(State::End);
+        Event::End
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let status = failure.status();
+        self.failure.get_or_insert(failure);
+        if matches!(self.state, State::Body(_)) {
+            self.over(State::Abort);
+        } else {
+            let page: Vec<u8> = error_page::body(status).next_chunk().and_then(Result::ok).unwrap_or_default().into();
+            self.over(State::Head(error_page::head(status), BodyStream::from(page)));
+        }
+    }
+
+    /// Moves on; the application's future or body is dropped here, panics caught.
+    fn over(&mut self, next: State<'a>) {
+        let old = std::mem::replace(&mut self.state, next);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(old))) {
+            self.failure.get_or_insert(Failure::panic(panic));
+        }
+    }
+}
+
+/// What polling the application brought.
+enum Step {
+    Answered(AsyncResponse),
+    Chunk(Bytes),
+    BodyEnded,
+    Fail(Failure),
+    Finish,
+}
+
+impl std::fmt::Debug for AsyncExchange<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AsyncExchange").field("failure", &self.failure).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,280 @@
+//! The response body an application returns: an iterable of bytes with a `close` (PEP 3333 "Specification Details").
+//!
+//! Holds the type, its constructors and its life. Does not hold the ready-made iterables behind it (`sources`) or how
+//! it is transmitted: that is [`Exchange`](crate::Exchange).
+
+mod sources;
+
+use std::fmt;
+use std::io::Read;
+
+use bytes::Bytes;
+
+use crate::AppError;
+use sources::{Chunks, FileSource, Iter, Reader};
+
+/// A response body: pieces of bytes, a length if it is known, and a `close` that runs exactly once.
+///
+/// `close` runs when the gateway is done with the body: at its end, on an error, when the client has gone, and at the
+/// latest on drop (PEP-104). An empty piece means "nothing yet" and lets a gateway look after its connection (PEP-113).
+///
+/// # Examples
+/// ```
+/// use gateway_spec::{Body, Bytes};
+/// let whole: Body = "Hello".into();
+/// assert_eq!(whole.length(), Some(5));
+///
+/// let lines = (1..=3).map(|n| Ok(Bytes::from(format!("line {n}\n"))));
+/// let mut streamed = Body::iter(lines).on_close(|| println!("closed"));
+/// assert_eq!(streamed.length(), None);
+/// assert_eq!(streamed.next_chunk().transpose().unwrap().unwrap(), "line 1\n");
+/// ```
+///
+/// Source: PEP 3333 "Specification Details", "Optional Platform-Specific File Handling"; PEP-7, PEP-103 to PEP-107.
+pub struct Body {
+    content: Content,
+    length: Option<u64>,
+    on_close: Option<Box<dyn FnOnce() + Send>>,
+    closed: bool,
+}
+
+enum Content {
+    /// Nothing, or nothing any more.
+    Empty,
+    /// One piece, needing no allocation of its own.
+    Buffer(Bytes),
+    /// Anything else.
+    Boxed(Box<dyn Iterable>),
+}
+
+/// What a [`Body`] can be made of: implement it for a body that needs state, a length or a `close` of its own.
+pub trait Iterable: Send {
+    /// The next piece; empty for "nothing yet", `None` at the end. Not called again after `None` or an error.
+    ///
+    /// # Errors
+    /// Any error aborts the response in a way the client can see.
+    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>>;
+
+    /// The number of bytes still to come, if that is known exactly (PEP-103).
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
+    /// Releases what the body holds; called exactly once, whether or not the body was read to its end.
+    fn close(&mut self) {}
+}
+
+impl Body {
+    /// A body of no bytes.
+    pub fn empty() -> Self {
+        Body::from_content(Content::Empty, Some(0))
+    }
+
+    /// A body of these pieces, each sent by itself.
+    pub fn chunks(pieces: Vec<Bytes>) -> Self {
+        Body::new(Chunks::new(pieces))
+    }
+
+    /// A body of whatever the iterator gives.
+    pub fn iter(pieces: impl Iterator<Item = Result<Bytes, AppError>> + Send + 'static) -> Self {
+        Body::new(Iter(pieces))
+    }
+
+    /// A body read from `reader` to its end, `block_size` bytes at a time; dropping the reader closes it.
+    pub fn reader(reader: impl Read + Send + 'static, block_size: usize) -> Self {
+        Body::new(Reader::new(reader, block_size))
+    }
+
+    /// The rest of an open file, from its current position on; the length is the file's (PEP-197, PEP-198).
+    ///
+    /// # Errors
+    /// When the file's size or position cannot be told.
+    pub fn file(file: std::fs::File) -> std::io::Result<Self> {
+        Ok(Body::new(FileSource::new(file)?))
+    }
+
+    /// A body of any iterable.
+    pub fn new(iterable: impl Iterable + 'static) -> Self {
+        let length = iterable.length();
+        Body::from_content(Content::Boxed(Box::new(iterable)), length)
+    }
+
+    /// A body around another: `wrapper` gives the pieces and is closed first, then `self` is closed (PEP-107).
+    ///
+    /// The wrapper gets the inner body by value, so it cannot forget it: dropping it closes it.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_spec::{AppError, Body, Bytes, Iterable};
+    /// struct Upper(Body);
+    /// impl Iterable for Upper {
+    ///     fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+    ///         Some(self.0.next_chunk()?.map(|chunk| chunk.to_ascii_uppercase().into()))
+    ///     }
+    ///     fn length(&self) -> Option<u64> { self.0.length() }
+    ///     fn close(&mut self) { self.0.close() }
+    /// }
+    /// let mut body = Body::from("loud").wrap(Upper);
+    /// assert_eq!(body.next_chunk().transpose()?.unwrap_or_default(), "LOUD");
+    /// # Ok::<(), AppError>(())
+    /// ```
+    #[must_use]
+    pub fn wrap<I: Iterable + 'static>(self, wrapper: impl FnOnce(Body) -> I) -> Body {
+        Body::new(wrapper(self))
+    }
+
+    /// Promises a length in bytes for a body that cannot tell its own.
+    #[must_use]
+    pub fn with_length(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// Runs `f` when the body is closed, after what was registered before.
+    #[must_use]
+    pub fn on_close(mut self, f: impl FnOnce() + Send + 'static) -> Self {
+        self.on_close = Some(match self.on_close.take() {
+            Some(earlier) => Box::new(move || {
+                earlier();
+                f();
+            }),
+            None => Box::new(f),
+        });
+        self
+    }
+
+    /// The number of bytes the body had when it was made, if that is known exactly.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next piece: empty for "nothing yet", `None` at the end.
+    pub fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+        match &mut self.content {
+            Content::Empty => None,
+            Content::Buffer(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.content = Content::Empty;
+                Some(Ok(bytes))
+            }
+            Content::Boxed(iterable) => iterable.next_chunk(),
+        }
+    }
+
+    /// Closes the body; later calls do nothing, and no piece comes out any more.
+    pub fn close(&mut self) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        // What was registered runs even if the iterable's own close panics: it is dropped, and with it called, last.
+        let hook = Hook(self.on_close.take());
+        if let Content::Boxed(mut iterable) = std::mem::replace(&mut self.content, Content::Empty) {
+            iterable.close();
+        }
+        drop(hook);
+    }
+
+    fn from_content(content: Content, length: Option<u64>) -> Self {
+        Body { content, length, on_close: None, closed: false }
+    }
+}
+
+/// Calls its function on drop, so that an unwinding `close` does not skip it.
+struct Hook(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Iterator for Body {
+    type Item = Result<Bytes, AppError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_chunk()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        let length = bytes.len() as u64;
+        Body::from_content(Content::Buffer(bytes), Some(length))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Body::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Body::from(Bytes::from_static(bytes))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Body::from(Bytes::from(text))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Body::from(Bytes::from(bytes))
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Body::empty()
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Body::empty()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("length", &self.length).field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
+
+/// `wsgi.file_wrapper`: makes a body out of anything that can be read, without sending a byte (PEP-190 to PEP-193).
+///
+/// # Examples
+/// ```
+/// use gateway_spec::{Body, Environ};
+/// let environ = Environ::example("GET", "/");
+/// let file = std::io::Cursor::new("in memory");
+/// let body = match environ.file_wrapper {
+///     Some(wrapper) => wrapper.wrap(file, 8192),
+///     None => Body::reader(file, 8192),
+/// };
+/// # drop(body);
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileWrapper;
+
+impl FileWrapper {
+    /// A body that reads `file` from where it stands to its end, `block_size` bytes at a time, and drops it at close.
+    pub fn wrap(self, file: impl Read + Send + 'static, block_size: usize) -> Body {
+        Body::reader(file, block_size)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The ready-made iterables behind a body: pieces, an iterator, a reader, a file.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek};
+
+use bytes::{Bytes, BytesMut};
+
+use super::Iterable;
+use crate::AppError;
+
+/// Pieces that are all there.
+pub(super) struct Chunks(std::vec::IntoIter<Bytes>);
+
+impl Chunks {
+    pub(super) fn new(pieces: Vec<Bytes>) -> Self {
+        Chunks(pieces.into_iter())
+    }
+}
+
+impl Iterable for Chunks {
+    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+        self.0.next().map(Ok)
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(self.0.as_slice().iter().map(|piece| piece.len() as u64).sum())
+    }
+
+    fn close(&mut self) {
+        self.0 = Vec::new().into_iter();
+    }
+}
+
+/// Whatever an iterator gives.
+pub(super) struct Iter<I>(pub(super) I);
+
+impl<I: Iterator<Item = Result<Bytes, AppError>> + Send> Iterable for Iter<I> {
+    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+        self.0.next()
+    }
+}
+
+/// Whatever a reader gives, until it gives nothing.
+pub(super) struct Reader<R> {
+    reader: R,
+    buffer: BytesMut,
+    block_size: usize,
+}
+
+impl<R: Read> Reader<R> {
+    pub(super) fn new(reader: R, block_size: usize) -> Self {
+        Reader { reader, buffer: BytesMut::new(), block_size: block_size.max(1) }
+    }
+}
+
+impl<R: Read + Send> Iterable for Reader<R> {
+    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+        self.buffer.resize(self.block_size, 0);
+        loop {
+            match self.reader.read(&mut self.buffer) {
+                Ok(0) => return None,
+                Ok(len) => return Some(Ok(self.buffer.split_to(len).freeze())),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}
+
+/// The rest of a file. A file that shrinks meanwhile is an error, not a short end (HTTP-211); one that grows is cut.
+pub(super) struct FileSource {
+    blocks: Reader<std::io::Take<File>>,
+    left: u64,
+}
+
+impl FileSource {
+    /// Large enough that the system calls do not count beside the copying.
+    const BLOCK: usize = 64 * 1024;
+
+    pub(super) fn new(mut file: File) -> std::io::Result<Self> {
+        let left = file.metadata()?.len().saturating_sub(file.stream_position()?);
+        Ok(FileSource { blocks: Reader::new(file.take(left), Self::BLOCK), left })
+    }
+}
+
+impl Iterable for FileSource {
+    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+        match self.blocks.next_chunk() {
+            Some(Ok(block)) => {
+                self.left = self.left.saturating_sub(block.len() as u64);
+                Some(Ok(block))
+            }
+            None if self.left > 0 => Some(Err(format!("the file ended {} bytes early", self.left).into())),
+            other => other,
+        }
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(self.left)
+    }
+}

@@ -1,0 +1,252 @@
+//! The environ: what an application is told about its request (PEP 3333 "environ Variables").
+//!
+//! Holds the type and its typed accessors. Does not hold how it is built ([`builder`](EnvironBuilder)), how the
+//! variables are stored (`arena`), or what an input stream is.
+
+mod arena;
+mod builder;
+mod field;
+mod url;
+mod value;
+
+use std::fmt;
+
+use http::Extensions;
+
+use crate::{ErrorStream, FileWrapper, Input};
+use arena::Arena;
+
+pub use builder::{EnvironBuilder, EnvironError};
+pub use field::is_mappable;
+pub use value::Value;
+
+/// One request as its application sees it: CGI variables, streams, facts about the gateway, and extensions.
+///
+/// It is one concrete type (PEP-10), owned by the application, which may change it at will (PEP-11). Values are bytes;
+/// reading them as text is checked, so nothing is lost and nothing panics.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::Environ;
+/// let environ = Environ::builder()
+///     .variable("REQUEST_METHOD", "GET")
+///     .variable("SERVER_NAME", "example.org")
+///     .variable("SERVER_PORT", "80")
+///     .variable("SERVER_PROTOCOL", "HTTP/1.1")
+///     .variable("PATH_INFO", "/caf\u{e9}")
+///     .header(b"User-Agent", b"curl")
+///     .build()?;
+/// assert_eq!(environ.path_info().to_str()?, "/café");
+/// assert_eq!(environ.header("user-agent").unwrap_or_default(), "curl");
+/// assert!(environ.get("REMOTE_USER").is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Source: PEP 3333 "environ Variables"; RFC 3875 §4.1.
+#[non_exhaustive]
+pub struct Environ {
+    variables: Arena,
+    /// The request body, `wsgi.input` (PEP-30).
+    pub input: Input,
+    /// Where diagnostics go, `wsgi.errors` (PEP-31).
+    pub errors: ErrorStream,
+    /// The scheme of the URL the client used, `wsgi.url_scheme` (PEP-29).
+    pub url_scheme: Scheme,
+    /// Whether the application may run in another thread of this process at the same time, `wsgi.multithread` (PEP-33).
+    pub multithread: bool,
+    /// Whether an equivalent application may run in another process at the same time, `wsgi.multiprocess` (PEP-34).
+    pub multiprocess: bool,
+    /// Whether the gateway expects this to be the only call in the life of the process, `wsgi.run_once` (PEP-35).
+    pub run_once: bool,
+    /// Makes a body out of an open file, `wsgi.file_wrapper`; `None` where the gateway has none (PEP-190).
+    pub file_wrapper: Option<FileWrapper>,
+    /// Values that middleware and gateways add, keyed by their type, so that names cannot clash (PEP-37).
+    pub extensions: Extensions,
+}
+
+/// The scheme of a request's URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`
+    #[default]
+    Http,
+    /// `https`
+    Https,
+    /// Any other.
+    Other(Box<str>),
+}
+
+impl Scheme {
+    /// The scheme as it stands in a URL.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Environ {
+    /// Starts an environ; only a finished builder gives one out, so the required variables are always there.
+    pub fn builder() -> EnvironBuilder {
+        EnvironBuilder::new()
+    }
+
+    /// A small valid environ for examples and tests: `method` and `path` at `http://localhost/`, without a body.
+    pub fn example(method: &str, path: &str) -> Environ {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut environ = Environ::empty();
+        for (name, value) in [
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("REQUEST_METHOD", method),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", path),
+            ("QUERY_STRING", query),
+            ("SERVER_NAME", "localhost"),
+            ("SERVER_PORT", "80"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("SERVER_SOFTWARE", concat!("gateway-spec/", env!("CARGO_PKG_VERSION"))),
+        ] {
+            environ.variables.set(name.as_bytes(), value.as_bytes());
+        }
+        environ
+    }
+
+    fn empty() -> Environ {
+        Environ {
+            variables: Arena::default(),
+            input: Input::empty(),
+            errors: ErrorStream::stderr(),
+            url_scheme: Scheme::Http,
+            multithread: false,
+            multiprocess: false,
+            run_once: false,
+            file_wrapper: Some(FileWrapper),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// The value of a variable, `None` if it is not set. An empty value is set.
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.variables.get(name.as_bytes()).map(Value::new)
+    }
+
+    /// Sets a variable, replacing any value it had.
+    ///
+    /// # Errors
+    /// [`EnvironError`] if the name is empty or holds `=`, or either holds NUL: such a variable could not be handed on.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EnvironError> {
+        let value = value.as_ref();
+        EnvironError::check(name.as_bytes(), value)?;
+        self.variables.set(name.as_bytes(), value);
+        Ok(())
+    }
+
+    /// Removes a variable and says whether it was set.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.variables.remove(name.as_bytes())
+    }
+
+    /// All variables in the order they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (Value<'_>, Value<'_>)> {
+        self.variables.iter().map(|(name, value)| (Value::new(name), Value::new(value)))
+    }
+
+    /// All variables as `NAME=value` entries with a closing NUL each: what `exec` takes, byte for byte.
+    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.variables.entries()
+    }
+
+    /// How many variables are set.
+    pub fn len(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// Whether no variable is set.
+    pub fn is_empty(&self) -> bool {
+        self.variables.len() == 0
+    }
+
+    /// REQUEST_METHOD, case kept (CGI-36).
+    pub fn request_method(&self) -> Value<'_> {
+        self.text("REQUEST_METHOD")
+    }
+
+    /// SCRIPT_NAME: the leading part of the path, which selected this application; maybe empty, never `/` (PEP-13).
+    pub fn script_name(&self) -> Value<'_> {
+        self.text("SCRIPT_NAME")
+    }
+
+    /// PATH_INFO: the rest of the path, percent-decoded once; empty or from `/` on (PEP-14).
+    pub fn path_info(&self) -> Value<'_> {
+        self.text("PATH_INFO")
+    }
+
+    /// QUERY_STRING: what follows `?`, not decoded; empty if nothing does (PEP-15).
+    pub fn query_string(&self) -> Value<'_> {
+        self.text("QUERY_STRING")
+    }
+
+    /// CONTENT_TYPE, `None` if absent or empty (PEP-16).
+    pub fn content_type(&self) -> Option<Value<'_>> {
+        self.get("CONTENT_TYPE").filter(|value| !value.is_empty())
+    }
+
+    /// CONTENT_LENGTH in bytes, `None` if absent, empty or not a number (PEP-17).
+    pub fn content_length(&self) -> Option<u64> {
+        self.get("CONTENT_LENGTH")?.parse_number()
+    }
+
+    /// SERVER_NAME: the host the request was directed to (CGI-38).
+    pub fn server_name(&self) -> Value<'_> {
+        self.text("SERVER_NAME")
+    }
+
+    /// SERVER_PORT, `None` where the listener has no port number (a unix socket).
+    pub fn server_port(&self) -> Option<u16> {
+        self.get("SERVER_PORT")?.parse_number()?.try_into().ok()
+    }
+
+    /// SERVER_PROTOCOL: the version the client spoke, such as `HTTP/1.1` (PEP-19).
+    pub fn server_protocol(&self) -> Value<'_> {
+        self.text("SERVER_PROTOCOL")
+    }
+
+    /// REMOTE_ADDR: the client's network address, `None` where there is none (a unix socket).
+    pub fn remote_addr(&self) -> Option<Value<'_>> {
+        self.get("REMOTE_ADDR").filter(|value| !value.is_empty())
+    }
+
+    /// The value of a request header field; repeats are joined as RFC 9110 §5.3 says (CGI-59).
+    ///
+    /// Two fields whose names differ only in `-` and `_` would be one variable; a gateway never lets that happen
+    /// (CGI-172), so the name may be written either way.
+    pub fn header(&self, name: &str) -> Option<Value<'_>> {
+        field::with_variable_name(name.as_bytes(), |variable| self.variables.get(variable)).flatten().map(Value::new)
+    }
+
+    /// All request header fields as `(field-name, value)`, names in lower case with `-`.
+    pub fn request_headers(&self) -> impl Iterator<Item = (String, Value<'_>)> {
+        self.variables.iter().filter_map(|(name, value)| Some((field::field_name(name)?, Value::new(value))))
+    }
+
+    fn text(&self, name: &'static str) -> Value<'_> {
+        self.get(name).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Environ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

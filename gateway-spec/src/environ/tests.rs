@@ -1,0 +1,194 @@
+use super::*;
+
+fn required() -> EnvironBuilder {
+    Environ::builder()
+        .variable("REQUEST_METHOD", "GET")
+        .variable("SERVER_NAME", "h")
+        .variable("SERVER_PORT", "80")
+        .variable("SERVER_PROTOCOL", "HTTP/1.0")
+}
+
+#[track_caller]
+fn built(builder: EnvironBuilder) -> Environ {
+    builder.build().expect("a valid environ")
+}
+
+#[test]
+fn pep_12_18_required_variables_are_named_when_missing_or_empty() {
+    for name in ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"] {
+        assert_eq!(required().variable(name, "").build().map(drop), Err(EnvironError::Missing { name }));
+    }
+}
+
+#[test]
+fn pep_20_header_fields_become_http_variables_and_nothing_else_does() {
+    let environ = built(required().header(b"User-Agent", b"x").header(b"X-Y", b""));
+    let names: Vec<_> =
+        environ.iter().map(|(name, _)| name.to_string()).filter(|name| name.starts_with("HTTP_")).collect();
+    assert_eq!(names, ["HTTP_USER_AGENT", "HTTP_X_Y"]);
+    assert_eq!(environ.header("X-Y"), Some(Value::new(b"")));
+    assert_eq!(environ.header("x-z"), None);
+}
+
+#[test]
+fn pep_16_17_content_fields_have_no_http_prefix() {
+    let environ = built(required().header(b"Content-Type", b"text/plain").header(b"CONTENT-LENGTH", b"12"));
+    assert_eq!(environ.content_type(), Some(Value::new(b"text/plain")));
+    assert_eq!(environ.content_length(), Some(12));
+    assert_eq!(environ.get("HTTP_CONTENT_TYPE"), None);
+    assert_eq!(environ.get("HTTP_CONTENT_LENGTH"), None);
+}
+
+#[test]
+fn pep_17_an_empty_or_malformed_content_length_is_none() {
+    for text in ["", "+5", "-1", "5 ", "0x5", "99999999999999999999999"] {
+        assert_eq!(built(required().variable("CONTENT_LENGTH", text)).content_length(), None, "{text:?}");
+    }
+}
+
+#[test]
+fn cgi_59_repeats_are_joined_in_order() {
+    let environ = built(
+        required()
+            .header(b"Accept", b"a")
+            .header(b"Cookie", b"x=1")
+            .header(b"accept", b"b")
+            .header(b"cookie", b"y=2")
+            .header(b"ACCEPT", b"c"),
+    );
+    assert_eq!(environ.header("accept"), Some(Value::new(b"a, b, c")));
+    assert_eq!(environ.header("cookie"), Some(Value::new(b"x=1; y=2")));
+    assert_eq!(environ.len(), 6);
+}
+
+#[test]
+fn cgi_170_172_proxy_and_ambiguous_names_never_become_variables() {
+    let before = built(required()).len();
+    let mut builder = required();
+    for name in ["Proxy", "pROXY", "X_Forwarded_For", "Content_Length", "Transfer_Encoding", "X.Y", "", "X Y"] {
+        builder = builder.header(name.as_bytes(), b"evil");
+    }
+    assert_eq!(built(builder).len(), before);
+}
+
+#[test]
+fn pep_153_fields_about_the_connection_are_not_passed_on() {
+    let before = built(required()).len();
+    let mut builder = required();
+    for name in [
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "Proxy-Authenticate",
+    ] {
+        builder = builder.header(name.as_bytes(), b"x");
+    }
+    assert_eq!(built(builder).len(), before);
+}
+
+#[test]
+fn cgi_180_nul_and_impossible_names_are_refused() {
+    assert_eq!(required().variable("X", "a\0b").build().map(drop), Err(EnvironError::Nul { name: "X".into() }));
+    assert_eq!(required().header(b"X", b"a\0b").build().map(drop), Err(EnvironError::Nul { name: "X".into() }));
+    assert_eq!(required().variable("A=B", "").build().map(drop), Err(EnvironError::Name { name: "A=B".into() }));
+    assert_eq!(required().variable("", "").build().map(drop), Err(EnvironError::Name { name: String::new() }));
+}
+
+#[test]
+fn pep_11_an_application_may_change_its_environ() {
+    let mut environ = built(required().variable("X", "1").variable("X", "2"));
+    assert_eq!(environ.get("X"), Some(Value::new(b"2")));
+    environ.set("X", "three").expect("set");
+    assert!(environ.remove("SERVER_NAME"));
+    assert!(!environ.remove("SERVER_NAME"));
+    assert_eq!(environ.server_name(), "");
+    assert!(environ.entries().any(|entry| entry == b"X=three\0"));
+    assert_eq!(environ.entries().filter(|entry| entry.starts_with(b"X=")).count(), 1);
+}
+
+#[test]
+fn pep_133_bytes_are_kept_whatever_they_are() {
+    let all: Vec<u8> = (1..=255).collect();
+    let environ = built(required().variable("PATH_INFO", &all));
+    assert_eq!(environ.path_info().as_bytes(), all);
+    assert!(environ.path_info().to_str().is_err());
+    assert_eq!(
+        environ.path_info().to_latin1().chars().map(u32::from).collect::<Vec<_>>(),
+        (1..=255).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn pep_180_urls_are_rebuilt() {
+    let rows: &[(&str, &[(&str, &str)], Scheme, &str)] = &[
+        ("default port", &[("PATH_INFO", "/")], Scheme::Http, "http://h/"),
+        ("other port", &[("SERVER_PORT", "81"), ("PATH_INFO", "/x")], Scheme::Http, "http://h:81/x"),
+        ("https default", &[("SERVER_PORT", "443")], Scheme::Https, "https://h/"),
+        ("https on 80", &[("SERVER_PORT", "80"), ("PATH_INFO", "/")], Scheme::Https, "https://h:80/"),
+        ("host wins", &[("HTTP_HOST", "www:8080"), ("PATH_INFO", "/")], Scheme::Http, "http://www:8080/"),
+        ("empty host", &[("HTTP_HOST", ""), ("PATH_INFO", "/")], Scheme::Http, "http://h/"),
+        (
+            "reserved bytes",
+            &[("SCRIPT_NAME", "/a;b"), ("PATH_INFO", "/c?d=e é")],
+            Scheme::Http,
+            "http://h/a%3Bb/c%3Fd%3De%20%C3%A9",
+        ),
+        ("query", &[("PATH_INFO", "/"), ("QUERY_STRING", "a=b&c")], Scheme::Http, "http://h/?a=b&c"),
+        ("no path at all", &[("SCRIPT_NAME", ""), ("PATH_INFO", "")], Scheme::Http, "http://h/"),
+    ];
+    for (name, variables, scheme, expected) in rows {
+        let mut builder = required().url_scheme(scheme.clone());
+        for (variable, value) in *variables {
+            builder = builder.variable(variable, value);
+        }
+        assert_eq!(built(builder).request_url(), *expected, "{name}");
+    }
+}
+
+#[test]
+fn pep_14_shifting_moves_one_segment() {
+    let rows: &[(&str, &str, Option<&str>, &str, &str)] = &[
+        ("", "/a/b", Some("a"), "/a", "/b"),
+        ("/x", "/a", Some("a"), "/x/a", ""),
+        ("/x", "/a/", Some("a"), "/x/a", "/"),
+        ("/x", "//a//b", Some("a"), "/x/a", "//b"),
+        ("/x", "/", None, "/x", "/"),
+        ("/x", "", None, "/x", ""),
+    ];
+    for (script, path, segment, script_after, path_after) in rows {
+        let mut environ = built(required().variable("SCRIPT_NAME", script).variable("PATH_INFO", path));
+        assert_eq!(environ.shift_path_info().as_deref(), segment.map(str::as_bytes), "{script} {path}");
+        assert_eq!(
+            (environ.script_name(), environ.path_info()),
+            (Value::new(script_after.as_bytes()), Value::new(path_after.as_bytes()))
+        );
+    }
+}
+
+#[test]
+fn pep_22_29_the_scheme_can_come_from_variables() {
+    for (name, value, scheme) in [
+        ("HTTPS", "on", Scheme::Https),
+        ("HTTPS", "off", Scheme::Http),
+        ("REQUEST_SCHEME", "https", Scheme::Https),
+        ("X", "", Scheme::Http),
+    ] {
+        assert_eq!(
+            built(required().variable(name, value).url_scheme_from_variables()).url_scheme,
+            scheme,
+            "{name}={value}"
+        );
+    }
+}
+
+#[test]
+fn request_headers_come_back_in_order() {
+    let environ = built(required().header(b"Host", b"h").header(b"Content-Type", b"t").header(b"X-A", b"1"));
+    let fields: Vec<_> = environ.request_headers().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(fields, ["host=h", "content-type=t", "x-a=1"]);
+}

@@ -1,0 +1,198 @@
+//! The head of a response: which fields an application may send, and what length its body will have.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::{Headers, StartError};
+
+/// Status and fields as they go out, and how the body is delimited.
+///
+/// Content-Length is among the fields whenever the length is known. Date, Server, Connection and Transfer-Encoding are
+/// not there: those are the gateway's to add (PEP-66).
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    /// 200 to 599.
+    pub status: StatusCode,
+    /// In the application's order, repeats kept.
+    pub headers: Headers,
+    /// What follows the head.
+    pub framing: Framing,
+}
+
+/// How many bytes follow a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// None, whatever the fields say: the answer to HEAD, or status 204 or 304 (HTTP-142).
+    None,
+    /// Exactly this many.
+    Exact(u64),
+    /// Nobody knows yet: chunked, or until the connection closes (PEP-93, PEP-95).
+    Unknown,
+}
+
+impl ResponseHead {
+    pub(crate) fn guard(&self) -> LengthGuard {
+        match self.framing {
+            Framing::None => LengthGuard::bodiless(),
+            Framing::Exact(length) => LengthGuard { declared: Some(length), sent: 0, silent: false },
+            Framing::Unknown => LengthGuard::unknown(),
+        }
+    }
+}
+
+/// A head that passed the checks and waits for its first chunk.
+#[derive(Debug)]
+pub(crate) struct StoredHead {
+    status: StatusCode,
+    headers: Headers,
+    declared: Option<u64>,
+}
+
+/// Checks what an application wants to send, inside `start_response`, where it can still react (PEP-70).
+pub(crate) fn check(status: StatusCode, headers: Headers) -> Result<StoredHead, StartError> {
+    headers.check()?;
+    if !(200..=599).contains(&status.as_u16()) {
+        return Err(StartError::Status(status));
+    }
+    let mut declared = None;
+    for (name, value) in &headers {
+        if name == header::CONTENT_LENGTH {
+            let length = parse_length(value).ok_or(StartError::ContentLength)?;
+            if declared.replace(length).is_some() {
+                return Err(StartError::ContentLength);
+            }
+        } else if is_hop_by_hop(name) {
+            return Err(StartError::HopByHop(name.clone()));
+        } else if name.as_str() == "status" {
+            return Err(StartError::StatusField);
+        }
+    }
+    Ok(StoredHead { status, headers, declared })
+}
+
+impl StoredHead {
+    /// The head as it goes out. `known` is the body's own exact length, if it has one.
+    pub(crate) fn finish(mut self, known: Option<u64>, head_request: bool) -> ResponseHead {
+        let framing = match self.status {
+            StatusCode::NO_CONTENT => {
+                // HTTP-145: no length on 204.
+                self.headers.remove("content-length");
+                Framing::None
+            }
+            StatusCode::NOT_MODIFIED => Framing::None,
+            StatusCode::RESET_CONTENT => {
+                // HTTP-146: a 205 is delimited, and empty.
+                self.headers.set("content-length", 0_u64);
+                Framing::Exact(0)
+            }
+            _ if head_request => {
+                // An empty body says nothing about the length a GET would have had (HTTP-144).
+                self.derive(known.filter(|length| *length > 0));
+                Framing::None
+            }
+            _ => self.derive(known).map_or(Framing::Unknown, Framing::Exact),
+        };
+        ResponseHead { status: self.status, headers: self.headers, framing }
+    }
+
+    /// What `write` may send before the body is known.
+    pub(crate) fn guard(&self, head_request: bool) -> LengthGuard {
+        match self.status {
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT => LengthGuard::bodiless(),
+            _ if head_request => LengthGuard::bodiless(),
+            _ => LengthGuard { declared: self.declared, sent: 0, silent: false },
+        }
+    }
+
+    /// The length to go by: the application's word, else the body's own (PEP-94), which is then announced.
+    fn derive(&mut self, known: Option<u64>) -> Option<u64> {
+        if self.declared.is_none() {
+            if let Some(length) = known {
+                self.headers.push(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+        }
+        self.declared.or(known)
+    }
+}
+
+/// Keeps a body within its declared length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LengthGuard {
+    declared: Option<u64>,
+    sent: u64,
+    /// Cutting is the rule here, not a mistake of the application.
+    silent: bool,
+}
+
+impl LengthGuard {
+    pub(crate) fn unknown() -> Self {
+        LengthGuard { declared: None, sent: 0, silent: false }
+    }
+
+    pub(crate) fn bodiless() -> Self {
+        LengthGuard { declared: Some(0), sent: 0, silent: true }
+    }
+
+    /// Cuts `chunk` to what may still be sent; says the declared length if that took something away.
+    pub(crate) fn cut(&mut self, chunk: &mut Bytes) -> Option<u64> {
+        let before = chunk.len();
+        if let Some(declared) = self.declared {
+            let left = usize::try_from(declared - self.sent).unwrap_or(usize::MAX);
+            chunk.truncate(left);
+        }
+        self.sent += chunk.len() as u64;
+        self.declared.filter(|_| chunk.len() < before && !self.silent)
+    }
+
+    /// Whether `len` more bytes are too many; the declared length then.
+    pub(crate) fn exceeded_by(&self, len: usize) -> Option<u64> {
+        self.declared.filter(|declared| !self.silent && len as u64 > declared - self.sent)
+    }
+
+    /// Whether everything that was declared has been sent.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.declared.is_some_and(|declared| declared == self.sent)
+    }
+
+    /// What was declared and what was sent, if that is less.
+    pub(crate) fn missing(&self) -> Option<(u64, u64)> {
+        self.declared.filter(|declared| *declared > self.sent).map(|declared| (declared, self.sent))
+    }
+}
+
+/// The plain answer for a failure.
+pub(crate) mod error_page {
+    use super::{StatusCode, StoredHead, check};
+    use crate::{Body, headers};
+
+    /// Status and type; the checks cannot refuse them.
+    pub(crate) fn head(status: StatusCode) -> Option<StoredHead> {
+        check(status, headers!["content-type" => "text/plain; charset=utf-8"]).ok()
+    }
+
+    /// The status in words.
+    pub(crate) fn body(status: StatusCode) -> Body {
+        format!("{}\n", status.canonical_reason().unwrap_or("Error")).into()
+    }
+}
+
+fn parse_length(value: &HeaderValue) -> Option<u64> {
+    crate::Value::new(value.as_bytes()).parse_number()
+}
+
+/// RFC 9110 §7.6.1 and RFC 2616 §13.5.1, which PEP 3333 cites, taken together (PEP-68).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    const NAMES: [&str; 10] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    NAMES.contains(&name.as_str())
+}

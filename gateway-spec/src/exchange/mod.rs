@@ -1,0 +1,292 @@
+//! The driver: one exchange of a request for a response, by the server rules of PEP 3333.
+//!
+//! Holds the order of things: call, first chunk, head, chunks, end, close. Does not hold what makes a head valid
+//! (`head`), what happens inside `start_response` and `write` (`shared`), or how bytes reach a client: a gateway pulls
+//! events and writes them its own way, so there is one copy of these rules and not one for each gateway.
+
+mod failure;
+mod head;
+mod shared;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{AppError, Application, Body, Disconnected, Environ, StartResponse};
+pub use failure::Failure;
+pub use head::{Framing, ResponseHead};
+pub(crate) use head::{LengthGuard, StoredHead, check, error_page};
+use shared::Shared;
+
+/// What the gateway has to do next.
+#[derive(Debug)]
+pub enum Event {
+    /// Send the head. It comes once, and only when what follows is there already, so that it can share a write.
+    Head(ResponseHead),
+    /// Send these bytes; never empty. Finish sending before pulling the next event (PEP-100).
+    Chunk(Bytes),
+    /// The application has nothing yet: make sure that everything is sent, look after the connection, pull again.
+    Nothing,
+    /// The response is complete and the body closed.
+    End,
+    /// The response is broken off and the body closed: let the client see that it is not whole (PEP-145).
+    Abort,
+}
+
+/// Where data given to `write` goes at once: the gateway's own way of sending, callable from application code.
+pub trait PushSink: Send + Sync {
+    /// Sends one event, [`Event::Head`] or [`Event::Chunk`], before it returns (PEP-121).
+    ///
+    /// # Errors
+    /// [`Disconnected`] when nobody is there to read it.
+    fn push(&self, event: Event) -> Result<(), Disconnected>;
+}
+
+/// One request on its way through an application: calls it, and turns what it does into [`Event`]s.
+///
+/// Pull with [`next`](Exchange::next) until [`Event::End`] or [`Event::Abort`]. Dropping an exchange closes the body,
+/// so a gateway whose client has gone just lets go of it.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::{AppError, Body, Environ, Event, Exchange, Framing, StartResponse};
+/// fn broken(_: Environ, _: StartResponse) -> Result<Body, AppError> {
+///     Err("no database".into())
+/// }
+/// let mut exchange = Exchange::call(&broken, Environ::example("GET", "/"));
+/// let Event::Head(head) = exchange.next() else { panic!("a head comes first") };
+/// assert_eq!((head.status.as_u16(), head.framing), (500, Framing::Exact(22)));
+/// assert_eq!(exchange.take_failure().map(|failure| failure.to_string()).as_deref(), Some("application failed: no database"));
+/// ```
+///
+/// Source: PEP 3333 "The Server/Gateway Side", "Buffering and Streaming", "Error Handling".
+pub struct Exchange {
+    shared: Arc<Shared>,
+    phase: Phase,
+    body: Body,
+    /// Data that goes out before the body is asked again: what `write` left, then the chunk that released the head.
+    pending: Option<Bytes>,
+    length: LengthGuard,
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing was sent.
+    Head,
+    /// The head was sent; the body is to follow.
+    Body,
+    /// Over, with this outcome.
+    Over(Outcome),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    End,
+    Abort,
+}
+
+impl Exchange {
+    /// Calls `app` and holds what it returned. Data it gives to `write` is kept until the first event is pulled.
+    ///
+    /// Application code runs in here and in [`next`](Exchange::next); a panic in it is caught and becomes a failure.
+    pub fn call<A: Application + ?Sized>(app: &A, environ: Environ) -> Self {
+        Exchange::call_with(app, environ, None)
+    }
+
+    /// Calls `app`, sending data it gives to `write` through `push` while it runs.
+    pub fn call_with<A: Application + ?Sized>(app: &A, environ: Environ, push: Option<Arc<dyn PushSink>>) -> Self {
+        let shared = Shared::new(environ.request_method() == "HEAD", push);
+        let start_response = StartResponse::from_driver(shared.clone());
+        let result = catch_unwind(AssertUnwindSafe(|| app.call(environ, start_response)));
+        let mut exchange = Exchange {
+            phase: Phase::Head,
+            body: Body::empty(),
+            pending: None,
+            length: LengthGuard::unknown(),
+            failure: None,
+            shared,
+        };
+        exchange.returned(result);
+        exchange
+    }
+
+    /// The next event. After [`Event::End`] or [`Event::Abort`] it is that again.
+    ///
+    /// May run application code, which may block.
+    #[allow(clippy::should_implement_trait)] // an exchange ends with an event, not with `None`
+    pub fn next(&mut self) -> Event {
+        match self.phase {
+            Phase::Over(Outcome::End) => Event::End,
+            Phase::Over(Outcome::Abort) => Event::Abort,
+            Phase::Head => self.before_head(),
+            Phase::Body => self.after_head(),
+        }
+    }
+
+    /// Ends the exchange: the client has gone, or time is up. Closes the body; later events are [`Event::Abort`].
+    pub fn close(&mut self) {
+        if !matches!(self.phase, Phase::Over(_)) {
+            self.over(Outcome::Abort);
+        }
+    }
+
+    /// What went wrong, once, for the log. Comes to be when an event tells of it, at the latest with the last.
+    pub fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    /// Whether the head was sent: an event told to, or `write` did.
+    pub fn head_sent(&self) -> bool {
+        self.phase != Phase::Head || self.shared.head_sent()
+    }
+
+    /// Takes note of how the call ended, and of what `write` did meanwhile.
+    fn returned(&mut self, result: std::thread::Result<Result<Body, AppError>>) {
+        let written = self.shared.call_returned();
+        if let Some(written) = written {
+            // `write` committed the head: the gateway has sent it, or finds it in the queue.
+            self.length = written.length;
+            self.phase = if written.queued { Phase::Head } else { Phase::Body };
+        }
+        match result {
+            Ok(Ok(body)) => self.body = body,
+            Ok(Err(error)) => self.fail(Failure::application(error)),
+            Err(panic) => self.fail(Failure::panic(panic)),
+        }
+    }
+
+    /// Nothing was sent yet: pull until the first bytes, the end, or a failure decides the head.
+    fn before_head(&mut self) -> Event {
+        if let Some(head) = self.shared.take_queued_head() {
+            self.length = head.guard();
+            self.phase = Phase::Body;
+            return Event::Head(head);
+        }
+        match self.pull() {
+            Some(Ok(chunk)) if chunk.is_empty() => Event::Nothing,
+            Some(Ok(chunk)) => match self.shared.take_head() {
+                Some(stored) => self.release(stored, chunk),
+                // PEP-76: data before start_response.
+                None => self.fail_now(Failure::NotStarted),
+            },
+            None => match self.shared.take_head() {
+                Some(stored) => self.release_empty(stored),
+                None => self.fail_now(Failure::NotStarted),
+            },
+            Some(Err(failure)) => self.fail_now(failure),
+        }
+    }
+
+    /// The head goes out, and `chunk` right behind it.
+    fn release(&mut self, stored: StoredHead, chunk: Bytes) -> Event {
+        let head = stored.finish(self.body.length(), self.shared.is_head_request());
+        self.length = head.guard();
+        self.phase = Phase::Body;
+        self.pending = Some(chunk);
+        Event::Head(head)
+    }
+
+    /// The body ended before it gave a byte: the head goes out alone (PEP-73).
+    fn release_empty(&mut self, stored: StoredHead) -> Event {
+        let head = stored.finish(Some(0), self.shared.is_head_request());
+        self.length = head.guard();
+        self.body.close();
+        self.phase = Phase::Body;
+        Event::Head(head)
+    }
+
+    fn after_head(&mut self) -> Event {
+        if let Some(chunk) = self.pending.take().or_else(|| self.shared.take_queued_chunk()) {
+            return self.send(chunk);
+        }
+        if self.length.is_complete() {
+            // PEP-91: enough was sent; what the application might still give is not asked for.
+            return self.finish(Outcome::End);
+        }
+        match self.pull() {
+            Some(Ok(chunk)) if chunk.is_empty() => Event::Nothing,
+            Some(Ok(chunk)) => self.send(chunk),
+            None => match self.length.missing() {
+                None => self.finish(Outcome::End),
+                Some((declared, sent)) => self.fail_now(Failure::BodyTooShort { declared, sent }),
+            },
+            Some(Err(failure)) => self.fail_now(failure),
+        }
+    }
+
+    /// Sends what of `chunk` fits into the declared length (PEP-90).
+    fn send(&mut self, mut chunk: Bytes) -> Event {
+        if let Some(declared) = self.length.cut(&mut chunk) {
+            self.failure.get_or_insert(Failure::BodyTooLong { declared });
+        }
+        if chunk.is_empty() { self.finish(Outcome::End) } else { Event::Chunk(chunk) }
+    }
+
+    /// The next piece of the body, panics caught.
+    fn pull(&mut self) -> Option<Result<Bytes, Failure>> {
+        match catch_unwind(AssertUnwindSafe(|| self.body.next_chunk())) {
+            Ok(piece) => Some(piece?.map_err(Failure::application)),
+            Err(panic) => Some(Err(Failure::panic(panic))),
+        }
+    }
+
+    fn fail_now(&mut self, failure: Failure) -> Event {
+        self.fail(failure);
+        self.next()
+    }
+
+    /// Turns a failure into an answer if nothing was sent, else into an abort (PEP-141, PEP-145).
+    fn fail(&mut self, failure: Failure) {
+        let status = failure.status();
+        self.failure.get_or_insert(failure);
+        if self.phase == Phase::Body {
+            self.over(Outcome::Abort);
+            return;
+        }
+        self.close_body();
+        // What `write` left in the queue goes with the head it would have followed.
+        self.shared.replace_head(error_page::head(status));
+        self.body = error_page::body(status);
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Event {
+        self.over(outcome);
+        self.next()
+    }
+
+    fn over(&mut self, outcome: Outcome) {
+        self.phase = Phase::Over(outcome);
+        self.pending = None;
+        self.shared.end();
+        self.close_body();
+    }
+
+    /// PEP-104: close, whatever happened; a panic in it changes nothing for the client.
+    fn close_body(&mut self) {
+        let mut body = std::mem::take(&mut self.body);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body.close())) {
+            self.failure.get_or_insert(Failure::panic(panic));
+        }
+        // Dropping runs application code too.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            self.failure.get_or_insert(Failure::panic(panic));
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("phase", &self.phase).field("failure", &self.failure).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

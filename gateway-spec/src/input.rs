@@ -1,0 +1,388 @@
+//! `wsgi.input`: the request body as a stream that ends where the body ends (PEP 3333 "Input and Error Streams").
+//!
+//! Holds the stream, its reading methods and what a gateway implements to feed it. Does not hold transfer codings: what
+//! comes out is the body itself (PEP-154).
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// The request body. Reading past its end gives nothing, at once (PEP-45, PEP-48).
+///
+/// It implements [`Read`] and [`BufRead`]; its own methods hand out [`Bytes`] without copying. There is no way to close
+/// it (PEP-43).
+///
+/// # Errors
+/// Every method can fail: with [`InputError::Incomplete`] inside if the client stopped before the declared length,
+/// with [`Disconnected`](crate::Disconnected) inside if it is gone, or with the gateway's own error.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::Input;
+/// let mut input = Input::from("name=Ada\nborn=1815\n");
+/// assert_eq!(input.line(80)?, "name=Ada\n");
+/// assert_eq!(input.read_all(80)?, "born=1815\n");
+/// assert!(input.chunk(80)?.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Source: PEP 3333 "Input and Error Streams"; requirements PEP-40, PEP-44 to PEP-49.
+pub struct Input {
+    buffer: Bytes,
+    source: Option<Box<dyn InputSource>>,
+    declared: Option<u64>,
+    taken: u64,
+}
+
+/// Where the bytes of an [`Input`] come from.
+pub trait InputSource: Send {
+    /// Waits for the next piece of the body: at most `max` bytes, which is never 0. An empty piece means the end.
+    ///
+    /// # Errors
+    /// Whatever keeps the body from arriving; [`Disconnected`](crate::Disconnected) if the peer has gone.
+    fn read_chunk(&mut self, max: usize) -> io::Result<Bytes>;
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The body ended before its declared length (HTTP-86).
+    #[error("the request body ended after {received} of {declared} bytes")]
+    Incomplete {
+        /// What the client promised, in bytes.
+        declared: u64,
+        /// What it sent, in bytes.
+        received: u64,
+    },
+    /// The body, or the line asked for, is longer than the caller allows.
+    #[error("the request body is longer than {limit} bytes")]
+    TooLong {
+        /// The caller's limit in bytes.
+        limit: usize,
+    },
+}
+
+impl Input {
+    /// How much is asked for at a time when the caller does not say.
+    const CHUNK: usize = 64 * 1024;
+
+    /// No body.
+    pub fn empty() -> Self {
+        Input { buffer: Bytes::new(), source: None, declared: Some(0), taken: 0 }
+    }
+
+    /// A body that arrives from `source`, of the given length in bytes or, with `None`, until the source ends.
+    pub fn new(source: impl InputSource + 'static, length: Option<u64>) -> Self {
+        Input { buffer: Bytes::new(), source: Some(Box::new(source)), declared: length, taken: 0 }
+    }
+
+    /// A body that is read from `reader`, of the given length in bytes or, with `None`, until the reader ends.
+    pub fn reader(reader: impl Read + Send + 'static, length: Option<u64>) -> Self {
+        Input::new(ReaderSource { reader, buffer: BytesMut::new() }, length)
+    }
+
+    /// Puts bytes that have arrived already before what the source will give. They count towards the length.
+    #[must_use]
+    pub fn with_arrived(mut self, bytes: Bytes) -> Self {
+        self.buffer = bytes;
+        self
+    }
+
+    /// The length in bytes, `None` if only the end will tell.
+    pub fn length(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// The next piece of the body: at least one byte and at most `max`, or empty at the end.
+    ///
+    /// # Errors
+    /// See [`Input`].
+    pub fn chunk(&mut self, max: usize) -> io::Result<Bytes> {
+        self.fill(max.max(1))?;
+        let take = self.buffer.len().min(max);
+        Ok(self.take(take))
+    }
+
+    /// Everything that is left, but at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`InputError::TooLong`] past the limit; else see [`Input`].
+    pub fn read_all(&mut self, limit: usize) -> io::Result<Bytes> {
+        let first = self.chunk(usize::MAX)?;
+        let mut all = BytesMut::new();
+        let mut next = first;
+        loop {
+            let more = if next.is_empty() { Bytes::new() } else { self.chunk(Self::CHUNK)? };
+            if all.len() + next.len() + more.len() > limit {
+                return Err(InputError::TooLong { limit }.into());
+            }
+            if more.is_empty() && all.is_empty() {
+                return Ok(next);
+            }
+            all.extend_from_slice(&next);
+            if more.is_empty() {
+                return Ok(all.freeze());
+            }
+            next = more;
+        }
+    }
+
+    /// The next line with its `\n`, at most `max` bytes of it; empty at the end (PEP-49).
+    ///
+    /// # Errors
+    /// See [`Input`].
+    pub fn line(&mut self, max: usize) -> io::Result<Bytes> {
+        let mut line = BytesMut::new();
+        while line.len() < max {
+            self.fill(Self::CHUNK)?;
+            let left = self.buffer.len().min(max - line.len());
+            if left == 0 {
+                break;
+            }
+            let newline = self.buffer.iter().take(left).position(|byte| *byte == b'\n');
+            let piece = self.take(newline.map_or(left, |at| at + 1));
+            if newline.is_some() && line.is_empty() {
+                return Ok(piece);
+            }
+            line.extend_from_slice(&piece);
+            if newline.is_some() {
+                break;
+            }
+        }
+        Ok(line.freeze())
+    }
+
+    /// The remaining lines (iteration, `readlines`). A line longer than `max` bytes is an error, not a cut.
+    pub fn each_line(&mut self, max: usize) -> impl Iterator<Item = io::Result<Bytes>> {
+        std::iter::from_fn(move || match self.line(max.saturating_add(1)) {
+            Ok(line) if line.is_empty() => None,
+            Ok(line) if line.len() > max => Some(Err(InputError::TooLong { limit: max }.into())),
+            line => Some(line),
+        })
+    }
+
+    /// The remaining pieces as they arrive.
+    pub fn chunks(&mut self) -> impl Iterator<Item = io::Result<Bytes>> {
+        std::iter::from_fn(move || match self.chunk(Self::CHUNK) {
+            Ok(chunk) if chunk.is_empty() => None,
+            chunk => Some(chunk),
+        })
+    }
+
+    /// Makes sure that the buffer holds something, unless the body has ended. Never asks for more than the body has.
+    fn fill(&mut self, max: usize) -> io::Result<()> {
+        let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.taken));
+        if left < self.buffer.len() as u64 {
+            self.buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        if !self.buffer.is_empty() || left == 0 {
+            return Ok(());
+        }
+        let ask = usize::try_from(left).unwrap_or(usize::MAX).min(max);
+        self.buffer = match &mut self.source {
+            Some(source) => source.read_chunk(ask)?,
+            None => Bytes::new(),
+        };
+        if !self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.source = None;
+        match self.declared {
+            Some(declared) => Err(InputError::Incomplete { declared, received: self.taken }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, len: usize) -> Bytes {
+        self.taken += len as u64;
+        self.buffer.split_to(len)
+    }
+}
+
+impl From<InputError> for io::Error {
+    fn from(error: InputError) -> Self {
+        let kind = match error {
+            InputError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
+            InputError::TooLong { .. } => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl From<Bytes> for Input {
+    fn from(bytes: Bytes) -> Self {
+        Input { declared: Some(bytes.len() as u64), buffer: bytes, source: None, taken: 0 }
+    }
+}
+
+impl From<&'static str> for Input {
+    fn from(text: &'static str) -> Self {
+        Input::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(bytes: Vec<u8>) -> Self {
+        Input::from(Bytes::from(bytes))
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        self.fill(into.len())?;
+        let len = self.buffer.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(&self.buffer) {
+            *to = *from;
+        }
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for Input {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.fill(Self::CHUNK)?;
+        Ok(&self.buffer)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        let amount = amount.min(self.buffer.len());
+        self.taken += amount as u64;
+        self.buffer.advance(amount);
+    }
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Input::empty()
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("length", &self.declared).field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+struct ReaderSource<R> {
+    reader: R,
+    buffer: BytesMut,
+}
+
+impl<R: Read + Send> InputSource for ReaderSource<R> {
+    fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
+        // Room for what one read may bring, never for what the client declared (CGI-156).
+        self.buffer.resize(max.min(Input::CHUNK), 0);
+        loop {
+            match self.reader.read(&mut self.buffer) {
+                Ok(len) => return Ok(self.buffer.split_to(len).freeze()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes in pieces of `step`, then ends; panics when asked after the end.
+    struct Pieces {
+        bytes: Bytes,
+        step: usize,
+        asked: usize,
+    }
+
+    impl InputSource for Pieces {
+        fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
+            assert!(max > 0, "nothing was asked for");
+            self.asked += 1;
+            Ok(self.bytes.split_to(self.step.min(max).min(self.bytes.len())))
+        }
+    }
+
+    fn pieces(text: &'static str, step: usize, length: Option<u64>) -> Input {
+        Input::new(Pieces { bytes: Bytes::from_static(text.as_bytes()), step, asked: 0 }, length)
+    }
+
+    #[test]
+    fn pep_45_input_ends_at_the_declared_length_and_takes_nothing_more() {
+        for step in 1..8 {
+            let mut input = pieces("helloNEXT", step, Some(5));
+            assert_eq!(input.read_all(100).expect("a body"), "hello", "step {step}");
+            assert!(input.chunk(100).expect("the end").is_empty());
+            assert_eq!(input.read(&mut [0; 9]).expect("the end"), 0);
+        }
+    }
+
+    #[test]
+    fn pep_44_arrived_bytes_past_the_length_never_reach_the_application() {
+        let mut input = pieces("", 1, Some(3)).with_arrived(Bytes::from_static(b"abcGET / HTTP/1.1"));
+        assert_eq!(input.read_all(100).expect("a body"), "abc");
+    }
+
+    #[test]
+    fn pep_48_reading_an_empty_body_gives_nothing_at_once() {
+        let mut input = Input::empty();
+        assert!(input.chunk(1).expect("the end").is_empty());
+        assert!(input.line(1).expect("the end").is_empty());
+        assert_eq!(input.each_line(9).count(), 0);
+    }
+
+    #[test]
+    fn pep_49_a_line_is_cut_at_the_size_asked_for() {
+        let mut input = pieces("abcdef\ngh", 2, None);
+        assert_eq!(input.line(3).expect("a line"), "abc");
+        assert_eq!(input.line(99).expect("a line"), "def\n");
+        assert_eq!(input.line(99).expect("a line"), "gh");
+        assert_eq!(input.line(99).expect("the end"), "");
+    }
+
+    #[test]
+    fn pep_40_iteration_gives_lines_whatever_the_pieces() {
+        for step in 1..12 {
+            let mut input = pieces("one\n\ntwo\nend", step, Some(12));
+            let lines: Vec<_> = input.each_line(80).map(|line| line.expect("a line")).collect();
+            assert_eq!(lines, ["one\n", "\n", "two\n", "end"], "step {step}");
+        }
+    }
+
+    #[test]
+    fn http_86_a_body_that_stops_early_is_an_error_not_an_end() {
+        let mut input = pieces("abc", 2, Some(5));
+        let error = input.read_all(100).expect_err("incomplete");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<InputError>());
+        assert_eq!(cause, Some(&InputError::Incomplete { declared: 5, received: 3 }));
+        assert!(input.chunk(1).is_err(), "it stays an error");
+    }
+
+    #[test]
+    fn pep_47_read_all_refuses_more_than_its_limit() {
+        assert!(pieces("abcdef", 2, None).read_all(5).is_err());
+        assert!(Input::from("abcdef").read_all(5).is_err());
+        assert_eq!(Input::from("abcdef").read_all(6).expect("a body"), "abcdef");
+        assert_eq!(pieces("abcdef", 2, None).read_all(6).expect("a body"), "abcdef");
+    }
+
+    #[test]
+    fn lines_that_are_too_long_are_refused() {
+        let mut input = Input::from("abcdef\n");
+        assert!(input.each_line(3).next().is_some_and(|line| line.is_err()));
+    }
+
+    #[test]
+    fn a_reader_can_be_the_source() {
+        let mut input = Input::reader(&b"abc\ndef"[..], None);
+        let mut text = String::new();
+        BufRead::read_line(&mut input, &mut text).expect("a line");
+        Read::read_to_string(&mut input, &mut text).expect("the rest");
+        assert_eq!(text, "abc\ndef");
+    }
+}
