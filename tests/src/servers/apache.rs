@@ -1,0 +1,81 @@
+//! Apache httpd: our CGI program under mod_cgid, our worker behind mod_proxy_fcgi and under mod_fcgid.
+
+use std::process::Command;
+
+use super::installed;
+use super::ours::testbed_worker_unix;
+use crate::place::Place;
+use crate::process::{Process, Running};
+use crate::programs::program;
+
+/// mod_cgid runs `testbed` for each request.
+pub fn cgid() -> Running {
+    let place = Place::new();
+    let testbed = place.program(&program("testbed"));
+    let body = format!("ScriptSock {0}/cgid.sock\nScriptAlias /app {1}\n", place.path().display(), testbed.display());
+    start(place, Vec::new(), &["cgid"], &body)
+}
+
+/// mod_proxy_fcgi talks to `testbed` on a Unix socket, connections kept.
+pub fn proxy_fcgi() -> Running {
+    let place = Place::new();
+    let (worker, socket) = testbed_worker_unix(&place);
+    // The module takes everything for the script's name; the application's prefix and the rest are split here.
+    let body = format!(
+        r#"ProxyPass /app unix:{}|fcgi://localhost/app enablereuse=on flushpackets=on
+ProxyFCGISetEnvIf "reqenv('SCRIPT_NAME') =~ m#^/app(.*)$#" PATH_INFO "$1"
+ProxyFCGISetEnvIf "true" SCRIPT_NAME "/app"
+"#,
+        socket.display()
+    );
+    start(place, vec![worker], &["proxy", "proxy_fcgi"], &body)
+}
+
+/// mod_fcgid starts `testbed` as its worker, with the listening socket as descriptor 0.
+pub fn fcgid() -> Running {
+    let place = Place::new();
+    let testbed = place.program(&program("testbed"));
+    let body = format!(
+        "FcgidIPCDir {0}/fcgid\nFcgidProcessTableFile {0}/fcgid-table\nFcgidMaxProcesses 1\nFcgidMaxRequestLen 2147483647
+FcgidWrapper {1} virtual\nAlias /app {1}\n<Location /app>\n SetHandler fcgid-script\n Options +ExecCGI\n</Location>\n",
+        place.folder("fcgid").parent().unwrap_or(place.path()).display(),
+        testbed.display()
+    );
+    start(place, Vec::new(), &["fcgid"], &body)
+}
+
+fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
+    let modules: String = ["mpm_event", "authz_core", "env", "alias"]
+        .iter()
+        .chain(modules)
+        .map(|m| format!("LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so\n"))
+        .collect();
+    Running::listen(place, "apache", behind, |place, port| {
+        let here = place.path().display();
+        let configuration = format!(
+            "{modules}ServerRoot {here}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {here}/apache.pid
+ErrorLog {here}/apache-error.log
+LogLevel warn
+DefaultRuntimeDir {here}
+Mutex file:{here}
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 16
+MaxRequestWorkers 16
+KeepAlive On
+AllowEncodedSlashes NoDecode
+DocumentRoot {here}
+<Directory />
+ Require all granted
+</Directory>
+{body}"
+        );
+        let file = place.write("apache.conf", &configuration);
+        let mut command = Command::new(installed(&["apache2", "httpd"]));
+        command.arg("-d").arg(place.path()).arg("-f").arg(file).arg("-DFOREGROUND");
+        command
+    })
+}

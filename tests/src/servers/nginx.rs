@@ -1,0 +1,73 @@
+//! nginx in front of our FastCGI worker.
+
+use std::process::Command;
+
+use super::installed;
+use super::ours::{testbed_worker_tcp, testbed_worker_unix};
+use crate::place::Place;
+use crate::process::{Process, Running};
+
+/// nginx with `testbed` on a Unix socket, connections kept.
+pub fn unix() -> Running {
+    let place = Place::new();
+    let (worker, socket) = testbed_worker_unix(&place);
+    start(place, vec![worker], &format!("unix:{}", socket.display()), MOUNTED)
+}
+
+/// nginx with `testbed` on a TCP port, connections kept.
+pub fn tcp() -> Running {
+    let place = Place::new();
+    let (worker, address) = testbed_worker_tcp(&place);
+    start(place, vec![worker], &address.to_string(), MOUNTED)
+}
+
+/// The application below `/app`: nginx knows no mounts, so its split takes the prefix off.
+const MOUNTED: &str = "
+   fastcgi_split_path_info ^(/app)(.*)$;
+   fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+   fastcgi_param PATH_INFO $fastcgi_path_info;";
+
+/// nginx in front of something that speaks FastCGI at `upstream`.
+pub(super) fn start(place: Place, behind: Vec<Process>, upstream: &str, parameters: &str) -> Running {
+    Running::listen(place, "nginx", behind, |place, port| {
+        let here = place.path().display();
+        let configuration = format!(
+            "daemon off; pid {here}/nginx.pid; worker_processes 1; error_log {here}/nginx-error.log info;
+events {{ worker_connections 256; }}
+http {{
+ access_log off; default_type text/plain; client_max_body_size 0;
+ client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
+ uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
+ upstream application {{ server {upstream}; keepalive 8; }}
+ server {{
+  listen 127.0.0.1:{port};
+  location / {{
+   fastcgi_pass application;
+   fastcgi_keep_conn on;
+   fastcgi_request_buffering off;
+   fastcgi_max_temp_file_size 0;
+   fastcgi_param QUERY_STRING $query_string;
+   fastcgi_param REQUEST_METHOD $request_method;
+   fastcgi_param CONTENT_TYPE $content_type;
+   fastcgi_param CONTENT_LENGTH $content_length;
+   fastcgi_param REQUEST_URI $request_uri;
+   fastcgi_param SERVER_PROTOCOL $server_protocol;
+   fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+   fastcgi_param SERVER_SOFTWARE nginx;
+   fastcgi_param REMOTE_ADDR $remote_addr;
+   fastcgi_param REMOTE_PORT $remote_port;
+   fastcgi_param SERVER_ADDR $server_addr;
+   fastcgi_param SERVER_PORT $server_port;
+   fastcgi_param SERVER_NAME $server_name;
+   {parameters}
+  }}
+ }}
+}}
+"
+        );
+        let file = place.write("nginx.conf", &configuration);
+        let mut command = Command::new(installed(&["nginx"]));
+        command.arg("-p").arg(place.path()).arg("-e").arg(place.join("nginx-error.log")).arg("-c").arg(file);
+        command
+    })
+}
