@@ -1,0 +1,245 @@
+//! The head of a request: parsed once, kept as offsets, looked at through a borrow.
+//!
+//! Holds the table of offsets, which is reused from request to request, and the view on it. The one file that knows
+//! httparse. Does not hold what the fields mean: see `framing`, `target`, `checks`.
+
+use super::error::RequestError;
+use super::framing::BodyFraming;
+use super::limits::{Limits, MAX_FIELDS};
+use super::target::{TargetForm, TargetParts};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// The versions this server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+impl Version {
+    /// As it stands in a request line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// Where the parts of a head lie in its bytes. Reused, so that a head costs no allocation.
+#[derive(Debug)]
+pub(super) struct HeadTable {
+    pub(super) length: usize,
+    pub(super) method: usize,
+    pub(super) target: Range<usize>,
+    pub(super) parts: TargetParts,
+    pub(super) version: Version,
+    pub(super) fields: Vec<FieldSpan>,
+    pub(super) host: Range<usize>,
+    pub(super) body: BodyFraming,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
+    pub(super) connection_fields: u32,
+}
+
+/// One field line: name, then value.
+#[derive(Debug, Clone)]
+pub(super) struct FieldSpan {
+    name: Range<u32>,
+    value: Range<u32>,
+}
+
+impl Default for HeadTable {
+    fn default() -> Self {
+        let parts = TargetParts { form: TargetForm::Origin, authority: 0..0, path: 0..0, query: None };
+        Self {
+            length: 0,
+            method: 0,
+            target: 0..0,
+            parts,
+            version: Version::Http11,
+            fields: Vec::with_capacity(32),
+            host: 0..0,
+            body: BodyFraming::None,
+            keep_alive: false,
+            expects_continue: false,
+            connection_fields: 0,
+        }
+    }
+}
+
+/// A request head, borrowed from the connection's buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) table: &'a HeadTable,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method: a token, case-sensitive.
+    pub fn method(&self) -> &'a str {
+        std::str::from_utf8(self.slice(0..self.table.method)).unwrap_or_default()
+    }
+
+    /// The target as it came.
+    pub fn target(&self) -> &'a [u8] {
+        self.slice(self.table.target.clone())
+    }
+
+    /// The form of the target.
+    pub fn form(&self) -> TargetForm {
+        self.table.parts.form
+    }
+
+    /// The path of the target, not decoded; empty for `*` and for an absolute target without one.
+    pub fn path(&self) -> &'a [u8] {
+        self.part(&self.table.parts.path)
+    }
+
+    /// The query of the target, without its `?`.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.table.parts.query.as_ref().map(|query| self.part(query))
+    }
+
+    /// The host asked for, with its port: from an absolute target, else from Host (HTTP-30). Empty if there is none.
+    pub fn host(&self) -> &'a [u8] {
+        match self.table.parts.form {
+            TargetForm::Absolute => self.part(&self.table.parts.authority),
+            _ => self.slice(self.table.host.clone()),
+        }
+    }
+
+    /// The protocol version.
+    pub fn version(&self) -> Version {
+        self.table.version
+    }
+
+    /// The field lines in order, values without the white space around them.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let head = *self;
+        head.table.fields.iter().map(move |field| (head.span(&field.name), head.span(&field.value)))
+    }
+
+    /// The first value of a field; its name in any case.
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// How the body ends.
+    pub fn body(&self) -> BodyFraming {
+        self.table.body
+    }
+
+    /// Does the client wait for `100 Continue`? Never in HTTP/1.0 or without a body (HTTP-122, HTTP-123).
+    pub fn expects_continue(&self) -> bool {
+        self.table.expects_continue
+    }
+
+    /// Does the request name `name` in Connection, so that it must not be passed on (HTTP-175)?
+    pub fn is_connection_option(&self, name: &[u8]) -> bool {
+        self.table.connection_fields > 0
+            && self
+                .fields()
+                .filter(|(found, _)| found.eq_ignore_ascii_case(b"connection"))
+                .any(|(_, value)| super::persistence::options(value).any(|option| option.eq_ignore_ascii_case(name)))
+    }
+
+    fn part(&self, range: &Range<usize>) -> &'a [u8] {
+        self.target().get(range.clone()).unwrap_or_default()
+    }
+
+    fn slice(&self, range: Range<usize>) -> &'a [u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    fn span(&self, range: &Range<u32>) -> &'a [u8] {
+        self.slice(range.start as usize..range.end as usize)
+    }
+}
+
+/// What became of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    Complete,
+    /// The head does not end within these bytes.
+    Partial,
+}
+
+/// Parses the head at the start of `bytes`, which does not begin with an empty line, into `table`.
+///
+/// Only syntax is looked at: lines, tokens, characters. httparse takes a lone LF as a line end; we do not (HTTP-2), so the
+/// gaps between what it found are looked at again.
+pub(super) fn parse_syntax(bytes: &[u8], limits: &Limits, table: &mut HeadTable) -> Result<Parsed, RequestError> {
+    let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let room = room.get_mut(..limits.max_fields).unwrap_or_default();
+    let mut request = httparse::Request::new(&mut []);
+    let strict = httparse::ParserConfig::default();
+    let length = match strict.parse_request_with_uninit_headers(&mut request, bytes, room) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+        Err(error) => return Err(sort(error, bytes, limits)),
+    };
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+        return Err(RequestError::RequestLine);
+    };
+    table.length = length;
+    table.method = method.len();
+    table.target = offsets(bytes, target.as_bytes()).ok_or(RequestError::RequestLine)?;
+    table.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    table.fields.clear();
+    // ` HTTP/1.1` stands between the target and the end of its line.
+    let mut line_end = table.target.end + 9;
+    for field in request.headers.iter() {
+        let name = offsets(bytes, field.name.as_bytes()).ok_or(RequestError::FieldName)?;
+        let value = offsets(bytes, field.value).ok_or(RequestError::FieldValue)?;
+        check_line_end(bytes, line_end..name.start)?;
+        line_end = value.end;
+        let narrow = |range: Range<usize>| Some(u32::try_from(range.start).ok()?..u32::try_from(range.end).ok()?);
+        let (Some(name), Some(value)) = (narrow(name), narrow(value)) else {
+            return Err(RequestError::HeadTooLong { limit: limits.max_head_bytes });
+        };
+        table.fields.push(FieldSpan { name, value });
+    }
+    let last_line = length.checked_sub(2).ok_or(RequestError::LineEnd)?;
+    check_line_end(bytes, line_end..last_line)?;
+    if bytes.get(last_line..length) == Some(b"\r\n") { Ok(Parsed::Complete) } else { Err(RequestError::LineEnd) }
+}
+
+/// Where `part` lies in `whole`, which it was cut from.
+fn offsets(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
+/// Between a value and the next line stand only white space and CRLF (HTTP-2, HTTP-57).
+fn check_line_end(bytes: &[u8], gap: Range<usize>) -> Result<(), RequestError> {
+    let gap = bytes.get(gap).unwrap_or_default();
+    let space = gap.strip_suffix(b"\r\n").ok_or(RequestError::LineEnd)?;
+    if space.iter().all(|b| matches!(b, b' ' | b'\t')) { Ok(()) } else { Err(RequestError::LineEnd) }
+}
+
+/// Gives an error of httparse its name here.
+fn sort(error: httparse::Error, bytes: &[u8], limits: &Limits) -> RequestError {
+    match error {
+        httparse::Error::HeaderName => RequestError::FieldName,
+        httparse::Error::HeaderValue => RequestError::FieldValue,
+        httparse::Error::NewLine => RequestError::LineEnd,
+        httparse::Error::TooManyHeaders => RequestError::TooManyFields { limit: limits.max_fields },
+        httparse::Error::Version if has_foreign_version(bytes) => RequestError::Version,
+        httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => RequestError::RequestLine,
+    }
+}
+
+/// Does the request line end with a well-formed version (HTTP-9) that we do not speak?
+fn has_foreign_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let mut words = line.split(|b| *b == b' ');
+    let (Some(_), Some(_), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    matches!(version.strip_prefix(b"HTTP/"), Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+}
