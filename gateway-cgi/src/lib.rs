@@ -19,6 +19,7 @@
 //! | being a CGI program | [`serve`], [`program`] |
 //! | reading and writing header blocks of programs | [`head`] |
 //! | the variables a gateway hands to a program | [`variables`] |
+//! | request bodies of unknown length (feature `spool`) | `spool` |
 //!
 //! Left to others: HTTP, and everything about an application that [`gateway_spec`] holds.
 //!
@@ -28,6 +29,8 @@
 
 pub mod head;
 pub mod program;
+#[cfg(feature = "spool")]
+pub mod spool;
 pub mod variables;
 
 pub use program::serve;
