@@ -1,0 +1,26 @@
+//! Mounts: which application answers which part of the URL space, and how a path is split for it.
+//!
+//! Holds the decoding of a request path ([`RequestPath`]), prefixes ([`Prefix`]) and the table of them ([`MountTable`]).
+//! All of it is pure: no file is looked at, no application is called. What stands behind a prefix is the table's type
+//! parameter.
+//!
+//! A path is decoded once and then taken apart by whole segments, so `/app` is a prefix of `/app` and `/app/x` and not
+//! of `/apple`. What two readers could understand in two ways is refused and not repaired:
+//!
+//! | in the path | answer | why |
+//! | --- | --- | --- |
+//! | `..` or `.` as a segment, written in any way | 400 | it would name something else for whoever resolves it later (CGI-157) |
+//! | `%2F` | 400 | decoded it would become a separator that was not one (CGI-28) |
+//! | `%00`, `%0A`, `%0D` | 400 | they cut or split what programs read (FCGI-132) |
+//! | `%` without two hex digits | 400 | there is no agreed meaning |
+//! | repeated slashes | kept | they are empty segments, and data for the application |
+//!
+//! The target as it came stays in REQUEST_URI for applications that need the difference.
+
+mod path;
+mod prefix;
+mod table;
+
+pub use path::{PathError, RequestPath};
+pub use prefix::{Prefix, PrefixError};
+pub use table::{AlreadyMounted, MountTable, Mounted};
