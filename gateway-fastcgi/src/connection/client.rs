@@ -1,0 +1,360 @@
+//! The gateway's end of a connection.
+//!
+//! Holds which records may come back when, and how a request is put into records. Does not know what the variables mean
+//! (that is CGI), nor when to give up. Follows FastCGI 1.0 §3.3, §5 and §6; laxer where php-fpm is (FCGI-76).
+
+use super::outgoing::MAX_PIECE;
+use super::reader::RecordReader;
+use super::{Outgoing, SendError};
+use crate::protocol::{
+    BeginRequest, Content, EndRequest, Pair, PeerValues, ProtocolError, RecordHeader, RecordType, RequestId, Role,
+    UnknownType, ValueName,
+};
+use bytes::{Bytes, BytesMut};
+
+/// The gateway's state machine for one connection.
+///
+/// One request at a time, always with id 1, as every peer understands it. Reading and writing are independent: a worker may answer
+/// before it has read anything (FCGI-116), so never finish writing before reading.
+///
+/// Memory: one record body of fixed size, or a GET_VALUES_RESULT of at most 64 KiB; output data is handed out as it comes.
+#[derive(Debug, Default)]
+pub struct ClientConnection {
+    reader: RecordReader,
+    output: Outgoing,
+    active: Option<Active>,
+    spent: bool,
+    ended_input: bool,
+    failure: Option<ProtocolError>,
+}
+
+#[derive(Debug)]
+struct Active {
+    id: RequestId,
+    keep_connection: bool,
+    stdin_open: bool,
+    data_open: bool,
+    stdout_open: bool,
+    stderr_open: bool,
+    abort_sent: bool,
+}
+
+/// What a gateway has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// More output: first a CGI header block, then content; never empty. How it is cut means nothing (FCGI-110).
+    Stdout {
+        /// The request.
+        id: RequestId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Output is complete. Not every worker says so (FCGI-76): `End` is what counts.
+    StdoutEnd(RequestId),
+    /// More for the error log, never for the client (FCGI-83); never empty.
+    Stderr {
+        /// The request.
+        id: RequestId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// The request is over. Anything but REQUEST_COMPLETE means that it was not run (FCGI-82).
+    End {
+        /// The request.
+        id: RequestId,
+        /// How it ended.
+        end: EndRequest,
+    },
+    /// The worker answered [`ClientConnection::send_get_values`].
+    Values(PeerValues),
+    /// The worker did not understand a management record of this type.
+    UnknownType(RecordType),
+}
+
+enum Step {
+    Event(ClientEvent),
+    Next,
+    NeedMore,
+}
+
+impl ClientConnection {
+    /// A fresh connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a request: BEGIN_REQUEST, all parameters, and their end. Returns its id.
+    ///
+    /// Pairs are never cut across records (FCGI-45). The input follows with [`ClientConnection::send_stdin`] and
+    /// [`ClientConnection::end_stdin`].
+    ///
+    /// # Errors
+    /// Nothing is sent then: [`SendError::Busy`], [`SendError::Closed`], or a pair that cannot be sent
+    /// ([`SendError::PairTooLong`], [`SendError::NulInPair`]).
+    pub fn send_request<'a, P>(&mut self, begin: BeginRequest, pairs: P) -> Result<RequestId, SendError>
+    where
+        P: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        P::IntoIter: Clone,
+    {
+        if self.active.is_some() {
+            return Err(SendError::Busy);
+        }
+        if self.spent || self.ended_input || self.failure.is_some() {
+            return Err(SendError::Closed);
+        }
+        let pairs = pairs.into_iter();
+        pairs.clone().try_for_each(check_pair)?;
+        let id = RequestId::ONE;
+        let body = begin.encode();
+        self.output.record(RecordType::BEGIN_REQUEST, id.get(), Content::from(&body));
+        self.output.pairs(id, pairs.filter_map(|(name, value)| Pair::new(name, value).ok()));
+        self.output.end_stream(RecordType::PARAMS, id);
+        self.active = Some(Active {
+            id,
+            keep_connection: begin.keep_connection,
+            stdin_open: true,
+            data_open: begin.role == Role::FILTER,
+            stdout_open: true,
+            stderr_open: true,
+            abort_sent: false,
+        });
+        Ok(id)
+    }
+
+    /// Sends more of the request body; nothing if `data` is empty.
+    ///
+    /// # Errors
+    /// [`SendError::Inactive`] after the end of the stream or of the request: a worker may end it early, and then the rest of
+    /// the body is not wanted.
+    pub fn send_stdin(&mut self, id: RequestId, data: Bytes) -> Result<(), SendError> {
+        self.open(id, |active| active.stdin_open)?;
+        self.output.stream(RecordType::STDIN, id, data);
+        Ok(())
+    }
+
+    /// Ends the request body; needed also when there is none (FCGI-74).
+    ///
+    /// # Errors
+    /// As [`ClientConnection::send_stdin`].
+    pub fn end_stdin(&mut self, id: RequestId) -> Result<(), SendError> {
+        self.open(id, |active| active.stdin_open)?.stdin_open = false;
+        self.output.end_stream(RecordType::STDIN, id);
+        Ok(())
+    }
+
+    /// Sends more of a Filter's file, after the end of its STDIN (FCGI-73).
+    ///
+    /// # Errors
+    /// [`SendError::Inactive`] before the end of STDIN, for other roles, and after the end.
+    pub fn send_data(&mut self, id: RequestId, data: Bytes) -> Result<(), SendError> {
+        self.open(id, |active| active.data_open && !active.stdin_open)?;
+        self.output.stream(RecordType::DATA, id, data);
+        Ok(())
+    }
+
+    /// Ends a Filter's file.
+    ///
+    /// # Errors
+    /// As [`ClientConnection::send_data`].
+    pub fn end_data(&mut self, id: RequestId) -> Result<(), SendError> {
+        self.open(id, |active| active.data_open && !active.stdin_open)?.data_open = false;
+        self.output.end_stream(RecordType::DATA, id);
+        Ok(())
+    }
+
+    /// Asks for an early end, once. The request stays active until `End` comes.
+    ///
+    /// php-fpm and libfcgi do not understand it; closing the connection says the same (FCGI-80).
+    ///
+    /// # Errors
+    /// [`SendError::Inactive`] after the end.
+    pub fn send_abort(&mut self, id: RequestId) -> Result<(), SendError> {
+        let active = self.open(id, |_| true)?;
+        if !std::mem::replace(&mut active.abort_sent, true) {
+            self.output.end_stream(RecordType::ABORT_REQUEST, id);
+        }
+        Ok(())
+    }
+
+    /// Asks what the worker can do. Do not depend on an answer, and use a connection of its own (FCGI-59).
+    pub fn send_get_values(&mut self, names: &[ValueName]) {
+        let query = PeerValues::query(names);
+        if let Some(content) = Content::new(&query) {
+            self.output.record(RecordType::GET_VALUES, 0, content);
+        }
+    }
+
+    /// Takes bytes from the worker. Ask for all events before the next call, to keep memory bounded.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.reader.receive(bytes);
+    }
+
+    /// A buffer with at least `room` spare bytes to read into: as [`ClientConnection::receive`] without the copy.
+    ///
+    /// Append only; events are slices of it.
+    pub fn input(&mut self, room: usize) -> &mut BytesMut {
+        self.reader.input(room)
+    }
+
+    /// Notes that the worker will send no more.
+    pub fn receive_end(&mut self) {
+        self.ended_input = true;
+    }
+
+    /// What the bytes received so far mean; `None` when more are needed.
+    ///
+    /// # Errors
+    /// The worker broke the protocol, or closed within a request. The same error is returned ever after; close the connection.
+    pub fn next_event(&mut self) -> Result<Option<ClientEvent>, ProtocolError> {
+        if let Some(failure) = &self.failure {
+            self.reader.clear();
+            return Err(failure.clone());
+        }
+        let next = self.advance();
+        if let Err(failure) = &next {
+            self.failure = Some(failure.clone());
+        }
+        next
+    }
+
+    /// What is to be written.
+    pub fn output(&mut self) -> &mut Outgoing {
+        &mut self.output
+    }
+
+    /// The request under way.
+    pub fn active(&self) -> Option<RequestId> {
+        self.active.as_ref().map(|active| active.id)
+    }
+
+    /// May another request be sent on this connection?
+    ///
+    /// Not without KEEP_CONN, not after an early end with input unsent (php-fpm would wait for the rest of it), not after an
+    /// error or end, and not while bytes from the worker are left that no request has asked for.
+    pub fn is_reusable(&self) -> bool {
+        let broken = self.spent || self.ended_input || self.failure.is_some();
+        self.active.is_none() && !broken && !self.reader.is_within_record()
+    }
+
+    /// Bytes from the worker that this machine holds.
+    pub fn retained_bytes(&self) -> usize {
+        self.reader.buffered()
+    }
+
+    fn advance(&mut self) -> Result<Option<ClientEvent>, ProtocolError> {
+        loop {
+            let Some(header) = self.reader.header()? else { return self.starved() };
+            let step = match header.request() {
+                None => self.management(header)?,
+                Some(id) => self.application(header, id)?,
+            };
+            match step {
+                Step::Event(event) => return Ok(Some(event)),
+                Step::Next => {}
+                Step::NeedMore => return self.starved(),
+            }
+        }
+    }
+
+    fn starved(&self) -> Result<Option<ClientEvent>, ProtocolError> {
+        if !self.ended_input {
+            return Ok(None);
+        }
+        if self.reader.is_within_record() {
+            return Err(ProtocolError::Truncated { inside: "record" });
+        }
+        if self.active.is_some() {
+            return Err(ProtocolError::Truncated { inside: "request" });
+        }
+        Ok(None)
+    }
+
+    fn management(&mut self, header: RecordHeader) -> Result<Step, ProtocolError> {
+        match header.kind {
+            RecordType::GET_VALUES_RESULT => {
+                let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
+                Ok(Step::Event(ClientEvent::Values(PeerValues::decode(content.freeze())?)))
+            }
+            kind @ RecordType::UNKNOWN_TYPE => {
+                fixed(kind, header)?;
+                let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
+                Ok(Step::Event(ClientEvent::UnknownType(UnknownType::decode(&content)?.0)))
+            }
+            kind @ RecordType::GET_VALUES => Err(ProtocolError::WrongDirection { kind }),
+            kind if kind.is_known() => Err(ProtocolError::NullRequestId { kind }),
+            // lighttpd skips these, and so do we.
+            _ => Ok(self.skip()),
+        }
+    }
+
+    fn application(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
+        let kind = header.kind;
+        if !kind.is_known() {
+            return Ok(self.skip());
+        }
+        let Some(active) = self.active.as_mut().filter(|active| active.id == id) else {
+            // The gateway's input has no late records to forgive: what a worker sends here belongs to nobody (FCGI-111).
+            return Err(ProtocolError::InactiveId { kind, id: id.get() });
+        };
+        let open = match kind {
+            RecordType::STDOUT => &mut active.stdout_open,
+            RecordType::STDERR => &mut active.stderr_open,
+            RecordType::END_REQUEST => return self.end(header, id),
+            _ => return Err(ProtocolError::WrongDirection { kind }),
+        };
+        if header.content_length == 0 {
+            let first = std::mem::replace(open, false);
+            let _ = self.reader.piece();
+            let told = first && kind == RecordType::STDOUT;
+            return Ok(if told { Step::Event(ClientEvent::StdoutEnd(id)) } else { Step::Next });
+        }
+        if !*open {
+            return Err(ProtocolError::AfterStreamEnd { kind });
+        }
+        let Some(piece) = self.reader.piece() else { return Ok(Step::NeedMore) };
+        let data = piece.freeze();
+        Ok(Step::Event(match kind {
+            RecordType::STDOUT => ClientEvent::Stdout { id, data },
+            _ => ClientEvent::Stderr { id, data },
+        }))
+    }
+
+    fn end(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
+        fixed(header.kind, header)?;
+        let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
+        let end = EndRequest::decode(&content)?;
+        if let Some(active) = self.active.take() {
+            self.spent |= !active.keep_connection || active.stdin_open || active.data_open || active.abort_sent;
+        }
+        Ok(Step::Event(ClientEvent::End { id, end }))
+    }
+
+    fn skip(&mut self) -> Step {
+        if self.reader.skip().ended { Step::Next } else { Step::NeedMore }
+    }
+
+    fn open(&mut self, id: RequestId, is_open: impl Fn(&Active) -> bool) -> Result<&mut Active, SendError> {
+        let found = self.active.as_mut().filter(|active| active.id == id && is_open(active));
+        found.ok_or(SendError::Inactive(id))
+    }
+}
+
+fn check_pair((name, value): (&[u8], &[u8])) -> Result<(), SendError> {
+    let length = Pair::new(name, value)?.encoded_length();
+    if length > MAX_PIECE {
+        return Err(SendError::PairTooLong { length });
+    }
+    if name.contains(&0) || value.contains(&0) {
+        return Err(SendError::NulInPair);
+    }
+    Ok(())
+}
+
+/// Refuses a body of the wrong size before any of it is waited for.
+fn fixed(kind: RecordType, header: RecordHeader) -> Result<(), ProtocolError> {
+    match header.content_length {
+        8 => Ok(()),
+        length => Err(ProtocolError::BodyLength { kind, length: usize::from(length) }),
+    }
+}

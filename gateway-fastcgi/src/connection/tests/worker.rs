@@ -1,0 +1,406 @@
+//! The worker machine.
+
+use super::*;
+use crate::protocol::{PairError, ProtocolStatus, RequestId, UnknownType};
+
+const ONE: RequestId = RequestId::ONE;
+
+fn machine() -> WorkerConnection {
+    WorkerConnection::new(Limits::default(), OWN)
+}
+
+fn params(id: u16, list: &[u8]) -> Vec<u8> {
+    [record(RecordType::PARAMS, id, list, 3), record(RecordType::PARAMS, id, b"", 0)].concat()
+}
+
+fn post(id: u16, keep: bool, body: &[u8]) -> Vec<u8> {
+    let stdin = [record(RecordType::STDIN, id, body, 7), record(RecordType::STDIN, id, b"", 0)].concat();
+    [begin(id, Role::RESPONDER, keep), params(id, b"\x01\x01Ab"), stdin].concat()
+}
+
+/// The events of `bytes`, the same however they are cut; and the answers nobody was asked for.
+#[track_caller]
+fn check(fresh: impl Fn() -> WorkerConnection, bytes: &[u8]) -> (Told<WorkerEvent>, Vec<u8>) {
+    let mut whole = fresh();
+    let expected = (drive_worker(&mut whole, bytes, &[]), taken(whole.output()));
+    for cuts in all_cuts(bytes.len()) {
+        let mut cut = fresh();
+        let got = (drive_worker(&mut cut, bytes, &cuts), taken(cut.output()));
+        assert_eq!(got, expected, "cut at {cuts:?}");
+    }
+    expected
+}
+
+#[track_caller]
+fn check_error(bytes: &[u8], expected: ProtocolError) {
+    let ((_, error), _) = check(machine, bytes);
+    assert_eq!(error, Some(expected));
+}
+
+fn names(events: &[WorkerEvent]) -> Vec<&'static str> {
+    let name = |event: &WorkerEvent| match event {
+        WorkerEvent::Request(_) => "request",
+        WorkerEvent::Stdin { .. } => "stdin",
+        WorkerEvent::StdinEnd(_) => "stdin end",
+        WorkerEvent::Data { .. } => "data",
+        WorkerEvent::DataEnd(_) => "data end",
+        WorkerEvent::Abort(_) => "abort",
+    };
+    events.iter().map(name).collect()
+}
+
+#[test]
+fn fcgi_26_a_request_is_told_in_order_however_it_is_cut() {
+    let ((events, error), output) = check(machine, &post(1, true, b"hello"));
+    assert_eq!((error, output.len()), (None, 0));
+    let [WorkerEvent::Request(request), WorkerEvent::Stdin { data, .. }, WorkerEvent::StdinEnd(_)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((request.id, request.role, request.keep_connection), (ONE, Role::RESPONDER, true));
+    assert_eq!(request.params.get(b"A"), Some(&b"b"[..]));
+    assert_eq!(data, "hello");
+}
+
+#[test]
+fn fcgi_27_a_pair_may_cross_records_at_any_byte() {
+    let list = b"\x04\x06NAMEvalue!\x80\0\0\x01\x01Xy";
+    for cut in 1..list.len() {
+        let bytes = [
+            begin(1, Role::RESPONDER, true),
+            record(RecordType::PARAMS, 1, &list[..cut], 0),
+            record(RecordType::PARAMS, 1, &list[cut..], 1),
+            record(RecordType::PARAMS, 1, b"", 0),
+        ];
+        let (events, error) = drive_worker(&mut machine(), &bytes.concat(), &[]);
+        let Some(WorkerEvent::Request(request)) = events.first() else { panic!("{error:?} cut at {cut}") };
+        assert_eq!(request.params.get(b"NAME"), Some(&b"value!"[..]));
+        assert_eq!(request.params.get(b"X"), Some(&b"y"[..]));
+    }
+}
+
+#[test]
+fn fcgi_74_93_an_answer_has_its_golden_bytes() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    worker.send_stdout_parts(ONE, b"Status: 200 OK\r\n\r\n", "hi".into()).unwrap();
+    worker.send_end(ONE, 3).unwrap();
+    let golden = [
+        &[1, 6, 0, 1, 0, 20, 4, 0][..],
+        b"Status: 200 OK\r\n\r\nhi\0\0\0\0",
+        &[1, 6, 0, 1, 0, 0, 0, 0],
+        &[1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0],
+    ];
+    assert_eq!(taken(worker.output()), golden.concat());
+}
+
+#[test]
+fn fcgi_23_long_output_is_cut_into_aligned_records_and_not_copied() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    let body = Bytes::from(vec![7; 200_001]);
+    worker.send_stdout_parts(ONE, b"\r\n", body.clone()).unwrap();
+    let out = worker.output();
+    let mut slices = [std::io::IoSlice::new(&[]); 8];
+    let filled = out.chunks_vectored(&mut slices);
+    assert!(slices[..filled].iter().any(|slice| slice.as_ptr() == body.as_ptr()), "the body itself is in the output");
+    let wire = taken(out);
+    assert!(wire.len().is_multiple_of(8));
+    let got: Vec<u8> = records(&wire).into_iter().flat_map(|(_, content)| content).collect();
+    assert_eq!(got, [b"\r\n", &body[..]].concat());
+}
+
+#[test]
+fn fcgi_75_stderr_is_ended_only_if_it_was_used() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    worker.send_stderr(ONE, "oh".into()).unwrap();
+    worker.send_end(ONE, 0).unwrap();
+    let kinds: Vec<_> = records(&taken(worker.output())).iter().map(|(header, _)| header.kind).collect();
+    let expected = [RecordType::STDERR, RecordType::STDERR, RecordType::STDOUT, RecordType::END_REQUEST];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn fcgi_81_a_request_ends_exactly_once() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    worker.send_end(ONE, 0).unwrap();
+    taken(worker.output());
+    assert_eq!(worker.send_end(ONE, 0), Err(SendError::Inactive(ONE)));
+    assert_eq!(worker.send_stdout(ONE, "x".into()), Err(SendError::Inactive(ONE)));
+    assert_eq!(worker.send_stderr(ONE, "x".into()), Err(SendError::Inactive(ONE)));
+    assert_eq!(worker.refuse(ONE, ProtocolStatus::OVERLOADED), Err(SendError::Inactive(ONE)));
+    assert!(!worker.output().has_remaining());
+}
+
+#[test]
+fn fcgi_92_nothing_is_answered_before_the_parameters_are_read() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &begin(1, Role::RESPONDER, true), &[]);
+    assert_eq!(worker.send_stdout(ONE, "x".into()), Err(SendError::Inactive(ONE)));
+    assert_eq!(worker.send_end(ONE, 0), Err(SendError::Inactive(ONE)));
+}
+
+#[test]
+fn fcgi_51_52_keep_conn_decides_what_follows() {
+    for keep in [true, false] {
+        let mut worker = machine();
+        drive_worker(&mut worker, &post(1, keep, b""), &[]);
+        assert!(!worker.is_closing());
+        worker.send_end(ONE, 0).unwrap();
+        assert_eq!(worker.is_closing(), !keep);
+        let (events, _) = drive_worker(&mut worker, &post(1, keep, b""), &[]);
+        assert_eq!(!events.is_empty(), keep);
+    }
+}
+
+#[test]
+fn fcgi_28_29_121_late_input_is_dropped_and_the_id_used_again() {
+    let bytes = post(1, true, &[b'x'; 300]);
+    for cut in 50..bytes.len() {
+        let mut worker = machine();
+        let (events, _) = drive_worker(&mut worker, &bytes[..cut], &[]);
+        assert_eq!(names(&events)[0], "request");
+        worker.send_end(ONE, 0).unwrap();
+        let rest = [&bytes[cut..], &post(1, true, b"second")].concat();
+        let (events, error) = drive_worker(&mut worker, &rest, &[]);
+        assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None), "ended at {cut}");
+    }
+}
+
+#[test]
+fn fcgi_31_a_second_request_at_a_time_is_refused_and_the_first_unharmed() {
+    let first = post(1, true, b"hello");
+    let second = post(2, true, b"other");
+    let (head, tail) = first.split_at(begin(1, Role::RESPONDER, true).len());
+    let ((events, error), output) = check(machine, &[head, &second, tail].concat());
+    assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None));
+    let refusal = EndRequest { app_status: 0, protocol_status: ProtocolStatus::CANT_MPX_CONN };
+    assert_eq!(output, end(2, refusal));
+}
+
+#[test]
+fn fcgi_33_a_second_begin_of_an_active_id_is_an_error() {
+    check_error(&[post(1, true, b""), begin(1, Role::RESPONDER, true)].concat(), ProtocolError::BeginTwice { id: 1 });
+}
+
+#[test]
+fn fcgi_71_unknown_roles_are_refused_and_the_connection_lives() {
+    for role in [0, 2, 3, 4, 65_535] {
+        let bytes = [begin(1, Role(role), true), params(1, b""), post(2, true, b"")].concat();
+        let ((events, error), output) = check(machine, &bytes);
+        assert_eq!((names(&events), error), (vec!["request", "stdin end"], None));
+        let refusal = EndRequest { app_status: 0, protocol_status: ProtocolStatus::UNKNOWN_ROLE };
+        assert_eq!(output, end(1, refusal));
+    }
+}
+
+#[test]
+fn fcgi_72_overload_is_answered_without_output() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b"x"), &[]);
+    worker.refuse(ONE, ProtocolStatus::OVERLOADED).unwrap();
+    let refusal = EndRequest { app_status: 0, protocol_status: ProtocolStatus::OVERLOADED };
+    assert_eq!(taken(worker.output()), end(1, refusal));
+    drive_worker(&mut worker, &post(1, true, b"x"), &[]);
+    worker.send_stdout(ONE, "x".into()).unwrap();
+    assert_eq!(worker.refuse(ONE, ProtocolStatus::OVERLOADED), Err(SendError::Answered(ONE)));
+}
+
+#[test]
+fn fcgi_54_55_values_are_answered_before_during_and_after_a_request() {
+    let query = record(RecordType::GET_VALUES, 0, b"\x0f\0FCGI_MPXS_CONNS\x03\0ODD", 5);
+    let answer = record(RecordType::GET_VALUES_RESULT, 0, b"\x0f\x01FCGI_MPXS_CONNS0", 0);
+    let request = post(1, true, b"x");
+    let bytes = [&query[..], &request[..16], &query, &request[16..], &query].concat();
+    let ((events, error), output) = check(machine, &bytes);
+    assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None));
+    assert_eq!(output, answer.repeat(3));
+}
+
+#[test]
+fn fcgi_57_unknown_management_types_are_named() {
+    let ((_, error), output) = check(machine, &record(RecordType(42), 0, b"whatever", 9));
+    assert_eq!(error, None);
+    assert_eq!(output, record(RecordType::UNKNOWN_TYPE, 0, &UnknownType(RecordType(42)).encode(), 0));
+}
+
+#[test]
+fn fcgi_25_58_records_without_meaning_here_are_skipped() {
+    let request = post(1, true, b"x");
+    for kind in [RecordType(42), RecordType::STDOUT, RecordType::END_REQUEST, RecordType::DATA] {
+        let odd = record(kind, 1, b"odd", 2);
+        // After the parameters, before STDIN.
+        let at = request.len() - (8 + 1 + 7) - 8;
+        let bytes = [&request[..at], &odd, &request[at..]].concat();
+        let ((events, error), output) = check(machine, &bytes);
+        assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None), "{kind}");
+        assert!(output.is_empty());
+    }
+}
+
+#[test]
+fn fcgi_24_application_records_never_have_id_0() {
+    for kind in [RecordType::BEGIN_REQUEST, RecordType::PARAMS, RecordType::STDIN, RecordType::STDOUT] {
+        check_error(&record(kind, 0, b"12345678", 0), ProtocolError::NullRequestId { kind });
+    }
+}
+
+#[test]
+fn fcgi_20_another_version_is_fatal() {
+    check_error(&[2, 1, 0, 1, 0, 8, 0, 0], ProtocolError::Version { version: 2 });
+    check_error(&[post(1, true, b""), vec![0]].concat(), ProtocolError::Version { version: 0 });
+}
+
+#[test]
+fn fcgi_22_the_largest_record_is_one_record() {
+    let bytes = [
+        begin(1, Role::RESPONDER, true),
+        params(1, b""),
+        record(RecordType::STDIN, 1, &[b'x'; 65_535], 255),
+        record(RecordType::STDIN, 1, b"", 0),
+    ];
+    let (events, error) = drive_worker(&mut machine(), &bytes.concat(), &[]);
+    assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None));
+}
+
+#[test]
+fn fcgi_70_a_begin_of_another_size_is_refused() {
+    for length in [0, 7, 9] {
+        let expected = ProtocolError::BodyLength { kind: RecordType::BEGIN_REQUEST, length };
+        check_error(&record(RecordType::BEGIN_REQUEST, 1, &vec![0; length], 0), expected);
+    }
+}
+
+#[test]
+fn fcgi_73_streams_come_in_order() {
+    let start = begin(1, Role::RESPONDER, true);
+    for kind in [RecordType::STDIN, RecordType::DATA] {
+        check_error(&[&start[..], &record(kind, 1, b"x", 0)].concat(), ProtocolError::OutOfOrder { kind });
+    }
+}
+
+#[test]
+fn fcgi_34_content_after_the_end_of_its_stream_is_an_error() {
+    for kind in [RecordType::PARAMS, RecordType::STDIN] {
+        let bytes = [post(1, true, b""), record(kind, 1, b"x", 0)].concat();
+        check_error(&bytes, ProtocolError::AfterStreamEnd { kind });
+    }
+}
+
+#[test]
+fn fcgi_121_stray_empty_stdin_is_skipped() {
+    let stray = record(RecordType::STDIN, 1, b"", 0);
+    let ((events, error), _) = check(machine, &[&stray[..], &post(1, true, b""), &stray].concat());
+    assert_eq!((names(&events), error), (vec!["request", "stdin end"], None));
+}
+
+#[test]
+fn fcgi_79_abort_is_told_once_and_ended_by_the_caller() {
+    let abort = record(RecordType::ABORT_REQUEST, 1, b"", 0);
+    let start = [begin(1, Role::RESPONDER, true), params(1, b"")].concat();
+    let late = record(RecordType::STDIN, 1, b"late", 0);
+    let mut worker = machine();
+    let (events, error) = drive_worker(&mut worker, &[&start[..], &abort, &abort, &late].concat(), &[]);
+    assert_eq!((names(&events), error), (vec!["request", "abort"], None));
+    assert!(!worker.output().has_remaining());
+    worker.send_end(ONE, 0).unwrap();
+    assert_eq!(records(&taken(worker.output())).len(), 2);
+    let (events, _) = drive_worker(&mut worker, &post(1, true, b""), &[]);
+    assert_eq!(names(&events), ["request", "stdin end"]);
+}
+
+#[test]
+fn fcgi_79_abort_before_the_request_was_told_is_answered_by_the_machine() {
+    let abort = record(RecordType::ABORT_REQUEST, 1, b"", 0);
+    let ((events, error), output) = check(machine, &[&begin(1, Role::RESPONDER, true)[..], &abort].concat());
+    assert_eq!((events.len(), error), (0, None));
+    assert_eq!(output, [record(RecordType::STDOUT, 1, b"", 0), end(1, EndRequest::COMPLETE)].concat());
+}
+
+#[test]
+fn fcgi_79_abort_of_an_unknown_id_is_ignored() {
+    let bytes = [record(RecordType::ABORT_REQUEST, 9, b"", 0), post(1, true, b"")].concat();
+    let ((events, error), output) = check(machine, &bytes);
+    assert_eq!((names(&events), error, output.len()), (vec!["request", "stdin end"], None, 0));
+}
+
+#[test]
+fn fcgi_99_an_authorizer_works_without_stdin_and_with_an_empty_one() {
+    let fresh = || machine().with_roles(&[Role::AUTHORIZER]);
+    let bare = [begin(1, Role::AUTHORIZER, true), params(1, b"")].concat();
+    let with_stdin = [&bare[..], &record(RecordType::STDIN, 1, b"", 0)].concat();
+    for bytes in [bare, with_stdin] {
+        let ((events, error), _) = check(fresh, &bytes);
+        assert_eq!((names(&events), error), (vec!["request"], None));
+    }
+}
+
+#[test]
+fn fcgi_101_a_filter_gets_its_file_after_stdin() {
+    let data = [record(RecordType::DATA, 1, b"file", 1), record(RecordType::DATA, 1, b"", 0)].concat();
+    let stdin = [record(RecordType::STDIN, 1, b"q", 0), record(RecordType::STDIN, 1, b"", 0)].concat();
+    let start = [begin(1, Role::FILTER, true), params(1, b"")].concat();
+    let fresh = || machine().with_roles(&[Role::FILTER]);
+    let ((events, error), _) = check(fresh, &[&start[..], &stdin, &data].concat());
+    assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end", "data", "data end"], None));
+    let (_, error) = drive_worker(&mut fresh(), &[&start[..], &data].concat(), &[]);
+    assert_eq!(error, Some(ProtocolError::OutOfOrder { kind: RecordType::DATA }));
+}
+
+#[test]
+fn fcgi_34_80_the_end_of_the_connection_is_told_from_a_cut() {
+    let bytes = [post(1, true, b"hello"), vec![1, 5]].concat();
+    for length in 0..=bytes.len() {
+        let mut worker = machine();
+        drive_worker(&mut worker, &bytes[..length], &[]);
+        worker.receive_end();
+        let whole = length == 0 || length == bytes.len() - 2;
+        assert_eq!(worker.next_event().is_ok(), whole, "closed after {length}");
+    }
+}
+
+#[test]
+fn fcgi_42_131_wild_lengths_are_refused_before_anything_is_kept() {
+    let bytes = [begin(1, Role::RESPONDER, true), record(RecordType::PARAMS, 1, &[0xff; 8], 0)].concat();
+    let mut worker = machine();
+    let (_, error) = drive_worker(&mut worker, &bytes, &[]);
+    assert!(matches!(error, Some(ProtocolError::Pair(PairError::NameTooLong { .. }))));
+}
+
+#[test]
+fn fcgi_42_parameters_are_bounded_as_a_whole() {
+    let fresh = || WorkerConnection::new(Limits::default().max_params_bytes(100), OWN);
+    let list = [&b"\x01\x5fA"[..], &[b'x'; 95]].concat();
+    let half = record(RecordType::PARAMS, 1, &list, 0);
+    let start = begin(1, Role::RESPONDER, true);
+    assert_eq!(drive_worker(&mut fresh(), &[&start[..], &half].concat(), &[]).1, None);
+    let ((_, error), _) = check(fresh, &[&start[..], &half, &half].concat());
+    assert_eq!(error, Some(ProtocolError::ParamsTooLong { limit: 100 }));
+}
+
+#[test]
+fn fcgi_136_records_before_the_first_request_are_bounded() {
+    let limits = Limits::default().max_records_before_begin(3);
+    let stray = record(RecordType::STDIN, 5, b"x", 0);
+    let mut worker = WorkerConnection::new(limits.clone(), OWN);
+    let (events, error) = drive_worker(&mut worker, &[stray.repeat(3), post(1, true, b"")].concat(), &[]);
+    assert_eq!((names(&events), error), (vec!["request", "stdin end"], None));
+    let mut worker = WorkerConnection::new(limits, OWN);
+    let (_, error) = drive_worker(&mut worker, &stray.repeat(4), &[]);
+    assert_eq!(error, Some(ProtocolError::TooManyRecordsBeforeBegin { limit: 3 }));
+}
+
+#[test]
+fn fcgi_136_bytes_for_nobody_are_bounded_and_not_kept() {
+    let mut worker = WorkerConnection::new(Limits::default().max_discarded_bytes(10_000), OWN);
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    worker.send_end(ONE, 0).unwrap();
+    let late = record(RecordType::STDIN, 1, &[0; 992], 0);
+    for _ in 0..9 {
+        assert_eq!(drive_worker(&mut worker, &late, &[]).1, None);
+        assert_eq!(worker.retained_bytes(), 0);
+    }
+    let (_, error) = drive_worker(&mut worker, &late.repeat(2), &[]);
+    assert_eq!(error, Some(ProtocolError::TooMuchDiscarded { limit: 10_000 }));
+}
