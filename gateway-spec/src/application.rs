@@ -93,10 +93,10 @@ impl Disconnected {
             if error.is::<Disconnected>() {
                 return true;
             }
-            if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-                if inner.is::<Disconnected>() {
-                    return true;
-                }
+            if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+                && inner.is::<Disconnected>()
+            {
+                return true;
             }
             cause = error.source();
         }

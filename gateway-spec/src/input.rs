@@ -156,19 +156,15 @@ impl Input {
 
     /// The remaining lines (iteration, `readlines`). A line longer than `max` bytes is an error, not a cut.
     pub fn each_line(&mut self, max: usize) -> impl Iterator<Item = io::Result<Bytes>> {
-        std::iter::from_fn(move || match self.line(max.saturating_add(1)) {
-            Ok(line) if line.is_empty() => None,
-            Ok(line) if line.len() > max => Some(Err(InputError::TooLong { limit: max }.into())),
-            line => Some(line),
+        until_first_error(move || match self.line(max.saturating_add(1)) {
+            Ok(line) if line.len() > max => Err(InputError::TooLong { limit: max }.into()),
+            line => line,
         })
     }
 
     /// The remaining pieces as they arrive.
     pub fn chunks(&mut self) -> impl Iterator<Item = io::Result<Bytes>> {
-        std::iter::from_fn(move || match self.chunk(Self::CHUNK) {
-            Ok(chunk) if chunk.is_empty() => None,
-            chunk => Some(chunk),
-        })
+        until_first_error(move || self.chunk(Self::CHUNK))
     }
 
     /// Makes sure that the buffer holds something, unless the body has ended. Never asks for more than the body has.
@@ -185,6 +181,8 @@ impl Input {
             Some(source) => source.read_chunk(ask)?,
             None => Bytes::new(),
         };
+        // A source that gives more than it was asked for must not smuggle the next request in (PEP-44).
+        self.buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         if !self.buffer.is_empty() {
             return Ok(());
         }
@@ -199,6 +197,19 @@ impl Input {
         self.taken += len as u64;
         self.buffer.split_to(len)
     }
+}
+
+/// Iterates until a piece is empty or an error came: an error that stays would never let a loop end.
+fn until_first_error(mut next: impl FnMut() -> io::Result<Bytes>) -> impl Iterator<Item = io::Result<Bytes>> {
+    let mut over = false;
+    std::iter::from_fn(move || {
+        if over {
+            return None;
+        }
+        let piece = next();
+        over = piece.as_ref().map_or(true, Bytes::is_empty);
+        if matches!(&piece, Ok(piece) if piece.is_empty()) { None } else { Some(piece) }
+    })
 }
 
 impl From<InputError> for io::Error {

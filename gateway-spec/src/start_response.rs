@@ -223,6 +223,9 @@ pub enum WriteError {
     /// `write` was called after the application had returned its body (PEP-124).
     #[error("write was called after the application returned")]
     AfterReturn,
+    /// There is no head to send the data with: a later start was refused, and voided the earlier one.
+    #[error("write was called although the response could not be started")]
+    NotStarted,
     /// The data would make the body longer than its Content-Length (PEP-91).
     #[error("write would exceed the content-length of {declared} bytes")]
     TooLong {

@@ -53,18 +53,24 @@ impl<'a> AsyncExchange<'a> {
     /// Calls `app`; it runs when the exchange is polled.
     pub fn call(app: &'a (impl DynAsyncApplication + ?Sized), environ: Environ, input: InputStream) -> Self {
         let head_request = environ.request_method() == "HEAD";
-        AsyncExchange::from_future(app.call_boxed(environ, input), head_request)
+        // An application that is no `async fn` runs code, and may panic, before it returns its future.
+        match catch_unwind(AssertUnwindSafe(|| app.call_boxed(environ, input))) {
+            Ok(future) => AsyncExchange::from_future(future, head_request),
+            Err(panic) => {
+                let mut exchange = AsyncExchange::from_state(State::Abort, head_request);
+                exchange.fail(Failure::panic(panic));
+                exchange
+            }
+        }
     }
 
     /// Drives an answer that is being made already. `head_request` says whether the method is HEAD.
     pub fn from_future(future: BoxFuture<'a, Result<AsyncResponse, AppError>>, head_request: bool) -> Self {
-        AsyncExchange {
-            state: State::Calling(future),
-            head_request,
-            pending: None,
-            length: LengthGuard::unknown(),
-            failure: None,
-        }
+        AsyncExchange::from_state(State::Calling(future), head_request)
+    }
+
+    fn from_state(state: State<'a>, head_request: bool) -> Self {
+        AsyncExchange { state, head_request, pending: None, length: LengthGuard::unknown(), failure: None }
     }
 
     /// The next event; after [`Event::End`] or [`Event::Abort`] it is that again. Safe to cancel and call again.
@@ -117,10 +123,14 @@ impl<'a> AsyncExchange<'a> {
 
     fn apply(&mut self, step: Step) -> Option<Event> {
         match step {
-            Step::Answered(response) => {
-                match check(response.status, response.headers) {
-                    Ok(head) => self.state = State::Head(Some(head), response.body),
-                    Err(error) => self.fail(Failure::application(error.into())),
+            Step::Answered(AsyncResponse { status, headers, body }) => {
+                let (head, error) = match check(status, headers) {
+                    Ok(head) => (Some(head), None),
+                    Err(error) => (None, Some(error)),
+                };
+                self.over(State::Head(head, body));
+                if let Some(error) = error {
+                    self.fail(Failure::application(error.into()));
                 }
                 None
             }
@@ -154,12 +164,15 @@ impl<'a> AsyncExchange<'a> {
 
     /// The head, if it has not gone out; `ended` is the body's length if it is over.
     fn release(&mut self, ended: Option<u64>) -> Option<Event> {
-        let State::Head(stored, _) = &mut self.state else { return None };
-        let stored = stored.take()?;
-        let State::Head(_, body) = std::mem::replace(&mut self.state, State::End) else { return None };
-        let head = stored.finish(ended.or(body.length()), self.head_request);
+        let State::Head(stored, body) = &mut self.state else { return None };
+        let head = stored.take()?.finish(ended.or(body.length()), self.head_request);
         self.length = head.guard();
-        self.state = State::Body(if ended.is_some() { BodyStream::empty() } else { body });
+        let body = std::mem::replace(body, BodyStream::empty());
+        self.over(State::Body(body));
+        if ended.is_some() {
+            // A stream that ended is not polled again.
+            self.over(State::Body(BodyStream::empty()));
+        }
         Some(Event::Head(head))
     }
 
@@ -191,6 +204,12 @@ impl<'a> AsyncExchange<'a> {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(old))) {
             self.failure.get_or_insert(Failure::panic(panic));
         }
+    }
+}
+
+impl Drop for AsyncExchange<'_> {
+    fn drop(&mut self) {
+        self.over(State::Abort);
     }
 }
 

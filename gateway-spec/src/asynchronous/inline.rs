@@ -56,6 +56,8 @@ impl<A: Application> AsyncApplication for InlineApplication<A> {
         let mut exchange = Exchange::call(&self.app, environ);
         loop {
             match exchange.next() {
+                // An error page: the driver around this one makes its own, and reports why.
+                Event::Head(_) if exchange.has_failed() => return Err(broken_off(&mut exchange)),
                 Event::Head(head) => {
                     return Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(Rest(exchange))));
                 }

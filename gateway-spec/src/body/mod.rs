@@ -5,8 +5,10 @@
 
 mod sources;
 
+use std::any::Any;
 use std::fmt;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
 
@@ -34,7 +36,7 @@ use sources::{Chunks, FileSource, Iter, Reader};
 pub struct Body {
     content: Content,
     length: Option<u64>,
-    on_close: Option<Box<dyn FnOnce() + Send>>,
+    on_close: Vec<Box<dyn FnOnce() + Send>>,
     closed: bool,
 }
 
@@ -133,13 +135,7 @@ impl Body {
     /// Runs `f` when the body is closed, after what was registered before.
     #[must_use]
     pub fn on_close(mut self, f: impl FnOnce() + Send + 'static) -> Self {
-        self.on_close = Some(match self.on_close.take() {
-            Some(earlier) => Box::new(move || {
-                earlier();
-                f();
-            }),
-            None => Box::new(f),
-        });
+        self.on_close.push(Box::new(f));
         self
     }
 
@@ -162,31 +158,36 @@ impl Body {
     }
 
     /// Closes the body; later calls do nothing, and no piece comes out any more.
+    ///
+    /// # Panics
+    /// If the iterable's `close` or a registered function panics; everything else that is to be done is done first.
     pub fn close(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        // What was registered runs even if the iterable's own close panics: it is dropped, and with it called, last.
-        let hook = Hook(self.on_close.take());
+        let mut panicked = None;
         if let Content::Boxed(mut iterable) = std::mem::replace(&mut self.content, Content::Empty) {
-            iterable.close();
+            attempt(|| iterable.close(), &mut panicked);
+            attempt(|| drop(iterable), &mut panicked);
         }
-        drop(hook);
+        for f in std::mem::take(&mut self.on_close) {
+            attempt(f, &mut panicked);
+        }
+        // A panic on top of a panic would end the process, and with it everybody else's requests.
+        if let Some(panic) = panicked.filter(|_| !std::thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
 
     fn from_content(content: Content, length: Option<u64>) -> Self {
-        Body { content, length, on_close: None, closed: false }
+        Body { content, length, on_close: Vec::new(), closed: false }
     }
 }
 
-/// Calls its function on drop, so that an unwinding `close` does not skip it.
-struct Hook(Option<Box<dyn FnOnce() + Send>>);
-
-impl Drop for Hook {
-    fn drop(&mut self) {
-        if let Some(f) = self.0.take() {
-            f();
-        }
+/// Runs `f`; the first panic is kept in `panicked`.
+fn attempt(f: impl FnOnce(), panicked: &mut Option<Box<dyn Any + Send>>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        panicked.get_or_insert(panic);
     }
 }
 

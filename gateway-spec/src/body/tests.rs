@@ -82,7 +82,7 @@ fn pep_104_a_panic_in_close_does_not_skip_the_hook() {
     }
     let (count, hook) = counter();
     let mut body = Body::new(Bad).on_close(hook);
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body.close()));
+    let result = catch_unwind(AssertUnwindSafe(|| body.close()));
     assert!(result.is_err());
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }

@@ -125,7 +125,8 @@ fn pep_133_bytes_are_kept_whatever_they_are() {
 
 #[test]
 fn pep_180_urls_are_rebuilt() {
-    let rows: &[(&str, &[(&str, &str)], Scheme, &str)] = &[
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Scheme, &'a str);
+    let rows: &[Row<'_>] = &[
         ("default port", &[("PATH_INFO", "/")], Scheme::Http, "http://h/"),
         ("other port", &[("SERVER_PORT", "81"), ("PATH_INFO", "/x")], Scheme::Http, "http://h:81/x"),
         ("https default", &[("SERVER_PORT", "443")], Scheme::Https, "https://h/"),

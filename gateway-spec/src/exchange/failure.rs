@@ -44,8 +44,13 @@ impl Failure {
         }
     }
 
-    /// An application's error; what `start_response` only passed through is taken out of its wrapping (PEP-84).
+    /// An application's error; what `start_response` only passed through is taken out of its wrapping (PEP-84), and so
+    /// is what another driver reported.
     pub(crate) fn application(error: AppError) -> Self {
+        let error = match error.downcast::<Failure>() {
+            Ok(failure) => return *failure,
+            Err(error) => error,
+        };
         match error.downcast::<StartError>() {
             Ok(error) => match *error {
                 StartError::HeadersSent(cause) => Failure::Application(cause),

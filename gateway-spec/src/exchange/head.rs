@@ -106,10 +106,10 @@ impl StoredHead {
 
     /// The length to go by: the application's word, else the body's own (PEP-94), which is then announced.
     fn derive(&mut self, known: Option<u64>) -> Option<u64> {
-        if self.declared.is_none() {
-            if let Some(length) = known {
-                self.headers.push(header::CONTENT_LENGTH, HeaderValue::from(length));
-            }
+        if self.declared.is_none()
+            && let Some(length) = known
+        {
+            self.headers.push(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         self.declared.or(known)
     }

@@ -67,6 +67,8 @@ pub struct Exchange {
     body: Body,
     /// Data that goes out before the body is asked again: what `write` left, then the chunk that released the head.
     pending: Option<Bytes>,
+    /// The body said that it is over; it must not be asked again.
+    exhausted: bool,
     length: LengthGuard,
     failure: Option<Failure>,
 }
@@ -104,6 +106,7 @@ impl Exchange {
             phase: Phase::Head,
             body: Body::empty(),
             pending: None,
+            exhausted: false,
             length: LengthGuard::unknown(),
             failure: None,
             shared,
@@ -137,9 +140,13 @@ impl Exchange {
         self.failure.take()
     }
 
-    /// Whether the head was sent: an event told to, or `write` did.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Whether the head was sent: an event told to, or `write` pushed it.
     pub fn head_sent(&self) -> bool {
-        self.phase != Phase::Head || self.shared.head_sent()
+        self.shared.head_sent()
     }
 
     /// Takes note of how the call ended, and of what `write` did meanwhile.
@@ -166,34 +173,23 @@ impl Exchange {
         }
         match self.pull() {
             Some(Ok(chunk)) if chunk.is_empty() => Event::Nothing,
-            Some(Ok(chunk)) => match self.shared.take_head() {
-                Some(stored) => self.release(stored, chunk),
-                // PEP-76: data before start_response.
-                None => self.fail_now(Failure::NotStarted),
-            },
-            None => match self.shared.take_head() {
-                Some(stored) => self.release_empty(stored),
-                None => self.fail_now(Failure::NotStarted),
-            },
+            Some(Ok(chunk)) => self.release(self.body.length(), Some(chunk)),
+            // PEP-73: the body ended before it gave a byte, so the head goes out alone.
+            None => self.release(Some(0), None),
             Some(Err(failure)) => self.fail_now(failure),
         }
     }
 
-    /// The head goes out, and `chunk` right behind it.
-    fn release(&mut self, stored: StoredHead, chunk: Bytes) -> Event {
-        let head = stored.finish(self.body.length(), self.shared.is_head_request());
+    /// The head of a body of `known` bytes goes out, and `chunk` right behind it.
+    fn release(&mut self, known: Option<u64>, chunk: Option<Bytes>) -> Event {
+        let Some(stored) = self.shared.take_head() else {
+            // PEP-76: data, or the end, before start_response.
+            return self.fail_now(Failure::NotStarted);
+        };
+        let head = stored.finish(known, self.shared.is_head_request());
         self.length = head.guard();
         self.phase = Phase::Body;
-        self.pending = Some(chunk);
-        Event::Head(head)
-    }
-
-    /// The body ended before it gave a byte: the head goes out alone (PEP-73).
-    fn release_empty(&mut self, stored: StoredHead) -> Event {
-        let head = stored.finish(Some(0), self.shared.is_head_request());
-        self.length = head.guard();
-        self.body.close();
-        self.phase = Phase::Body;
+        self.pending = chunk;
         Event::Head(head)
     }
 
@@ -226,8 +222,15 @@ impl Exchange {
 
     /// The next piece of the body, panics caught.
     fn pull(&mut self) -> Option<Result<Bytes, Failure>> {
+        if self.exhausted {
+            return None;
+        }
         match catch_unwind(AssertUnwindSafe(|| self.body.next_chunk())) {
-            Ok(piece) => Some(piece?.map_err(Failure::application)),
+            Ok(Some(piece)) => Some(piece.map_err(Failure::application)),
+            Ok(None) => {
+                self.exhausted = true;
+                None
+            }
             Err(panic) => Some(Err(Failure::panic(panic))),
         }
     }
@@ -249,6 +252,7 @@ impl Exchange {
         // What `write` left in the queue goes with the head it would have followed.
         self.shared.replace_head(error_page::head(status));
         self.body = error_page::body(status);
+        self.exhausted = false;
     }
 
     fn finish(&mut self, outcome: Outcome) -> Event {

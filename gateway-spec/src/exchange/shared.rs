@@ -1,6 +1,6 @@
 //! What the application's handles and the driver share: the stored head, and what `write` did.
 //!
-//! The lock is held for a few assignments at a time, never while application or gateway code runs.
+//! The state's lock is held for a few assignments at a time, never while application or gateway code runs.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,6 +17,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     head_request: bool,
     push: Option<Arc<dyn PushSink>>,
+    /// Held while something is pushed: two writers never overtake each other, nor the end of the call.
+    pushing: Mutex<()>,
     /// For the `write` handles; an exchange that is over needs none.
     myself: Weak<Shared>,
 }
@@ -28,6 +30,7 @@ struct State {
     head_sent: bool,
     /// The application returned its body, so `write` is over (PEP-124).
     returned: bool,
+    /// The application has no say any more: the exchange is over, or its failure is being answered.
     ended: bool,
     length: LengthGuard,
     queued_head: Option<ResponseHead>,
@@ -56,6 +59,7 @@ impl Shared {
             }),
             head_request,
             push,
+            pushing: Mutex::new(()),
             myself: Weak::clone(myself),
         })
     }
@@ -65,11 +69,13 @@ impl Shared {
     }
 
     pub(super) fn head_sent(&self) -> bool {
-        self.lock().head_sent
+        let state = self.lock();
+        state.head_sent && state.queued_head.is_none()
     }
 
     /// The application's call is over; says what `write` sent or left.
     pub(super) fn call_returned(&self) -> Option<Written> {
+        let _pushed = self.wait_for_push();
         let mut state = self.lock();
         state.returned = true;
         let queued = state.queued_head.is_some();
@@ -101,6 +107,7 @@ impl Shared {
     pub(super) fn replace_head(&self, head: Option<StoredHead>) {
         let mut state = self.lock();
         state.called = true;
+        state.ended = true;
         state.head_sent = false;
         state.stored = head;
         state.queued_head = None;
@@ -113,6 +120,10 @@ impl Shared {
 
     /// Commits the head, if that has not happened, and accounts for `data`. What has to be sent comes back.
     fn commit(&self, state: &mut State, mut data: Bytes) -> Result<(Option<ResponseHead>, Bytes), WriteError> {
+        if state.stored.is_none() && !state.head_sent {
+            // A restart was refused after this handle was given out: there is no head to send the data with.
+            return Err(WriteError::NotStarted);
+        }
         let guard = state.stored.as_ref().map_or(state.length, |stored| stored.guard(self.head_request));
         if let Some(declared) = guard.exceeded_by(data.len()) {
             return Err(WriteError::TooLong { declared });
@@ -124,6 +135,11 @@ impl Shared {
         }
         state.length.cut(&mut data);
         Ok((head, data))
+    }
+
+    fn wait_for_push(&self) -> Option<MutexGuard<'_, ()>> {
+        // Uncontended unless an application writes from several threads; a sink that panicked is not our state.
+        self.push.as_ref().map(|_| self.pushing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,6 +171,7 @@ impl Start for Shared {
 
 impl Writer for Shared {
     fn write(&self, data: Bytes) -> Result<(), WriteError> {
+        let _pushing = self.wait_for_push();
         let mut state = self.lock();
         if state.returned || state.ended {
             return Err(WriteError::AfterReturn);
