@@ -12,5 +12,6 @@ pub mod client;
 pub mod place;
 pub mod process;
 pub mod programs;
+pub mod records;
 pub mod servers;
-//pub mod suite;
+pub mod suite;

@@ -41,6 +41,8 @@ impl Process {
         if rustix::process::geteuid().is_root() {
             command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
         }
+        // Whatever it keeps on disk for a while must be seen when it is left behind.
+        command.env("TMPDIR", place.path());
         command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(err).current_dir(place.path());
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
         Self { name: name.to_owned(), child, log }

@@ -49,7 +49,12 @@ pub fn cases() -> Vec<Case> {
     all.extend(heads());
     all.extend(failures());
     all.extend(environ::cases());
-    all.push(Case { name: "closed", requests: Vec::new(), same_as_direct: false, judge: Judge::Gateway(closed::judge) });
+    all.push(Case {
+        name: "closed",
+        requests: Vec::new(),
+        same_as_direct: false,
+        judge: Judge::Gateway(closed::judge),
+    });
     all
 }
 
@@ -129,6 +134,7 @@ fn failures() -> Vec<Case> {
         case("fail_before", Request::get("/fail/before"), |r| expect_status(r, 500)),
         case("fail_after", Request::get("/fail/after"), |r| expect_cut(r)),
         case("panic", Request::get("/panic"), |r| expect_status(r, 500)),
+        case("panic_after", Request::get("/panic/after"), |r| expect_cut(r)),
         // A body shorter than its Content-Length must not look whole.
         case("length_long", Request::get("/length/long"), |r| expect_cut(r)),
         // A longer one is cut at the promised length.
@@ -185,6 +191,8 @@ fn expect_field(responses: &[Response], name: &str, value: Option<&str>) -> Vec<
 fn expect_cut(responses: &[Response]) -> Vec<Deviation> {
     match responses[0].content.complete {
         false => Vec::new(),
-        true => vec![Deviation::new("end", format!("a clean end instead of a cut ({} bytes)", responses[0].content.length))],
+        true => {
+            vec![Deviation::new("end", format!("a clean end instead of a cut ({} bytes)", responses[0].content.length))]
+        }
     }
 }

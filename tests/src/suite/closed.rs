@@ -17,6 +17,7 @@ pub(super) fn judge(gateway: &dyn Gateway) -> Vec<Deviation> {
         Request::get("/stream/100000?chunk=1000"),
         Request::get("/lazy"),
         Request::get("/fail/after"),
+        Request::get("/panic/after"),
         Request::get("/length/long"),
         Request::get("/length/short"),
         Request::get("/status/304"),

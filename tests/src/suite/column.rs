@@ -9,6 +9,25 @@ use serde_json::{Value, json};
 
 use crate::programs::build_folder;
 
+/// Every gateway, in the order of the table.
+pub const GATEWAYS: [&str; 15] = [
+    "direct call",
+    "http listener",
+    "cgi host",
+    "fastcgi spawned",
+    "fastcgi unix",
+    "fastcgi tcp",
+    "nginx unix",
+    "nginx tcp",
+    "apache mod_cgid",
+    "apache mod_proxy_fcgi",
+    "apache mod_fcgid",
+    "lighttpd mod_cgi",
+    "lighttpd spawned",
+    "lighttpd connected",
+    "nginx fcgiwrap",
+];
+
 /// One case's result on one gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -60,27 +79,21 @@ impl Column {
     pub fn save(&self) {
         let cells: serde_json::Map<String, Value> = self.cells.iter().map(|(k, v)| (k.clone(), to_json(v))).collect();
         fs::create_dir_all(Self::folder()).expect("the build folder can be written");
-        let path = Self::folder().join(format!("{}.json", self.gateway.replace(['/', ' '], "_")));
         let text = json!({ "gateway": self.gateway, "cells": cells }).to_string();
-        fs::write(path, text).expect("the build folder can be written");
+        fs::write(Self::path(&self.gateway), text).expect("the build folder can be written");
     }
 
-    /// Reads all columns, in the order of the table.
-    pub fn load_all(order: &[&str]) -> Vec<Self> {
-        let mut columns: Vec<Self> =
-            fs::read_dir(Self::folder()).into_iter().flatten().flatten().map(|e| Self::load(&e.path())).collect();
-        columns.sort_by_key(|c| order.iter().position(|name| *name == c.gateway));
-        columns
-    }
-
-    fn load(path: &std::path::Path) -> Self {
-        let text = fs::read_to_string(path).expect("a column that was just listed");
+    /// Reads a gateway's column; `None` if its tests have not run.
+    pub fn load(gateway: &str) -> Option<Self> {
+        let text = fs::read_to_string(Self::path(gateway)).ok()?;
         let value: Value = serde_json::from_str(&text).expect("columns are JSON");
         let cells = value["cells"].as_object().expect("cells by case");
-        Self {
-            gateway: value["gateway"].as_str().expect("a name").to_owned(),
-            cells: cells.iter().map(|(case, cell)| (case.clone(), from_json(cell))).collect(),
-        }
+        let cells = cells.iter().map(|(case, cell)| (case.clone(), from_json(cell))).collect();
+        Some(Self { gateway: gateway.to_owned(), cells })
+    }
+
+    fn path(gateway: &str) -> PathBuf {
+        Self::folder().join(format!("{}.json", gateway.replace(' ', "_")))
     }
 }
 

@@ -34,7 +34,7 @@ pub fn judge(gateway: &str, case: &str, deviations: Vec<Deviation>) -> Cell {
         .filter(|d| !allowed.iter().any(|a| covers(a, d)))
         .map(|d| format!("{}: {}", d.what, d.found))
         .collect();
-    for entry in allowed.iter().filter(|a| a.seen == Seen::Always) {
+    for entry in allowed.iter().filter(|a| a.seen == Always) {
         if !deviations.iter().any(|d| covers(entry, d)) {
             failed.push(format!("the listed difference was not seen: {} {}", entry.what, entry.found));
         }
@@ -50,13 +50,11 @@ pub fn judge(gateway: &str, case: &str, deviations: Vec<Deviation>) -> Cell {
 
 use Seen::{Always, Sometimes};
 
-const ALLOWED: &[Allowed] = &[
-    Allowed {
-        gateways: &["cgi host", "apache mod_cgid", "lighttpd mod_cgi", "nginx fcgiwrap"],
-        cases: &["closed"],
-        what: "own process",
-        found: "",
-        seen: Always,
-        reason: "each request has a process of its own, which counts only itself and answers before it closes",
-    },
-];
+const ALLOWED: &[Allowed] = &[Allowed {
+    gateways: &["cgi host", "apache mod_cgid", "lighttpd mod_cgi", "nginx fcgiwrap"],
+    cases: &["closed"],
+    what: "own process",
+    found: "",
+    seen: Always,
+    reason: "each request has a process of its own, which counts only itself and answers before it closes",
+}];

@@ -41,7 +41,9 @@ fn call(request: &Request) -> Response {
                 response.fields = head
                     .headers
                     .iter()
-                    .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                    .map(|(name, value)| {
+                        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                    })
                     .collect();
                 response.framing = match head.framing {
                     BodyFraming::None => Framing::None,
@@ -80,16 +82,21 @@ fn environ(request: &Request) -> Environ {
     if let Some(length) = request.body.declared_length() {
         builder = builder.header(b"content-length", length.to_string().as_bytes());
     }
-    builder.input(Input::reader(body(&request.body), request.body.declared_length())).build().expect("a complete environ")
+    builder
+        .input(Input::reader(body(&request.body), request.body.declared_length()))
+        .build()
+        .expect("a complete environ")
 }
 
 fn body(payload: &Payload) -> Box<dyn Read + Send> {
     match payload {
         Payload::None => Box::new(std::io::empty()),
         Payload::Bytes(bytes) => Box::new(std::io::Cursor::new(bytes.clone())),
-        Payload::Pattern(length) | Payload::Chunked(length) | Payload::Short(_, length) => {
-            Box::new(Blocks { blocks: Box::new(crate::client::content::pattern_blocks(*length)), block: Vec::new(), at: 0 })
-        }
+        Payload::Pattern(length) | Payload::Chunked(length) | Payload::Short(_, length) => Box::new(Blocks {
+            blocks: Box::new(crate::client::content::pattern_blocks(*length)),
+            block: Vec::new(),
+            at: 0,
+        }),
     }
 }
 
