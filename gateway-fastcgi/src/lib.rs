@@ -5,9 +5,14 @@
 //! | [`protocol`] | | the bytes: records, bodies, name-value pairs |
 //! | [`connection`] | | the order of records: one machine for each side, without I/O |
 //! | `net` | `net` | addresses, sockets and listeners shared by everything that does I/O |
+//! | `manager` | `manager` | starts workers and replaces those that die |
 #![forbid(unsafe_code)]
 
 pub mod connection;
+#[cfg(any(feature = "client", feature = "manager"))]
+mod lines;
+#[cfg(feature = "manager")]
+pub mod manager;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod protocol;
