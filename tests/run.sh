@@ -100,7 +100,7 @@ install_missing() {
   need php-fpm '/usr/sbin/php-fpm[0-9]*'
   need perl /usr/bin/perl
   need python3 /usr/bin/python3
-  need gcc /usr/bin/cc
+  need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"
     install_packages

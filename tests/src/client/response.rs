@@ -310,3 +310,78 @@ fn framing(method: &str, response: &Response) -> Result<Framing, Broken> {
     let Some(length) = lengths.first() else { return Ok(Framing::Close) };
     length.parse().map(Framing::Length).map_err(|_| Broken::Framing(format!("Content-Length {length:?}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one byte at a time.
+    struct Dribble<'a>(&'a [u8]);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
+            out[0] = *first;
+            self.0 = rest;
+            Ok(1)
+        }
+    }
+
+    /// The same answer whole and byte by byte; `None` when it is refused.
+    #[track_caller]
+    fn read(method: &str, bytes: &[u8]) -> Option<(u16, String, bool)> {
+        let summary = |r: Response| (r.status, r.text(), r.content.complete);
+        let whole = Reader::new(bytes).response(method).ok().map(summary);
+        let slowly = Reader::new(Dribble(bytes)).response(method).ok().map(summary);
+        assert_eq!(whole, slowly);
+        whole
+    }
+
+    fn answer(status: u16, body: &str, complete: bool) -> Option<(u16, String, bool)> {
+        Some((status, body.to_owned(), complete))
+    }
+
+    #[test]
+    fn each_framing_ends_where_it_says() {
+        assert_eq!(read("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd"), answer(200, "abc", true));
+        let chunked = b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\nT: t\r\n\r\n";
+        assert_eq!(read("GET", chunked), answer(200, "abc", true));
+        assert_eq!(read("GET", b"HTTP/1.0 200 OK\r\n\r\nabc"), answer(200, "abc", true));
+        assert_eq!(read("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), answer(200, "", true));
+        assert_eq!(read("GET", b"HTTP/1.1 304 Not Modified\r\n\r\nabc"), answer(304, "", true));
+        let after_interim = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(read("GET", after_interim), answer(200, "", true));
+    }
+
+    #[test]
+    fn a_cut_body_is_not_complete() {
+        assert_eq!(read("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"), answer(200, "ab", false));
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        let body = b"2\r\nab\r\n0\r\n\r\n";
+        for end in 0..body.len() {
+            let cut = read("GET", &[&head, &body[..end]].concat()).expect("the head is there");
+            assert!(!cut.2, "cut at {end}");
+        }
+        assert_eq!(read("GET", &[&head[..], b"+2\r\nab\r\n0\r\n\r\n"].concat()), answer(200, "", false));
+        assert_eq!(read("GET", &[&head[..], b"2\r\nabX\r\n0\r\n\r\n"].concat()), answer(200, "ab", false));
+    }
+
+    #[test]
+    fn what_no_server_may_send_is_refused() {
+        for bad in [
+            &b"HTTP/2 200 OK\r\n\r\n"[..],
+            b"HTTP/1.1 200\r\n\r\n",
+            b"HTTP/1.1 20 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\nX: y\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n folded: y\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"",
+        ] {
+            assert_eq!(read("GET", bad), None, "{}", bad.escape_ascii());
+        }
+    }
+}
