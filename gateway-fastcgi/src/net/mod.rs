@@ -30,4 +30,4 @@ mod tests;
 pub use address::{Address, AddressError};
 pub use inherited::{inherited_stdin, is_listening_socket, systemd_sockets};
 pub use listener::{AcceptTrouble, ListenOptions, Listener};
-pub use stream::{Peer, Stream};
+pub use stream::{Peer, Readiness, Stream};

@@ -5,11 +5,14 @@
 
 use super::Address;
 use bytes::BufMut;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected stream socket.
@@ -95,10 +98,25 @@ impl Stream {
 
     /// Reads what is there into the spare room of `buffer`; 0 means end, or no room.
     ///
+    /// A read that leaves room has emptied the socket. That is remembered, so that asking again costs no system call.
+    ///
     /// # Errors
     /// As [`Stream::try_read`].
     pub fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
-        either!(self, socket => socket.try_read_buf(buffer))
+        let room = buffer.chunk_mut().len();
+        let mut read = Err(io::ErrorKind::WouldBlock.into());
+        either!(self, socket => {
+            // To answer `WouldBlock` from in here is how a socket is marked as empty. An arrival since the attempt began
+            // is not lost: the mark then does not hold.
+            let _ = socket.try_io(Interest::READABLE, || {
+                read = socket.try_read_buf(buffer);
+                match read {
+                    Ok(n) if n > 0 && n < room => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(()),
+                }
+            });
+        });
+        read
     }
 
     /// Writes what fits.
@@ -169,6 +187,46 @@ impl Stream {
         Ok(())
     }
 
+    /// Reads without asking the runtime: for code that blocks. 0 means the peer will send no more.
+    ///
+    /// # Errors
+    /// As [`Stream::try_read`].
+    pub fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self, &mut *buffer))?)
+    }
+
+    /// Writes without asking the runtime: for code that blocks.
+    ///
+    /// # Errors
+    /// As [`Stream::try_write`].
+    pub fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::writev(self, slices))?)
+    }
+
+    /// Blocks the calling thread until one of the things in `what` can be done, or the peer has gone.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] after `longest`; otherwise what the system says.
+    pub fn block_until(&self, what: Readiness, longest: Duration) -> io::Result<()> {
+        let events = match what {
+            Readiness::Read => PollFlags::IN,
+            Readiness::Write => PollFlags::OUT,
+            Readiness::Either => PollFlags::IN | PollFlags::OUT,
+        };
+        let longest = Timespec::try_from(longest).ok();
+        let mut sockets = [PollFd::new(self, events)];
+        match rustix::io::retry_on_intr(|| rustix::event::poll(&mut sockets, longest.as_ref()))? {
+            0 => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends both directions at once; whoever waits on this connection wakes up.
+    pub fn shutdown(&self) {
+        // It fails only where there is nothing left to end.
+        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
+    }
+
     /// Says that nothing more will be written; reading goes on.
     ///
     /// # Errors
@@ -224,6 +282,17 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         either!(self, socket => socket.as_fd())
     }
+}
+
+/// What [`Stream::block_until`] waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Something can be read.
+    Read,
+    /// Something can be written.
+    Write,
+    /// One of the two.
+    Either,
 }
 
 /// The other end of a connection.

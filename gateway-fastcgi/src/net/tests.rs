@@ -144,3 +144,36 @@ async fn write_all_survives_a_full_socket() {
     tokio::join!(write, read);
     assert!(got == data);
 }
+
+#[tokio::test]
+async fn bytes_that_come_after_a_short_read_are_noticed() {
+    let (one, two) = Stream::pair().unwrap();
+    let mut buffer = [0; 64];
+    for round in 0..100 {
+        two.write_all(&[round]).await.unwrap();
+        assert_eq!(one.read(&mut buffer).await.unwrap(), 1);
+        assert_eq!(one.try_read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+    two.write_all(b"last").await.unwrap();
+    drop(two);
+    assert_eq!(one.read(&mut buffer).await.unwrap(), 4);
+    assert_eq!(one.read(&mut buffer).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn blocking_code_may_share_the_connection_with_the_runtime() {
+    let (one, two) = Stream::pair().unwrap();
+    let mut buffer = [0; 64];
+    let moment = std::time::Duration::from_millis(1);
+    assert_eq!(one.block_until(Readiness::Read, moment).unwrap_err().kind(), ErrorKind::TimedOut);
+    one.block_until(Readiness::Write, moment).unwrap();
+    assert_eq!(two.write_now(&[IoSlice::new(b"ab"), IoSlice::new(b"c")]).unwrap(), 3);
+    one.block_until(Readiness::Read, std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(one.read_now(&mut buffer).unwrap(), 3);
+    assert_eq!(one.read_now(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+    two.write_all(b"more").await.unwrap();
+    assert_eq!(one.read(&mut buffer).await.unwrap(), 4);
+    two.shutdown();
+    one.block_until(Readiness::Read, std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(one.read_now(&mut buffer).unwrap(), 0);
+}
