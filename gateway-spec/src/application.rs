@@ -93,12 +93,11 @@ impl Disconnected {
             if error.is::<Disconnected>() {
                 return true;
             }
-            if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
-                && inner.is::<Disconnected>()
-            {
-                return true;
-            }
-            cause = error.source();
+            // An I/O error hides what it was made of: its own source is already one step further.
+            cause = match error.downcast_ref::<std::io::Error>() {
+                Some(io) => io.get_ref().map(|inner| inner as _),
+                None => error.source(),
+            };
         }
         false
     }

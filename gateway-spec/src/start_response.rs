@@ -233,6 +233,6 @@ pub enum WriteError {
         declared: u64,
     },
     /// Nobody is there to read it.
-    #[error(transparent)]
+    #[error("{0}")]
     Disconnected(#[from] Disconnected),
 }

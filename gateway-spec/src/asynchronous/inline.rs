@@ -8,7 +8,7 @@ use futures_core::Stream;
 use http::StatusCode;
 
 use super::{AsyncApplication, AsyncResponse, BodyStream, InputStream};
-use crate::{AppError, Application, Environ, Event, Exchange, GatewayError, Input, InputError};
+use crate::{AppError, Application, Environ, ErrorStream, Event, Exchange, GatewayError, Input, InputError};
 
 /// A synchronous application that is called where it stands, once its request body has arrived.
 ///
@@ -53,13 +53,18 @@ impl<A: Application> AsyncApplication for InlineApplication<A> {
             Ok(body) => Input::from(body),
             Err(error) => return Err(too_long(error)),
         };
+        let errors = environ.errors.clone();
         let mut exchange = Exchange::call(&self.app, environ);
         loop {
             match exchange.next() {
                 // An error page: the driver around this one makes its own, and reports why.
                 Event::Head(_) if exchange.has_failed() => return Err(broken_off(&mut exchange)),
                 Event::Head(head) => {
-                    return Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(Rest(exchange))));
+                    return Ok(AsyncResponse::new(
+                        head.status,
+                        head.headers,
+                        BodyStream::new(Rest { exchange, errors }),
+                    ));
                 }
                 Event::Nothing => {}
                 Event::Chunk(_) | Event::End | Event::Abort => return Err(broken_off(&mut exchange)),
@@ -69,18 +74,31 @@ impl<A: Application> AsyncApplication for InlineApplication<A> {
 }
 
 /// What follows the head.
-struct Rest(Exchange);
+struct Rest {
+    exchange: Exchange,
+    errors: ErrorStream,
+}
 
 impl Stream for Rest {
     type Item = Result<Bytes, AppError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(match self.0.next() {
+        Poll::Ready(match self.exchange.next() {
             Event::Chunk(chunk) => Some(Ok(chunk)),
             Event::Nothing => Some(Ok(Bytes::new())),
             Event::End => None,
-            Event::Head(_) | Event::Abort => Some(Err(broken_off(&mut self.0))),
+            Event::Head(_) | Event::Abort => Some(Err(broken_off(&mut self.exchange))),
         })
+    }
+}
+
+impl Drop for Rest {
+    /// What went wrong without breaking the answer off has no other way to whoever runs this.
+    fn drop(&mut self) {
+        self.exchange.close();
+        if let Some(failure) = self.exchange.take_failure() {
+            self.errors.write(&format!("{failure}\n"));
+        }
     }
 }
 

@@ -208,7 +208,8 @@ impl Iterator for Body {
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let length = bytes.len() as u64;
-        Body::from_content(Content::Buffer(bytes), Some(length))
+        let content = if bytes.is_empty() { Content::Empty } else { Content::Buffer(bytes) };
+        Body::from_content(content, Some(length))
     }
 }
 

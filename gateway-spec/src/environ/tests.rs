@@ -1,3 +1,7 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
 use super::*;
 
 fn required() -> EnvironBuilder {
@@ -192,4 +196,122 @@ fn request_headers_come_back_in_order() {
     let environ = built(required().header(b"Host", b"h").header(b"Content-Type", b"t").header(b"X-A", b"1"));
     let fields: Vec<_> = environ.request_headers().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(fields, ["host=h", "content-type=t", "x-a=1"]);
+}
+
+#[test]
+fn pep_21_28_33_34_35_the_facts_about_the_gateway_are_typed() {
+    assert_eq!(crate::VERSION, (1, 0));
+    let environ = built(required().multithread(true).multiprocess(true).run_once(true).extension(7_u32));
+    assert!(environ.multithread && environ.multiprocess && environ.run_once);
+    assert_eq!(environ.extensions.get::<u32>(), Some(&7));
+    let quiet = built(required());
+    assert!(!quiet.multithread && !quiet.multiprocess && !quiet.run_once);
+}
+
+#[test]
+fn pep_190_a_gateway_may_offer_no_file_wrapper() {
+    assert!(built(required()).file_wrapper.is_some());
+    assert!(built(required().file_wrapper(None)).file_wrapper.is_none());
+}
+
+/// What can be done to an environ.
+#[derive(Debug, Clone)]
+enum Change {
+    Set(String, Vec<u8>),
+    Remove(String),
+    Shift,
+}
+
+fn name() -> impl Strategy<Value = String> {
+    // Few names, some alike in length and bytes, so that they meet.
+    prop_oneof![
+        Just("A".to_owned()),
+        Just("B".to_owned()),
+        Just("PATH_INFO".to_owned()),
+        "[A-C_]{1,4}",
+        "HTTP_[A-B]{1,2}"
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let value = proptest::collection::vec(prop_oneof![Just(b'/'), 1_u8..=255], 0..8);
+    prop_oneof![
+        4 => (name(), value).prop_map(|(name, value)| Change::Set(name, value)),
+        2 => name().prop_map(Change::Remove),
+        1 => Just(Change::Shift),
+    ]
+}
+
+proptest! {
+    /// Whatever is done to it, an environ holds what an ordered map would hold.
+    #[test]
+    fn pep_11_an_environ_is_an_ordered_map(changes in proptest::collection::vec(change(), 0..60)) {
+        let mut environ = Environ::empty();
+        let mut model: Vec<(String, Vec<u8>)> = Vec::new();
+        for change in changes {
+            match change {
+                Change::Set(name, value) => {
+                    environ.set(&name, &value).expect("a valid variable");
+                    match model.iter_mut().find(|(known, _)| *known == name) {
+                        Some(slot) => slot.1 = value,
+                        None => model.push((name, value)),
+                    }
+                }
+                Change::Remove(name) => {
+                    let before = model.len();
+                    model.retain(|(known, _)| *known != name);
+                    prop_assert_eq!(environ.remove(&name), model.len() < before);
+                }
+                Change::Shift => {
+                    let whole = |environ: &Environ| {
+                        let joined = [environ.script_name().as_bytes(), environ.path_info().as_bytes()].concat();
+                        joined.into_iter().filter(|byte| *byte != b'/').collect::<Vec<_>>()
+                    };
+                    let before = whole(&environ);
+                    environ.shift_path_info();
+                    prop_assert_eq!(whole(&environ), before, "shifting only moves");
+                    for name in ["SCRIPT_NAME", "PATH_INFO"] {
+                        let Some(value) = environ.get(name) else { continue };
+                        match model.iter_mut().find(|(known, _)| known == name) {
+                            Some(slot) => slot.1 = value.to_vec(),
+                            None => model.push((name.to_owned(), value.to_vec())),
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(environ.len(), model.len());
+            prop_assert_eq!(environ.is_empty(), model.is_empty());
+            for (name, value) in &model {
+                prop_assert_eq!(environ.get(name).map(Value::as_bytes), Some(&value[..]));
+            }
+        }
+        let entries: Vec<Vec<u8>> = environ.entries().map(<[u8]>::to_vec).collect();
+        let expected: Vec<Vec<u8>> =
+            model.iter().map(|(name, value)| [name.as_bytes(), b"=", value, b"\0"].concat()).collect();
+        prop_assert_eq!(entries, expected, "the entries, in the order they were first set");
+        let pairs: Vec<(Vec<u8>, Vec<u8>)> = environ.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        prop_assert_eq!(pairs, model.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect::<Vec<_>>());
+    }
+
+    /// Header fields become variables, joined in order; nothing is lost and nothing else appears.
+    #[test]
+    fn pep_20_cgi_53_fields_round_trip(
+        fields in proptest::collection::vec(("[A-Ca-c][-A-Ba-b]{0,2}", proptest::collection::vec(1_u8..=255, 0..6)), 0..20),
+    ) {
+        let mut builder = required();
+        let mut model: HashMap<String, Vec<u8>> = HashMap::new();
+        for (name, value) in &fields {
+            builder.add_header(name.as_bytes(), value);
+            model
+                .entry(name.to_ascii_lowercase())
+                .and_modify(|joined| {
+                    joined.extend_from_slice(b", ");
+                    joined.extend_from_slice(value);
+                })
+                .or_insert_with(|| value.clone());
+        }
+        let environ = builder.build().expect("a valid environ");
+        let seen: HashMap<String, Vec<u8>> = environ.request_headers().map(|(name, value)| (name, value.to_vec())).collect();
+        prop_assert_eq!(seen, model);
+    }
 }

@@ -34,6 +34,7 @@ impl ResponseHead {
     pub(crate) fn guard(&self) -> LengthGuard {
         match self.framing {
             Framing::None => LengthGuard::bodiless(),
+            Framing::Exact(_) if self.status == StatusCode::RESET_CONTENT => LengthGuard::bodiless(),
             Framing::Exact(length) => LengthGuard { declared: Some(length), sent: 0, silent: false },
             Framing::Unknown => LengthGuard::unknown(),
         }
