@@ -20,14 +20,22 @@
 //! | reading and writing header blocks of programs | [`head`] |
 //! | the variables a gateway hands to a program | [`variables`] |
 //! | request bodies of unknown length (feature `spool`) | `spool` |
+//! | running CGI programs | `host` (feature `host`) |
 //!
 //! Left to others: HTTP, and everything about an application that [`gateway_spec`] holds.
 //!
+//! Features: none by default, which leaves the program side on the standard library alone: a CGI program is started for
+//! every request, and its start-up is what costs. `host` adds the host side, with tokio; `spool` alone the keeping of request
+//! bodies, for other gateways that need it.
+//!
 //! The rules come from RFC 3875, read through RFC 9110; the ids `CGI-n` in the code are rows of the requirement table in
 //! `docs/requirements/`.
-#![forbid(unsafe_code)]
+// One small file of the host side lifts this (`host/descriptors.rs`).
+#![deny(unsafe_code)]
 
 pub mod head;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod program;
 #[cfg(feature = "spool")]
 pub mod spool;

@@ -123,6 +123,16 @@ impl Spool {
         self.length
     }
 
+    /// The file that holds the body, positioned at its start, if it is in one: it can be a program's standard input.
+    #[cfg(feature = "host")]
+    pub(crate) fn file(&self) -> Option<io::Result<File>> {
+        match &self.content {
+            Content::Memory(_) => None,
+            // Written and read by position only, so nobody has moved it.
+            Content::File(file) => Some(file.try_clone()),
+        }
+    }
+
     /// The body from its start, with its length declared.
     #[must_use]
     pub fn stream(&self) -> InputStream {

@@ -52,7 +52,7 @@ pub fn serve<A: Application + ?Sized>(app: &A) -> ExitCode {
         Ok((File::from(stdin), File::from(stdout)))
     });
     match descriptors {
-        Ok((stdin, stdout)) => serve_with(app, std::env::vars_os(), stdin, stdout, errors).into(),
+        Ok((stdin, stdout)) => serve_with(app, std::env::vars_os(), stdin, stdout, &errors).into(),
         Err(error) => {
             errors.write(&format!("gateway-cgi: standard input and output cannot be used: {error}\n"));
             ExitCode::FAILURE
@@ -110,10 +110,10 @@ impl From<Outcome> for ExitCode {
 ///     ("GATEWAY_INTERFACE", "CGI/1.1"), ("REQUEST_METHOD", "GET"), ("SERVER_NAME", "localhost"),
 ///     ("SERVER_PORT", "80"), ("SERVER_PROTOCOL", "HTTP/1.1"),
 /// ].map(|(name, value)| (name.into(), value.into()));
-/// let outcome = serve_with(&hello, environment, std::io::empty(), std::io::sink(), ErrorStream::stderr());
+/// let outcome = serve_with(&hello, environment, std::io::empty(), std::io::sink(), &ErrorStream::stderr());
 /// assert_eq!(outcome, Outcome::Complete);
 /// ```
-pub fn serve_with<A, E, R, W>(app: &A, environment: E, stdin: R, stdout: W, errors: ErrorStream) -> Outcome
+pub fn serve_with<A, E, R, W>(app: &A, environment: E, stdin: R, stdout: W, errors: &ErrorStream) -> Outcome
 where
     A: Application + ?Sized,
     E: IntoIterator<Item = (OsString, OsString)>,

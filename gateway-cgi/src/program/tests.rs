@@ -1,5 +1,7 @@
 //! The program side in memory: environment and input in, output and outcome out.
 
+#![allow(clippy::needless_pass_by_value)] // applications own what they are called with
+
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,7 +89,7 @@ fn environment(more: &[(&str, &[u8])]) -> Vec<(OsString, OsString)> {
 
 fn run(app: impl Application, more: &[(&str, &[u8])], stdin: impl Read + Send + 'static) -> Run {
     let (writes, log) = (Writes::default(), Arc::new(Log::default()));
-    let outcome = serve_with(&app, environment(more), stdin, writes.clone(), ErrorStream::new(log.clone()));
+    let outcome = serve_with(&app, environment(more), stdin, writes.clone(), &ErrorStream::new(log.clone()));
     let log = log.0.lock().unwrap().clone();
     Run { outcome, writes, log }
 }
@@ -209,7 +211,7 @@ fn cgi_140_without_a_request_the_message_tells_how_to_try_it() {
     for missing in ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"] {
         let (writes, log) = (Writes::default(), Arc::new(Log::default()));
         let environment = environment(&[]).into_iter().filter(|(name, _)| name != missing);
-        let outcome = serve_with(&hello, environment, io::empty(), writes.clone(), ErrorStream::new(log.clone()));
+        let outcome = serve_with(&hello, environment, io::empty(), writes.clone(), &ErrorStream::new(log.clone()));
         assert_eq!((outcome, outcome.exit_code()), (Outcome::NoRequest, 2));
         assert_eq!(writes.all(), "");
         let log = log.0.lock().unwrap();
@@ -256,7 +258,7 @@ fn pep_99_each_chunk_is_written_before_the_next_is_made() {
             Ok(Bytes::from_static(b"chunk"))
         })))
     };
-    let outcome = serve_with(&app, environment(&[]), io::empty(), writes.clone(), ErrorStream::stderr());
+    let outcome = serve_with(&app, environment(&[]), io::empty(), writes.clone(), &ErrorStream::stderr());
     assert_eq!(outcome, Outcome::Complete);
     assert_eq!(writes.0.lock().unwrap().len(), 3);
 }
@@ -273,7 +275,7 @@ fn pep_121_write_sends_at_once() {
         assert!(seen.all().ends_with("first second"));
         Ok(" third".into())
     };
-    let outcome = serve_with(&app, environment(&[]), io::empty(), writes.clone(), ErrorStream::stderr());
+    let outcome = serve_with(&app, environment(&[]), io::empty(), writes.clone(), &ErrorStream::stderr());
     assert_eq!(outcome, Outcome::Complete);
     assert!(writes.all().ends_with("\r\n\r\nfirst second third"), "{}", writes.all());
 }
@@ -292,7 +294,7 @@ fn cgi_9_a_reader_that_has_gone_closes_the_body_and_exits_quietly() {
             }))
         };
         let stdout = Failing { writes, kind: io::ErrorKind::BrokenPipe };
-        let outcome = serve_with(&app, environment(&[]), io::empty(), stdout, ErrorStream::new(log.clone()));
+        let outcome = serve_with(&app, environment(&[]), io::empty(), stdout, &ErrorStream::new(log.clone()));
         assert_eq!((outcome, outcome.exit_code()), (Outcome::ClientGone, 0));
         assert_eq!(closed.load(Ordering::Relaxed), 1);
         assert_eq!(*log.0.lock().unwrap(), "");
@@ -303,7 +305,7 @@ fn cgi_9_a_reader_that_has_gone_closes_the_body_and_exits_quietly() {
 fn an_output_that_cannot_be_written_is_reported_and_exits_with_1() {
     let log = Arc::new(Log::default());
     let stdout = Failing { writes: 1, kind: io::ErrorKind::StorageFull };
-    let outcome = serve_with(&hello, environment(&[]), io::empty(), stdout, ErrorStream::new(log.clone()));
+    let outcome = serve_with(&hello, environment(&[]), io::empty(), stdout, &ErrorStream::new(log.clone()));
     assert_eq!(outcome, Outcome::Aborted);
     assert!(log.0.lock().unwrap().starts_with("gateway-cgi: GET /p: writing the output failed: "));
 }

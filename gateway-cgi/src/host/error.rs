@@ -1,0 +1,176 @@
+//! What can keep a CGI host from answering, and the status that each case is answered with.
+
+use std::io;
+use std::time::Duration;
+
+use gateway_spec::{AppError, GatewayError};
+use http::StatusCode;
+
+use super::process::Exit;
+use crate::head::HeadError;
+use crate::spool::SpoolError;
+
+/// Why a program gave no answer, or not the whole of one.
+///
+/// [`Cgi`](super::Cgi) returns it inside a [`GatewayError`] with the status below; it is the source of that error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// No program belongs to the path; 404.
+    #[error("no program belongs to the path")]
+    NotFound,
+    /// What the path names is no executable file; 403.
+    #[error("the file is not executable")]
+    Forbidden,
+    /// TRACE and CONNECT are the server's, and never reach a program (CGI-75); 405.
+    #[error("the method is none for programs")]
+    Method,
+    /// All places were taken for as long as a request may wait (CGI-183); 503.
+    #[error("no place became free within {waited:?}")]
+    Busy {
+        /// See [`Config::queue_timeout`](super::Config::queue_timeout).
+        waited: Duration,
+    },
+    /// The request body did not arrive whole; 400.
+    #[error("the request body did not arrive: {0}")]
+    Body(#[source] io::Error),
+    /// A body of unknown length could not be kept (CGI-65); 413 if it is too long, 400 if it did not arrive, else 500.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The environment is larger than the system hands to a program (CGI-180); 431.
+    #[error("the request's variables are too long for a program")]
+    TooManyVariables,
+    /// The program could not be started; 503 when the system lacks something for now, else 500.
+    #[error("the program could not be started: {0}")]
+    Spawn(#[source] io::Error),
+    /// The output is no header block (CGI-2); 502.
+    #[error("the header block is invalid: {0}")]
+    Head(#[from] HeadError),
+    /// The output ended before the header block did (CGI-100, CGI-104); 502.
+    #[error("{error}: {exit}")]
+    NoHead {
+        /// What was missing.
+        error: HeadError,
+        /// How the program ended.
+        exit: Exit,
+    },
+    /// The header block did not come in time (CGI-102); 504.
+    #[error("no header block within {limit:?}")]
+    HeadTimeout {
+        /// See [`Config::head_timeout`](super::Config::head_timeout).
+        limit: Duration,
+    },
+    /// The program was silent for too long inside the body (CGI-102); 504.
+    #[error("no output for {limit:?}")]
+    IdleTimeout {
+        /// See [`Config::idle_timeout`](super::Config::idle_timeout).
+        limit: Duration,
+    },
+    /// The program ran for too long (CGI-102); 504.
+    #[error("not finished within {limit:?}")]
+    TotalTimeout {
+        /// See [`Config::total_timeout`](super::Config::total_timeout).
+        limit: Duration,
+    },
+    /// Reading the program's output, or waiting for its end, failed; 502.
+    #[error("the program's output could not be read: {0}")]
+    Output(#[source] io::Error),
+    /// The body is shorter than the program declared; 502.
+    #[error("the program wrote {sent} of the {declared} bytes it declared: {exit}")]
+    Short {
+        /// Content-Length.
+        declared: u64,
+        /// How many came.
+        sent: u64,
+        /// How the program ended.
+        exit: Exit,
+    },
+    /// The program ended as if it had failed, inside a body of unknown length: it cannot be told from a whole one; 502.
+    #[error("the program failed inside a body of unknown length: {exit}")]
+    Failed {
+        /// How the program ended.
+        exit: Exit,
+    },
+    /// A local redirect, and nothing to send it to, or too many in a row (CGI-108, CGI-112); 502 and 500.
+    #[error("a local redirect to \"{target}\" cannot be followed: {why}")]
+    Redirect {
+        /// Where to.
+        target: String,
+        /// What is in the way.
+        why: RedirectError,
+    },
+    /// Nobody wants the answer any more; nobody sees a status either.
+    #[error("the client has gone")]
+    ClientGone,
+    /// The task that looks after the program has ended early: the runtime is being shut down; 503.
+    #[error("the gateway is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a local redirect is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// The host was not told where local redirects go.
+    #[error("no application was given for local redirects")]
+    NowhereToGo,
+    /// The target is no path that could be decoded.
+    #[error("the path is malformed")]
+    Malformed,
+    /// The limit of redirects in a row (CGI-112).
+    #[error("{limit} redirects in a row")]
+    TooMany {
+        /// The limit.
+        limit: u8,
+    },
+}
+
+impl HostError {
+    /// The status for the client, if nothing was sent yet.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Busy { .. } | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Spool(SpoolError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(_) | Self::Spool(SpoolError::Input(_)) | Self::ClientGone => StatusCode::BAD_REQUEST,
+            Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooManyVariables => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Spawn(error) if is_shortage(error) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Spawn(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::HeadTimeout { .. } | Self::IdleTimeout { .. } | Self::TotalTimeout { .. } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+            Self::Redirect { why: RedirectError::TooMany { .. }, .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Head(_)
+            | Self::NoHead { .. }
+            | Self::Output(_)
+            | Self::Short { .. }
+            | Self::Failed { .. }
+            | Self::Redirect { .. } => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The error as the driver understands it.
+    pub(super) fn into_app_error(self) -> AppError {
+        GatewayError::new(self.status(), format!("cgi: {self}")).caused_by(self).into()
+    }
+
+    /// What a failed start means. The file was there and executable a moment ago.
+    pub(super) fn spawn(error: io::Error) -> Self {
+        use rustix::io::Errno;
+        match Errno::from_io_error(&error) {
+            Some(Errno::TOOBIG) => Self::TooManyVariables,
+            Some(Errno::ACCESS) => Self::Forbidden,
+            _ => Self::Spawn(error),
+        }
+    }
+}
+
+/// Whether the system may have what it lacks again soon.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE))
+}

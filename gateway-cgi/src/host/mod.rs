@@ -1,0 +1,234 @@
+//! The host side: programs run as an asynchronous application on tokio (RFC 3875; feature `host`).
+//!
+//! Holds [`Cgi`] and its [`Config`]. Does not hold HTTP: whoever serves connections calls a `Cgi` like any other
+//! [`AsyncApplication`].
+//!
+//! What RFC 3875 leaves to the implementation (CGI-15) is done like this:
+//!
+//! | matter | here |
+//! | --- | --- |
+//! | start | `posix_spawn`: no copy of the server's page tables; a process group of its own; descriptors 0, 1 and 2 only |
+//! | working directory | the program's own (CGI-141) |
+//! | environment | the request's variables ([`crate::variables`]), PATH and TZ, and what [`Config::inherit`] names (CGI-176) |
+//! | command line | never from the request (CGI-84) |
+//! | SCRIPT_NAME | one file: as the server set it; a directory: up to the first file on the path (CGI-37) |
+//! | `..`, `.`, empty segments, names with a leading dot, `%2F`, links out of the directory | 404 (CGI-28, CGI-150, CGI-157) |
+//! | TRACE, CONNECT | 405; never reach a program (CGI-75) |
+//! | body of unknown length | kept until its end, up to a limit, then 413 (CGI-65) |
+//! | standard error | the request's error stream, by line, bounded (CGI-178) |
+//! | invalid, no or partial output | 502 (CGI-2, CGI-100, CGI-104) |
+//! | silence, too long a run | 504, or a broken response; SIGTERM, then SIGKILL, to the group (CGI-102, CGI-179) |
+//! | client gone | SIGTERM, then SIGKILL, to the group (CGI-179) |
+//! | answer to HEAD, 204, 304 | the program's body is read and dropped (CGI-73, CGI-132) |
+//! | end without a declared length | whole if the exit code is 0, else broken off ([`FailedExit`]) |
+//! | children that outlive the program | not waited for longer than [`Config::linger`]; left alone after a normal end |
+//! | NPH programs | not supported: they bypass every check of the answer (CGI-186) |
+//! | query as arguments (ISINDEX) | not supported (CGI-84) |
+//! | local redirect | [`Cgi::local_redirects_to`], at most five in a row (CGI-108, CGI-112) |
+
+mod activity;
+mod answer;
+mod body;
+mod config;
+mod descriptors;
+mod error;
+mod process;
+mod redirect;
+mod run;
+mod script;
+mod stderr;
+
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, InputStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+
+use crate::head::{ProgramHead, ResponseKind};
+use answer::{Piece, Pieces};
+use body::RequestBody;
+use run::Run;
+use script::{Script, Scripts, hides_a_slash};
+
+pub use config::{Config, FailedExit};
+pub use error::{HostError, RedirectError};
+pub use process::Exit;
+
+/// Runs CGI programs: one file, or those in a directory. It is an application, so any gateway can serve it.
+///
+/// Clones share their places ([`Config::max_children`]). Making one marks the descriptors that this process has inherited
+/// as its own, so that no program gets them (CGI-177).
+///
+/// # Errors
+/// Every error of a call is a [`GatewayError`](gateway_spec::GatewayError) with the status of a [`HostError`].
+///
+/// # Examples
+/// ```
+/// use gateway_cgi::host::{Cgi, Config};
+/// use gateway_spec::{AsyncApplication, Environ, InputStream};
+/// # use std::os::unix::fs::PermissionsExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let directory = tempfile::tempdir()?;
+/// let script = directory.path().join("hello");
+/// std::fs::write(&script, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nHello, World!\\n'\n")?;
+/// std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+///
+/// let cgi = Cgi::directory(&directory, Config::new())?;
+/// let mut response = cgi.call(Environ::example("GET", "/hello"), InputStream::empty()).await?;
+/// assert_eq!(response.status, 200);
+/// assert_eq!(response.body.next().await.transpose()?.as_deref(), Some(&b"Hello, World!\n"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cgi {
+    scripts: Scripts,
+    config: Arc<Config>,
+    places: Arc<Semaphore>,
+    local: Option<Arc<dyn DynAsyncApplication>>,
+}
+
+impl Cgi {
+    /// One program, which answers every path: SCRIPT_NAME and PATH_INFO stay as they are.
+    ///
+    /// # Errors
+    /// The file is not there, or is no regular file.
+    pub fn file(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
+        Ok(Self::new(Scripts::file(path.as_ref())?, config))
+    }
+
+    /// The programs in a directory and below: PATH_INFO names one, and what follows becomes its PATH_INFO.
+    ///
+    /// # Errors
+    /// The directory is not there, or is none.
+    pub fn directory(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
+        Ok(Self::new(Scripts::directory(path.as_ref())?, config))
+    }
+
+    fn new(scripts: Scripts, config: Config) -> Self {
+        descriptors::keep_private();
+        let places = Arc::new(Semaphore::new(config.max_children.min(Semaphore::MAX_PERMITS)));
+        Cgi { scripts, config: Arc::new(config), places, local: None }
+    }
+
+    /// Says who answers local redirects: most often the server's table of mounts, which knows every path. Without it
+    /// such an answer is a 502.
+    #[must_use]
+    pub fn local_redirects_to(mut self, app: Arc<dyn DynAsyncApplication>) -> Self {
+        self.local = Some(app);
+        self
+    }
+
+    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        let (head, pieces) = self.run(&mut environ, input).await.map_err(HostError::into_app_error)?;
+        if let ResponseKind::LocalRedirect { target } = &head.kind {
+            drop(pieces);
+            return self.follow(environ, target).await;
+        }
+        let ProgramHead { status, headers, content_length, .. } = head;
+        let body = BodyStream::new(Pieces(pieces));
+        // A length belongs to the body only where there is one: the answer to HEAD may declare what it does not have.
+        let bodiless = environ.request_method() == "HEAD" || matches!(status.as_u16(), 204 | 304);
+        let body = match content_length {
+            Some(length) if !bodiless => body.with_length(length),
+            _ => body,
+        };
+        Ok(AsyncResponse { status, headers, body })
+    }
+
+    /// Starts the program and waits for its head.
+    async fn run(&self, environ: &mut Environ, input: InputStream) -> Result<(ProgramHead, Receiver), HostError> {
+        if environ.request_method() == "TRACE" || environ.request_method() == "CONNECT" {
+            return Err(HostError::Method);
+        }
+        let script = self.find(environ)?;
+        let config = &self.config;
+        let body = RequestBody::prepare(environ.content_length(), input, &config.spool).await?;
+        let command = self.command(&script, environ, body.length);
+        let (answer, mut pieces) = answer::channel(environ.request_method() == "HEAD");
+        let errors = environ.errors.clone();
+        let permit = self.place().await?;
+        let (stdin, input) = body.into_stdin();
+        let run = Run { command, stdin, input, errors, config: config.clone(), permit };
+        tokio::spawn(run.supervise(answer).in_current_span());
+        match pieces.recv().await {
+            Some(Ok(Piece::Head(head))) => Ok((*head, pieces)),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => Err(HostError::ShuttingDown),
+        }
+    }
+
+    /// Finds the program and moves its name from PATH_INFO to SCRIPT_NAME.
+    fn find(&self, environ: &mut Environ) -> Result<Script, HostError> {
+        let in_directory = matches!(self.scripts, Scripts::Directory(_));
+        if in_directory && environ.get("REQUEST_URI").is_some_and(|target| hides_a_slash(target.as_bytes())) {
+            return Err(HostError::NotFound);
+        }
+        let script = self.scripts.find(environ.path_info().as_bytes())?;
+        let path_info = environ.path_info().as_bytes().to_vec();
+        let (name, rest) = path_info.split_at_checked(script.name_len).ok_or(HostError::NotFound)?;
+        let script_name = [environ.script_name().as_bytes(), name].concat();
+        // Neither can hold a NUL: both come from an environ.
+        environ.set("SCRIPT_NAME", script_name).map_err(|_| HostError::NotFound)?;
+        environ.set("PATH_INFO", rest).map_err(|_| HostError::NotFound)?;
+        Ok(script)
+    }
+
+    /// The command with its whole environment (CGI-140, CGI-141, CGI-176).
+    fn command(&self, script: &Script, environ: &Environ, body: Option<u64>) -> Command {
+        let mut command = Command::new(&script.path);
+        command.args(&self.config.arguments).env_clear();
+        let variables = self.config.variables.clone().script_filename(script.path.as_os_str().as_bytes());
+        variables.for_each(environ, body, |name, value| {
+            command.env(std::ffi::OsStr::from_bytes(name), std::ffi::OsString::from_vec(value.to_vec()));
+        });
+        // Last, so that no request can put another PATH in their place.
+        for name in &self.config.inherited {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if let Some(directory) = script.path.parent() {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    /// A place among the programs that run at once (CGI-183).
+    async fn place(&self) -> Result<OwnedSemaphorePermit, HostError> {
+        let waited = self.config.queue_timeout;
+        match tokio::time::timeout(waited, self.places.clone().acquire_owned()).await {
+            Ok(permit) => permit.map_err(|_| HostError::ShuttingDown),
+            Err(_) => Err(HostError::Busy { waited }),
+        }
+    }
+
+    /// Answers with what a request for `target` gives (CGI-108).
+    async fn follow(&self, from: Environ, target: &str) -> Result<AsyncResponse, AppError> {
+        let refused = |why| HostError::Redirect { target: target.to_owned(), why }.into_app_error();
+        let local = self.local.as_ref().ok_or_else(|| refused(RedirectError::NowhereToGo))?;
+        let environ = redirect::redirected(&from, target).map_err(refused)?;
+        drop(from);
+        local.call_boxed(environ, InputStream::empty()).await
+    }
+}
+
+type Receiver = tokio::sync::mpsc::Receiver<Result<Piece, HostError>>;
+
+impl AsyncApplication for Cgi {
+    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        self.answer(environ, input).await
+    }
+}
+
+impl std::fmt::Debug for Cgi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cgi").field("scripts", &self.scripts).field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! Local redirects: the answer is what a request for another path would have given (RFC 3875 §6.2.2).
+//!
+//! Holds the request that is made from the first one. Does not hold who answers it.
+
+use gateway_spec::Environ;
+
+use super::error::RedirectError;
+
+/// How many local redirects may follow one another (CGI-112); lighttpd allows as many.
+const LIMIT: u8 = 5;
+
+/// Counts the redirects behind a request; kept in its extensions.
+#[derive(Debug, Clone, Copy, Default)]
+struct Redirects(u8);
+
+/// Makes the request for `target` out of the one that was redirected.
+///
+/// It is a GET without a body, as in httpd and lighttpd: the first program may have read the body (CGI-109). HEAD stays
+/// HEAD. REDIRECT_URL says where it came from.
+pub(super) fn redirected(from: &Environ, target: &str) -> Result<Environ, RedirectError> {
+    let Redirects(before) = from.extensions.get::<Redirects>().copied().unwrap_or_default();
+    if before >= LIMIT {
+        return Err(RedirectError::TooMany { limit: LIMIT });
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = decode(path).ok_or(RedirectError::Malformed)?;
+    let method = if from.request_method() == "HEAD" { "HEAD" } else { "GET" };
+    let mut builder = Environ::builder();
+    for (name, value) in from.iter() {
+        if !matches!(name.as_bytes(), b"CONTENT_LENGTH" | b"CONTENT_TYPE" | b"PATH_TRANSLATED" | b"SCRIPT_FILENAME") {
+            builder = builder.variable(name.as_bytes(), value.as_bytes());
+        }
+    }
+    let url = [from.script_name().as_bytes(), from.path_info().as_bytes()].concat();
+    let mut environ = builder
+        .variable("REQUEST_METHOD", method)
+        .variable("SCRIPT_NAME", "")
+        .variable("PATH_INFO", path)
+        .variable("QUERY_STRING", query)
+        .variable("REQUEST_URI", target)
+        .variable("REDIRECT_URL", url)
+        .errors(from.errors.clone())
+        .url_scheme(from.url_scheme.clone())
+        .multithread(from.multithread)
+        .multiprocess(from.multiprocess)
+        .run_once(from.run_once)
+        .build()
+        .map_err(|_| RedirectError::Malformed)?;
+    environ.extensions = from.extensions.clone();
+    environ.extensions.insert(Redirects(before + 1));
+    Ok(environ)
+}
+
+/// Percent-decodes a path once; `None` if an escape is broken (RFC 3986 §2.1).
+fn decode(path: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+            let (high, low) = (digit()?, digit()?);
+            decoded.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cgi_108_109_the_second_request_is_a_get_for_the_target() {
+        let mut from = Environ::example("POST", "/cgi/start?old=1");
+        from.set("CONTENT_LENGTH", "5").unwrap();
+        from.set("CONTENT_TYPE", "text/plain").unwrap();
+        from.set("HTTP_COOKIE", "a=1").unwrap();
+        let to = redirected(&from, "/new%20place?q=%41").unwrap();
+        assert_eq!((to.request_method().to_str(), to.path_info().to_str()), (Ok("GET"), Ok("/new place")));
+        assert_eq!(to.query_string(), "q=%41");
+        assert_eq!(to.get("REQUEST_URI").unwrap(), "/new%20place?q=%41");
+        assert_eq!(to.get("REDIRECT_URL").unwrap(), "/cgi/start");
+        assert_eq!(to.get("HTTP_COOKIE").unwrap(), "a=1");
+        assert!(to.get("CONTENT_LENGTH").is_none() && to.get("CONTENT_TYPE").is_none());
+        assert_eq!(redirected(&Environ::example("HEAD", "/"), "/x").unwrap().request_method(), "HEAD");
+    }
+
+    #[test]
+    fn cgi_112_redirects_in_a_row_are_limited() {
+        let mut environ = Environ::example("GET", "/");
+        for _ in 0..LIMIT {
+            environ = redirected(&environ, "/again").unwrap();
+        }
+        assert_eq!(redirected(&environ, "/again").map(drop), Err(RedirectError::TooMany { limit: LIMIT }));
+    }
+
+    #[test]
+    fn cgi_142_a_target_that_cannot_be_decoded_is_refused() {
+        for target in ["/%", "/%4", "/%zz", "/%00"] {
+            assert_eq!(redirected(&Environ::example("GET", "/"), target).map(drop), Err(RedirectError::Malformed));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One run of a program, from start to reaping, in a task of its own.
+//!
+//! The task owns the process. Whatever becomes of the request (answered, dropped, timed out), the task goes on until the
+//! process is reaped, so there are neither zombies nor strays (CGI-179).
+
+use std::pin::pin;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_spec::{ErrorStream, InputStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::activity::Activity;
+use super::answer::{AfterAll, Answer, OutputLimits};
+use super::body::feed;
+use super::process::{Exit, Pipes, Process};
+use super::stderr::Lines;
+use super::{Config, HostError};
+
+/// All that a run needs.
+pub(super) struct Run {
+    pub(super) command: Command,
+    pub(super) stdin: Stdio,
+    /// What has to be pumped into standard input.
+    pub(super) input: Option<InputStream>,
+    pub(super) errors: ErrorStream,
+    pub(super) config: Arc<Config>,
+    /// The place among the programs that run at once; given back when the process is reaped.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// Runs the program and sends its answer.
+    pub(super) async fn supervise(self, answer: Answer) {
+        let Run { mut command, stdin, input, errors, config, permit } = self;
+        let deadline = Instant::now() + config.total_timeout;
+        let program = command.get_program().to_owned();
+        // posix_spawn returns when the program is loaded; the loading is not waited for on a thread of the reactor.
+        let spawned = tokio::task::spawn_blocking(move || Process::spawn(&mut command, stdin));
+        let (mut process, pipes) = match spawned.await {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => return report(&program, answer.fail(HostError::spawn(error)).await),
+            Err(_) => return report(&program, answer.fail(HostError::ShuttingDown).await),
+        };
+        let lines = Lines::new(errors, config.max_stderr_line_bytes, config.max_stderr_bytes);
+        let Pipes { stdin, stdout, stderr } = pipes;
+        let mut log = tokio::spawn(lines.pump(stderr));
+        let result = tokio::select! {
+            result = converse(&process, (stdin, input), stdout, &answer, &config) => result,
+            () = tokio::time::sleep_until(deadline) => Err(HostError::TotalTimeout { limit: config.total_timeout }),
+            () = answer.abandoned() => Err(HostError::ClientGone),
+        };
+        let ended = match result {
+            Ok(Exit::Running) => {
+                // The output is at its end and the program goes on: the client need not wait for that.
+                let ended = finish(&answer, Exit::Running, &config).await;
+                if tokio::time::timeout_at(deadline, process.ended()).await.is_ok() {
+                    process.reap();
+                } else {
+                    process.terminate(config.kill_grace).await;
+                }
+                drain(&mut log, config.linger).await;
+                drop(permit);
+                ended
+            }
+            Ok(exit) => {
+                process.reap();
+                drop(permit);
+                // Its last words first, so that the log has them in the order of what happened.
+                drain(&mut log, config.linger).await;
+                finish(&answer, exit, &config).await
+            }
+            Err(error) => {
+                let (told, ()) = tokio::join!(answer.fail(error), async {
+                    process.terminate(config.kill_grace).await;
+                    drop(permit);
+                });
+                drain(&mut log, config.linger).await;
+                told
+            }
+        };
+        report(&program, ended);
+    }
+}
+
+/// Pumps all three pipes at once until the output is at its end and the program too, or one of them keeps us waiting
+/// (CGI-178). Standard error has its pump already.
+async fn converse(
+    process: &Process,
+    (stdin, input): (Option<tokio::net::unix::pipe::Sender>, Option<InputStream>),
+    stdout: tokio::net::unix::pipe::Receiver,
+    answer: &Answer,
+    config: &Config,
+) -> Result<Exit, HostError> {
+    let limits =
+        OutputLimits { head: config.head_limits, head_timeout: config.head_timeout, idle_timeout: config.idle_timeout };
+    let activity = Activity::new();
+    let mut output = pin!(answer.pump(stdout, &limits, &activity));
+    let mut input = pin!(feed(stdin, input, &activity));
+    let mut end = pin!(process.ended());
+    let (mut drained, mut fed, mut exit) = (false, false, None);
+    loop {
+        tokio::select! {
+            result = &mut output, if !drained => {
+                result?;
+                drained = true;
+                activity.mark();
+            }
+            result = &mut input, if !fed && exit.is_none() => {
+                result?;
+                fed = true;
+            }
+            ended = &mut end, if exit.is_none() => {
+                exit = Some(ended.map_err(HostError::Output)?);
+                activity.mark();
+            }
+            // Either a child of the program still holds the pipe (its own output is in there by now), or the program
+            // has closed its output and goes on.
+            () = activity.quiet(config.linger), if drained || exit.is_some() => break,
+        }
+        if drained && exit.is_some() {
+            break;
+        }
+    }
+    Ok(exit.unwrap_or(Exit::Running))
+}
+
+/// Ends an answer whose output is at its end.
+async fn finish(answer: &Answer, exit: Exit, config: &Config) -> Result<(), HostError> {
+    match answer.finish(exit, config.failed_exit).await {
+        Ok(AfterAll::Well) => Ok(()),
+        Ok(AfterAll::Failed) => Err(HostError::Failed { exit }),
+        Err(error) => answer.fail(error).await,
+    }
+}
+
+/// Waits until standard error is logged, but not for a grandchild that keeps it open.
+async fn drain(log: &mut tokio::task::JoinHandle<()>, linger: Duration) {
+    if tokio::time::timeout(linger, &mut *log).await.is_err() {
+        log.abort();
+    }
+}
+
+/// Logs what nobody else will: an error that went to the client's side is logged there.
+fn report(program: &std::ffi::OsStr, ended: Result<(), HostError>) {
+    match ended {
+        Ok(()) => {}
+        Err(HostError::ClientGone) => tracing::debug!(?program, "program ended: the client has gone"),
+        Err(error) => tracing::warn!(?program, %error, "program failed after its answer"),
+    }
+}

@@ -1,0 +1,139 @@
+//! Request bodies on their way to a program.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use gateway_cgi::host::Config;
+use gateway_cgi::spool;
+use gateway_spec::{AsyncApplication, Bytes, Disconnected, InputStream};
+
+use crate::support::{Site, assert_fails};
+
+/// Gives `left` bytes in chunks of 64 KiB, then perhaps an error.
+struct Zeros {
+    left: usize,
+    error: Option<io::Error>,
+}
+
+impl Stream for Zeros {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        static CHUNK: [u8; 65536] = [b'z'; 65536];
+        let len = self.left.min(CHUNK.len());
+        self.left -= len;
+        if len > 0 {
+            return Poll::Ready(Some(Ok(Bytes::from_static(&CHUNK[..len]))));
+        }
+        Poll::Ready(self.error.take().map(Err))
+    }
+}
+
+fn zeros(left: usize, length: Option<u64>) -> InputStream {
+    InputStream::new(Zeros { left, error: None }, length)
+}
+
+const COUNT: &str = "printf 'Content-Type: text/plain\\n\\n'; echo \"$CONTENT_LENGTH $(wc -c)\"";
+const ECHO: &str = "printf 'Content-Type: text/plain\\n\\n'; exec cat";
+
+#[tokio::test]
+async fn cgi_60_61_a_body_of_known_length_arrives_whole_and_ends() {
+    let site = Site::with(COUNT);
+    let input = zeros(5_000_000, Some(5_000_000));
+    let answer = site.call(Config::new(), site.environ("POST", "/script"), input).await.unwrap();
+    assert_eq!(answer.body, "5000000 5000000\n");
+}
+
+#[tokio::test]
+async fn cgi_21_without_a_body_there_is_no_length_and_standard_input_is_empty() {
+    let site = Site::with(COUNT);
+    assert_eq!(site.get("/script").await.unwrap().body, " 0\n");
+}
+
+#[tokio::test]
+async fn cgi_65_a_body_of_unknown_length_gets_its_true_length() {
+    let site = Site::with(COUNT);
+    for len in [0, 1, 65_536, 65_537, 3_000_000] {
+        let answer = site.call(Config::new(), site.environ("POST", "/script"), zeros(len, None)).await.unwrap();
+        assert_eq!(answer.body, format!("{len} {len}\n"));
+    }
+}
+
+#[tokio::test]
+async fn cgi_65_a_body_of_unknown_length_over_the_limit_is_answered_with_413() {
+    let site = Site::with("echo ran > ../mark");
+    let config = Config::new().spool(spool::Config::default().max_bytes(100_000));
+    assert_fails(site.call(config, site.environ("POST", "/script"), zeros(100_001, None)).await, 413, "100000");
+    assert!(!site.path("mark").exists(), "the program was started");
+}
+
+#[tokio::test]
+async fn cgi_63_a_program_may_leave_its_body_unread() {
+    let site = Site::with("printf 'Content-Type: text/plain\\n\\nunread'");
+    let input = zeros(5_000_000, Some(5_000_000));
+    let answer = site.call(Config::new(), site.environ("POST", "/script"), input).await.unwrap();
+    assert_eq!(answer.body, "unread");
+    site.wait_for_silence().await;
+}
+
+#[tokio::test]
+async fn cgi_8_the_answer_may_come_before_the_body() {
+    /// A body that never comes.
+    struct Never;
+    impl Stream for Never {
+        type Item = io::Result<Bytes>;
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Pending
+        }
+    }
+    let site = Site::with("printf 'Status: 413\\nContent-Type: text/plain\\n\\ntoo long'");
+    let input = InputStream::new(Never, Some(1 << 40));
+    let answer = site.call(Config::new(), site.environ("POST", "/script"), input).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (413, "too long"));
+}
+
+#[tokio::test]
+async fn cgi_178_sixty_four_mebibytes_are_echoed_and_memory_stays_small() {
+    const TOTAL: usize = 64 << 20;
+    let site = Site::with(ECHO);
+    let environ = site.environ("POST", "/script");
+    let mut response = site.host(Config::new()).call(environ, zeros(TOTAL, Some(TOTAL as u64))).await.unwrap();
+    let mut received = 0;
+    let before = resident();
+    let mut most = before;
+    while let Some(chunk) = response.body.next().await {
+        let chunk = chunk.unwrap();
+        assert!(chunk.iter().all(|byte| *byte == b'z'));
+        received += chunk.len();
+        most = most.max(resident());
+    }
+    assert_eq!(received, TOTAL);
+    assert!(most < before + (16 << 20), "{} KiB more", (most - before) >> 10);
+}
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[tokio::test]
+async fn cgi_179_a_client_that_is_lost_inside_its_body_ends_the_program() {
+    let site = Site::with("cat > /dev/null; printf 'Content-Type: a/b\\n\\ntaken as whole'; echo x > ../mark");
+    let lost = Zeros { left: 1000, error: Some(Disconnected.into()) };
+    let result = site.call(Config::new(), site.environ("POST", "/script"), InputStream::new(lost, Some(5000))).await;
+    let error = result.unwrap_err();
+    assert!(Disconnected::is_cause_of(error.as_ref()), "{error}");
+    site.wait_for_silence().await;
+    assert!(!site.path("mark").exists(), "half a body was taken for a whole one");
+}
+
+#[tokio::test]
+async fn cgi_62_a_body_that_ends_early_is_never_passed_on_as_whole() {
+    let site = Site::with("cat > /dev/null; printf 'Content-Type: a/b\\n\\ntaken as whole'; echo x > ../mark");
+    let result = site.call(Config::new(), site.environ("POST", "/script"), zeros(1000, Some(5000))).await;
+    assert_fails(result, 400, "1000 of 5000");
+    site.wait_for_silence().await;
+    assert!(!site.path("mark").exists());
+}
