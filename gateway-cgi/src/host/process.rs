@@ -42,7 +42,7 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// Not yet, though its output has.
+    /// Not yet, though its output has; or nobody knows how.
     Running,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Exit {
         match self {
             Exit::Code(code) => write!(f, "exit code {code}"),
             Exit::Signal(signal) => write!(f, "killed by signal {signal}"),
-            Exit::Running => f.write_str("still running"),
+            Exit::Running => f.write_str("no exit code yet"),
         }
     }
 }
@@ -164,6 +164,8 @@ fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Exit> {
     let status = loop {
         match waitid(WaitId::Pid(pid), options) {
             Err(Errno::INTR) => {}
+            // Where SIGCHLD is ignored the system reaps by itself, and nobody learns how the process ended.
+            Err(Errno::CHILD) => return Ok(Exit::Running),
             result => break result?,
         }
     };
@@ -173,4 +175,58 @@ fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Exit> {
         (None, Some(signal)) => Exit::Signal(signal),
         (None, None) => Exit::Running,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        let mut command = Command::new("/bin/sh");
+        Process::spawn(command.args(["-c", script]), Stdio::null()).unwrap().0
+    }
+
+    fn exists(pid: Pid) -> bool {
+        std::path::Path::new(&format!("/proc/{}", pid.as_raw_nonzero())).exists()
+    }
+
+    #[tokio::test]
+    async fn cgi_179_the_end_is_seen_with_and_without_a_pidfd_and_again() {
+        for (script, exit) in [("exit 0", Exit::Code(0)), ("exit 7", Exit::Code(7)), ("kill -9 $$", Exit::Signal(9))] {
+            for without in [false, true] {
+                let mut process = shell(script);
+                if without {
+                    process.pidfd = None;
+                }
+                assert_eq!(process.ended().await.unwrap(), exit);
+                assert_eq!(process.ended().await.unwrap(), exit);
+                let pid = process.group;
+                assert!(exists(pid), "reaped too early");
+                process.reap();
+                process.reap();
+                assert!(!exists(pid), "a zombie is left");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn cgi_179_what_is_dropped_is_ended_and_reaped() {
+        let process = shell("trap '' TERM; while :; do sleep 1; done");
+        let pid = process.group;
+        drop(process);
+        assert!(!exists(pid));
+    }
+
+    #[tokio::test]
+    async fn cgi_179_a_process_deaf_to_sigterm_gets_sigkill() {
+        let process = shell("trap '' TERM; while :; do sleep 1; done");
+        let pid = process.group;
+        process.terminate(Duration::from_millis(20)).await;
+        assert!(!exists(pid));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_an_error() {
+        assert!(Process::spawn(&mut Command::new("/nonexistent"), Stdio::null()).is_err());
+    }
 }

@@ -9,7 +9,11 @@ use crate::support::{HANGS, Site, assert_fails, rest, whole};
 
 const PLAIN: &str = "printf 'Content-Type: text/plain\\n\\n'\n";
 
+/// For what nothing can overtake.
 const SHORT: Duration = Duration::from_millis(200);
+
+/// For what must not come before a script has got going, on a machine with much else to do.
+const LONGER: Duration = Duration::from_millis(1500);
 
 /// A script with a child of its own, both running until they are ended, deaf to SIGTERM.
 const DEAF: &str = "trap '' TERM\nsh -c 'trap \"\" TERM; echo child > ../child; while :; do sleep 0.05; done' &\n\
@@ -18,9 +22,9 @@ const DEAF: &str = "trap '' TERM\nsh -c 'trap \"\" TERM; echo child > ../child; 
 #[tokio::test]
 async fn cgi_102_179_without_a_header_block_in_time_the_whole_group_is_ended() {
     let site = Site::with(DEAF);
-    let config = Config::new().head_timeout(SHORT).kill_grace(SHORT);
+    let config = Config::new().head_timeout(LONGER).kill_grace(SHORT);
     let result = site.call(config, site.environ("GET", "/script"), InputStream::empty()).await;
-    assert_fails(result, 504, "no header block within 200ms");
+    assert_fails(result, 504, "no header block within 1.5s");
     site.wait_for_file("child").await;
     site.wait_for_silence().await;
 }
@@ -28,7 +32,7 @@ async fn cgi_102_179_without_a_header_block_in_time_the_whole_group_is_ended() {
 #[tokio::test]
 async fn cgi_179_sigterm_comes_first() {
     let site = Site::with("trap 'echo term > ../mark; exit 0' TERM\nwhile :; do sleep 0.01; done");
-    let config = Config::new().head_timeout(SHORT);
+    let config = Config::new().head_timeout(LONGER);
     assert_fails(site.call(config, site.environ("GET", "/script"), InputStream::empty()).await, 504, "");
     assert_eq!(site.wait_for_file("mark").await, "term\n");
     site.wait_for_silence().await;
@@ -61,7 +65,7 @@ async fn cgi_102_a_program_that_never_ends_is_ended() {
 #[tokio::test]
 async fn cgi_102_a_program_that_closed_its_output_is_ended_too() {
     let site = Site::with(&format!("{PLAIN}echo whole\nexec >&- 2>&-\nwhile :; do sleep 0.01; done"));
-    let config = Config::new().total_timeout(2 * SHORT).linger(SHORT / 4);
+    let config = Config::new().total_timeout(LONGER).linger(SHORT / 4);
     let answer = site.call(config, site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
     assert_eq!(answer.body, "whole\n");
     site.wait_for_silence().await;
@@ -70,11 +74,11 @@ async fn cgi_102_a_program_that_closed_its_output_is_ended_too() {
 #[tokio::test]
 async fn cgi_102_a_slow_client_is_not_the_programs_silence() {
     let site = Site::with(&format!("{PLAIN}head -c 1000000 /dev/zero"));
-    let cgi = site.host(Config::new().idle_timeout(SHORT).linger(SHORT / 2));
+    let cgi = site.host(Config::new().idle_timeout(LONGER).linger(SHORT));
     let mut response = cgi.call(site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
     let first = response.body.next().await.unwrap().unwrap();
     // The client reads nothing for longer than both limits: this is the thing observed, not a way to win a race.
-    tokio::time::sleep(3 * SHORT).await;
+    tokio::time::sleep(LONGER + 2 * SHORT).await;
     assert_eq!(first.len() + rest(response).await.unwrap().len(), 1_000_000);
 }
 

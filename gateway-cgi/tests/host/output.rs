@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_cgi::host::{Config, FailedExit};
-use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Environ, InputStream, StatusCode, headers};
+use gateway_spec::{
+    AppError, AsyncApplication, AsyncExchange, AsyncResponse, Environ, Event, InputStream, StatusCode, headers,
+};
 
 use crate::support::{Answer, Site, assert_fails, whole};
 
@@ -48,6 +50,47 @@ async fn cgi_2_100_104_garbage_is_answered_with_502() {
         assert_fails(site.get("/script").await, 502, reason);
         site.wait_for_silence().await;
     }
+}
+
+#[tokio::test]
+async fn cgi_2_the_driver_makes_a_well_formed_answer_of_garbage() {
+    let site = Site::with("echo garbage");
+    let cgi = site.host(Config::new());
+    let mut exchange = AsyncExchange::call(&cgi, site.environ("GET", "/script"), InputStream::empty());
+    let Event::Head(head) = exchange.next().await else { panic!("a head comes first") };
+    assert_eq!(head.status, 502);
+    assert!(matches!(exchange.next().await, Event::Chunk(_)));
+    assert!(matches!(exchange.next().await, Event::End));
+    assert!(exchange.take_failure().unwrap().to_string().contains("no colon"));
+}
+
+#[tokio::test]
+async fn cgi_73_104_133_the_driver_and_the_host_agree_about_lengths() {
+    let site = Site::with("printf 'Content-Length: 5\nContent-Type: a/b\n\n12345678'");
+    for (method, expected) in [("GET", "12345"), ("HEAD", "")] {
+        let cgi = site.host(Config::new());
+        let mut exchange = AsyncExchange::call(&cgi, site.environ(method, "/script"), InputStream::empty());
+        let Event::Head(head) = exchange.next().await else { panic!("a head comes first") };
+        assert_eq!(head.headers.get("content-length").unwrap(), "5");
+        let mut body = Vec::new();
+        let last = loop {
+            match exchange.next().await {
+                Event::Chunk(chunk) => body.extend_from_slice(&chunk),
+                other => break other,
+            }
+        };
+        assert!(matches!(last, Event::End), "{last:?}");
+        assert_eq!(body, expected.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn pep_145_the_driver_aborts_where_the_program_was_cut() {
+    let site = Site::with(&format!("{PLAIN}echo half; kill -9 $$"));
+    let cgi = site.host(Config::new());
+    let mut exchange = AsyncExchange::call(&cgi, site.environ("GET", "/script"), InputStream::empty());
+    let events = [exchange.next().await, exchange.next().await, exchange.next().await];
+    assert!(matches!(&events, [Event::Head(_), Event::Chunk(_), Event::Abort]), "{events:?}");
 }
 
 #[tokio::test]
