@@ -3,6 +3,16 @@
 //! Holds the choice of variables for a request: the environ's own entries, less what no program may see, plus what only
 //! the gateway's configuration knows. A CGI host turns them into a process environment, a FastCGI client into a
 //! parameter stream, so both tell a program the same. Does not hold how a request becomes an [`Environ`].
+//!
+//! | variable | from |
+//! | --- | --- |
+//! | REQUEST_METHOD, SCRIPT_NAME, PATH_INFO, QUERY_STRING, REQUEST_URI, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, SERVER_ADDR, REMOTE_ADDR, REMOTE_PORT, AUTH_TYPE, REMOTE_USER, CONTENT_TYPE, `HTTP_…` and every other upper-case name | the environ, as they are; QUERY_STRING and SCRIPT_NAME also if empty |
+//! | CONTENT_LENGTH | the length of the body that will come, if there is one |
+//! | GATEWAY_INTERFACE, REDIRECT_STATUS | `CGI/1.1`, `200` |
+//! | SERVER_SOFTWARE | the environ, else the name of this workspace |
+//! | REQUEST_SCHEME, HTTPS | the environ's scheme; HTTPS is `on` or not there |
+//! | SCRIPT_FILENAME, DOCUMENT_ROOT, PATH_TRANSLATED | the configuration |
+//! | REMOTE_IDENT, REMOTE_HOST | nobody: not set (CGI-33, CGI-34) |
 
 use gateway_spec::{Environ, Scheme};
 

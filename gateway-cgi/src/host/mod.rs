@@ -132,7 +132,7 @@ impl Cgi {
             return self.follow(environ, target).await;
         }
         let ProgramHead { status, headers, content_length, .. } = head;
-        let body = BodyStream::new(Pieces(pieces));
+        let body = BodyStream::new(Pieces::new(pieces));
         // A length belongs to the body only where there is one: the answer to HEAD may declare what it does not have.
         let bodiless = environ.request_method() == "HEAD" || matches!(status.as_u16(), 204 | 304);
         let body = match content_length {

@@ -8,12 +8,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A process that leads a group of its own.
 ///
@@ -63,6 +65,7 @@ impl Process {
     /// Only what `posix_spawn` can do is asked of [`Command`]: environment, directory, group, descriptors. A closure
     /// before exec, a user or a group would make it fork, and a fork copies the page tables of the whole server.
     pub(super) fn spawn(command: &mut Command, stdin: Stdio) -> io::Result<(Process, Pipes)> {
+        ends_are_reported()?;
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let child = spawn_when_written(command)?;
         let group = Pid::from_child(&child);
@@ -124,6 +127,19 @@ impl Drop for Process {
     }
 }
 
+/// Makes sure that an ended process stays until it is reaped.
+///
+/// A server that was started with SIGCHLD ignored has inherited that, and the system then throws the exit code away. A
+/// handler takes the place of "ignore"; that it also wakes the runtime is of no use here.
+fn ends_are_reported() -> io::Result<()> {
+    static DONE: OnceLock<()> = OnceLock::new();
+    if DONE.get().is_none() {
+        drop(signal(SignalKind::child())?);
+        DONE.get_or_init(|| ());
+    }
+    Ok(())
+}
+
 /// Starts a program; one that is being written at this moment is tried again a little later.
 fn spawn_when_written(command: &mut Command) -> io::Result<Child> {
     /// 1 + 2 + 4 + … + 64 ms: longer than a script is copied, shorter than a client notices.
@@ -164,7 +180,7 @@ fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Exit> {
     let status = loop {
         match waitid(WaitId::Pid(pid), options) {
             Err(Errno::INTR) => {}
-            // Where SIGCHLD is ignored the system reaps by itself, and nobody learns how the process ended.
+            // Somebody else in this process has reaped it, and only they know how it ended.
             Err(Errno::CHILD) => return Ok(Exit::Running),
             result => break result?,
         }

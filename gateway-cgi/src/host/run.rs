@@ -3,13 +3,16 @@
 //! The task owns the process. Whatever becomes of the request (answered, dropped, timed out), the task goes on until the
 //! process is reaped, so there are neither zombies nor strays (CGI-179).
 
+use std::ffi::OsStr;
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_spec::{ErrorStream, InputStream};
+use tokio::net::unix::pipe;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::Activity;
@@ -89,8 +92,8 @@ impl Run {
 /// (CGI-178). Standard error has its pump already.
 async fn converse(
     process: &Process,
-    (stdin, input): (Option<tokio::net::unix::pipe::Sender>, Option<InputStream>),
-    stdout: tokio::net::unix::pipe::Receiver,
+    (stdin, input): (Option<pipe::Sender>, Option<InputStream>),
+    stdout: pipe::Receiver,
     answer: &Answer,
     config: &Config,
 ) -> Result<Exit, HostError> {
@@ -137,14 +140,14 @@ async fn finish(answer: &Answer, exit: Exit, config: &Config) -> Result<(), Host
 }
 
 /// Waits until standard error is logged, but not for a grandchild that keeps it open.
-async fn drain(log: &mut tokio::task::JoinHandle<()>, linger: Duration) {
+async fn drain(log: &mut JoinHandle<()>, linger: Duration) {
     if tokio::time::timeout(linger, &mut *log).await.is_err() {
         log.abort();
     }
 }
 
 /// Logs what nobody else will: an error that went to the client's side is logged there.
-fn report(program: &std::ffi::OsStr, ended: Result<(), HostError>) {
+fn report(program: &OsStr, ended: Result<(), HostError>) {
     match ended {
         Ok(()) => {}
         Err(HostError::ClientGone) => tracing::debug!(?program, "program ended: the client has gone"),

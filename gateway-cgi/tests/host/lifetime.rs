@@ -133,6 +133,17 @@ fn cgi_179_a_runtime_that_is_shut_down_leaves_nothing_behind() {
     runtime().block_on(site.wait_for_silence());
 }
 
+#[test]
+fn cgi_179_a_server_that_was_started_with_sigchld_ignored_still_learns_how_programs_end() {
+    // Only a process that is started so can show it: one of these tests, by itself.
+    let test = "trap '' CHLD; exec \"$0\" --exact output::cgi_2_100_104_garbage_is_answered_with_502";
+    let output =
+        std::process::Command::new("/bin/sh").args(["-c", test]).arg(std::env::current_exe().unwrap()).output();
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 #[tokio::test]
 async fn cgi_183_more_programs_than_places_wait_and_then_get_503() {
     let site =

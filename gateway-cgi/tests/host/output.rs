@@ -171,6 +171,16 @@ async fn cgi_178_standard_error_is_in_the_log_when_the_answer_ends() {
 }
 
 #[tokio::test]
+async fn a_body_that_has_ended_stays_at_its_end() {
+    let site = Site::with(&format!("{PLAIN}echo body"));
+    let mut response =
+        site.host(Config::new()).call(site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
+    assert_eq!(response.body.next().await.unwrap().unwrap(), "body\n");
+    assert!(response.body.next().await.is_none());
+    assert!(response.body.next().await.is_none());
+}
+
+#[tokio::test]
 async fn cgi_8_the_body_arrives_while_the_program_runs() {
     let site = Site::with(&format!("{PLAIN}echo first\nwhile [ ! -e ../go ]; do sleep 0.01; done\necho second"));
     let mut response =
