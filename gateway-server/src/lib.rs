@@ -3,10 +3,22 @@
 //! | module | is |
 //! | --- | --- |
 //! | [`h1`] | HTTP/1.1 as a machine without I/O |
+//! | [`serve`] | the listener around it |
 //! | [`mount`] | which application answers which part of the URL space |
+//! | [`launch`] | what stands behind [`main!`] |
 //!
 //! The rules come from RFC 9112 and RFC 9110 (the `HTTP-n` ids of the requirement tables).
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod demo;
+mod environ;
 pub mod h1;
+pub mod launch;
 pub mod mount;
+pub mod serve;
+
+pub use environ::SOFTWARE;
+pub use serve::{Config, Handler, Server};

@@ -112,6 +112,26 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// The host asked for and, apart, its port.
+    pub fn host_and_port(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        super::target::split_port(self.host())
+    }
+
+    /// How long the head is, in bytes.
+    pub fn bytes_len(&self) -> usize {
+        self.table.length
+    }
+
+    /// How many field lines it has.
+    pub fn fields_len(&self) -> usize {
+        self.table.fields.len()
+    }
+
+    /// Is there any Connection field?
+    pub fn has_connection_options(&self) -> bool {
+        self.table.connection_fields > 0
+    }
+
     /// The protocol version.
     pub fn version(&self) -> Version {
         self.table.version
@@ -140,7 +160,7 @@ impl<'a> RequestHead<'a> {
 
     /// Does the request name `name` in Connection, so that it must not be passed on (HTTP-175)?
     pub fn is_connection_option(&self, name: &[u8]) -> bool {
-        self.table.connection_fields > 0
+        self.has_connection_options()
             && self
                 .fields()
                 .filter(|(found, _)| found.eq_ignore_ascii_case(b"connection"))

@@ -52,11 +52,12 @@ pub enum SendError {
 pub(super) struct Persistence {
     client_allows: bool,
     open: bool,
+    close_delimited: bool,
 }
 
 impl Persistence {
     pub(super) fn of_request(client_allows: bool) -> Self {
-        Self { client_allows, open: client_allows }
+        Self { client_allows, open: client_allows, close_delimited: false }
     }
 
     pub(super) fn is_open(self) -> bool {
@@ -110,6 +111,7 @@ impl Connection {
             && self.response == ResponseState::Expected
             && !self.has_failed()
             && !self.awaits_continue();
+        self.persistence.close_delimited = framing == ResponseFraming::UntilClose;
         let announce = match (self.persistence.open, self.version()) {
             (false, _) => Announce::Close,
             (true, Version::Http10) => Announce::KeepAlive,
@@ -172,6 +174,11 @@ impl Connection {
     /// Is everything that was announced of the body sent, so that only the end is missing?
     pub fn is_body_complete(&self) -> bool {
         matches!(self.response, ResponseState::Body(ResponseFraming::Exact(0) | ResponseFraming::None))
+    }
+
+    /// Is the end of the connection the only end that this response has?
+    pub fn is_close_delimited(&self) -> bool {
+        self.persistence.close_delimited
     }
 
     fn fail(&mut self, error: SendError) -> SendError {

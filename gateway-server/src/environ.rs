@@ -1,0 +1,151 @@
+//! From a request head to an environ (RFC 3875 §4.1), in one pass and two allocations.
+//!
+//! Holds what the listener knows: the request, the peer, and where a path is cut. The mapping of field names is
+//! [`EnvironBuilder::add_header`]'s.
+
+use crate::h1::{RequestHead, TargetForm};
+use gateway_fastcgi::net::{Peer, Stream};
+use gateway_spec::{Environ, EnvironBuilder};
+use std::net::IpAddr;
+
+/// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
+pub const SOFTWARE: &str = concat!("gateway-server/", env!("CARGO_PKG_VERSION"));
+
+/// What is the same for all requests of one connection, in the form the environ wants.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionFacts {
+    server_address: String,
+    server_port: Option<String>,
+    remote_address: String,
+    remote_port: Option<String>,
+}
+
+impl ConnectionFacts {
+    pub(crate) fn of(stream: &Stream, peer: Peer) -> Self {
+        let local = stream.local_tcp();
+        let port_of = |peer: Peer| match peer {
+            Peer::Tcp(address) => Some(address.port().to_string()),
+            Peer::Unix => None,
+        };
+        Self {
+            server_address: local.map_or_else(
+                || "localhost".to_owned(),
+                |at| match at.ip().to_canonical() {
+                    IpAddr::V4(ip) => ip.to_string(),
+                    IpAddr::V6(ip) => format!("[{ip}]"),
+                },
+            ),
+            server_port: local.map(|at| at.port().to_string()),
+            // RFC 3875 §4.1.8 demands an address (CGI-32); whoever reaches a UNIX socket is on this machine.
+            remote_address: peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string()),
+            remote_port: port_of(peer),
+        }
+    }
+}
+
+/// Starts the environ of a request. `path` is the decoded path, of which `script_name_bytes` lead to the application.
+pub(crate) fn environ_builder(
+    head: &RequestHead<'_>,
+    facts: &ConnectionFacts,
+    path: &[u8],
+    script_name_bytes: usize,
+) -> EnvironBuilder {
+    // Each field grows by `HTTP_`, `=` and NUL but loses its CRLF; the rest is what follows here.
+    let mut builder = EnvironBuilder::with_capacity(
+        512 + 2 * path.len() + head.bytes_len() + 8 * head.fields_len(),
+        20 + head.fields_len(),
+    );
+    let (script_name, path_info) = path.split_at_checked(script_name_bytes).unwrap_or((b"", path));
+    let (name, port) = server(head, facts);
+    builder
+        .set("REQUEST_METHOD", head.method())
+        .set("SCRIPT_NAME", script_name)
+        .set("PATH_INFO", path_info)
+        .set("QUERY_STRING", head.query().unwrap_or_default())
+        .set("REQUEST_URI", head.target())
+        .set("REQUEST_SCHEME", "http")
+        .set("SERVER_NAME", name)
+        .set("SERVER_PORT", port)
+        .set("SERVER_PROTOCOL", head.version().as_str())
+        .set("SERVER_SOFTWARE", SOFTWARE)
+        .set("GATEWAY_INTERFACE", "CGI/1.1")
+        .set("REMOTE_ADDR", &facts.remote_address);
+    if let Some(port) = &facts.remote_port {
+        builder.set("REMOTE_PORT", port);
+    }
+    add_fields(&mut builder, head);
+    builder
+}
+
+/// SERVER_NAME and SERVER_PORT (CGI-38, CGI-39): the host asked for, the port that heard it.
+fn server<'a>(head: &RequestHead<'a>, facts: &'a ConnectionFacts) -> (&'a [u8], &'a [u8]) {
+    let (host, asked_port) = head.host_and_port();
+    let name = if host.is_empty() { facts.server_address.as_bytes() } else { host };
+    let port = match &facts.server_port {
+        Some(port) => port.as_bytes(),
+        // Behind a UNIX socket there is no port but the one the client means.
+        None => asked_port.filter(|port| !port.is_empty()).unwrap_or(b"80"),
+    };
+    (name, port)
+}
+
+fn add_fields(builder: &mut EnvironBuilder, head: &RequestHead<'_>) {
+    let has_options = head.has_connection_options();
+    let host_is_in_target = head.form() == TargetForm::Absolute;
+    for (name, value) in head.fields() {
+        // HTTP-30: the application sees the host that counts.
+        if host_is_in_target && name.eq_ignore_ascii_case(b"host") {
+            builder.add_header(b"host", head.host());
+            continue;
+        }
+        // HTTP-175: what the client says is about the connection stays here.
+        if has_options && head.is_connection_option(name) && !is_end_to_end(name) {
+            continue;
+        }
+        builder.add_header(name, value);
+    }
+}
+
+/// HTTP-176: naming one of these in Connection must not hide it from a program that decides by it.
+fn is_end_to_end(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 8] = [
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"authorization",
+        b"cookie",
+        b"origin",
+        b"forwarded",
+    ];
+    let starts_x_forwarded = name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"x-forwarded"));
+    starts_x_forwarded || NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Decodes the escapes of `path` into `decoded`, once (HTTP-38). `None` if one is malformed or stands for NUL.
+pub(crate) fn decode_path(path: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
+    decoded.clear();
+    let mut bytes = path.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || u8::try_from(char::from(bytes.next()?).to_digit(16)?).ok();
+        let value = digit()? << 4 | digit()?;
+        if value == 0 {
+            return None;
+        }
+        decoded.push(value);
+    }
+    // An absolute target may lack a path (RFC 9110 §4.2.3).
+    if decoded.is_empty() {
+        decoded.push(b'/');
+    }
+    Some(())
+}
+
+/// Finishes an environ as this listener serves it.
+pub(crate) fn finish(builder: EnvironBuilder) -> Result<Environ, gateway_spec::EnvironError> {
+    builder.multithread(true).multiprocess(false).run_once(false).build()
+}

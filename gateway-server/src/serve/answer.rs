@@ -1,0 +1,315 @@
+//! One request through its application: where it runs, and how its events reach the client.
+//!
+//! Holds the choice between the worker at hand, a thread that may block, and "try later"; and the loop that pulls events
+//! and writes them, which is the same on both kinds of thread. Does not hold what comes before and after a request.
+//!
+//! On the usual way, a synchronous application whose body is here, nothing is spawned, no thread is changed, and the
+//! response is written by one system call.
+
+use super::handler::Handler;
+use super::input::WireInput;
+use super::refusal::Refusal;
+use super::request::{Arrival, Call, WholeBody};
+use super::timer::Timer;
+use super::wire::{Put, Received, Wire};
+use bytes::Bytes;
+use gateway_spec::{
+    Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputStream,
+    Permit,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How a request came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The response is complete, though perhaps not yet written.
+    Complete,
+    /// The response is broken off; the client must be able to see that.
+    Aborted,
+    /// The client has gone, or takes nothing any longer.
+    Gone,
+    /// Nothing was sent: answer this instead.
+    Refused(Refusal),
+}
+
+/// Answers one request.
+pub(super) async fn answer(wire: &Arc<Wire>, call: Call<'_>, timer: &mut Timer) -> Outcome {
+    let Call { handler, mut environ, mut body, request, waits_for_continue } = call;
+    let mut begun = Bytes::new();
+    if let Arrival::Arriving { length } = body {
+        if let (Handler::Sync(_), Some(length), false) = (handler, length, waits_for_continue)
+            && let Err(outcome) = preread(wire, length, timer).await
+        {
+            return outcome;
+        }
+        match wire.lock().take_whole_body() {
+            Ok(WholeBody::Whole(bytes)) => body = Arrival::Whole(bytes),
+            Ok(WholeBody::Begun(bytes)) => begun = bytes,
+            Err(refusal) => return Outcome::Refused(refusal),
+        }
+    }
+    let arriving = |begun| WireInput::new(Arc::clone(wire), request, begun);
+    match handler {
+        Handler::Async(app) => {
+            let input = match body {
+                Arrival::Empty => InputStream::empty(),
+                Arrival::Whole(bytes) => InputStream::from(bytes),
+                Arrival::Arriving { length } => InputStream::new(arriving(begun), length),
+            };
+            asynchronous(wire, &**app, environ, input, timer).await
+        }
+        Handler::Sync(app) => match body {
+            Arrival::Arriving { length } => {
+                environ.input = Input::new(arriving(begun), length);
+                match wire.shared.dispatch.admit_blocking() {
+                    Admission::Full => Outcome::Refused(Refusal::Busy),
+                    Admission::Inline(permit) | Admission::Overflow(permit) => {
+                        blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await
+                    }
+                }
+            }
+            Arrival::Empty => inline(wire, app, environ, timer).await,
+            Arrival::Whole(bytes) => {
+                environ.input = Input::from(bytes);
+                inline(wire, app, environ, timer).await
+            }
+        },
+    }
+}
+
+/// Reads a short body to its end before the application is called, so that it cannot wait for it.
+async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(), Outcome> {
+    if length > wire.shared.config.preread_bytes as u64 {
+        return Ok(());
+    }
+    loop {
+        if wire.lock().machine.body_is_buffered() {
+            return Ok(());
+        }
+        // Responses to earlier requests may be what the client waits for.
+        if wire.flush(timer).await.is_err() {
+            return Err(Outcome::Gone);
+        }
+        let deadline = Instant::now() + wire.shared.config.body_timeout;
+        match wire.receive(timer, deadline, false).await {
+            Received::Bytes => {}
+            Received::Timeout => return Err(Outcome::Refused(Refusal::BodyTimeout)),
+            Received::End => {
+                let incomplete = crate::h1::RequestError::BodyIncomplete;
+                return Err(Outcome::Refused(incomplete.into()));
+            }
+            Received::Stop | Received::Lost => return Err(Outcome::Gone),
+        }
+    }
+}
+
+/// Calls the application here, unless all workers but one sit in application code already.
+async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
+    let mut permit = match admit(wire).await {
+        Admission::Inline(permit) => permit,
+        Admission::Overflow(permit) => {
+            return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
+        }
+        Admission::Full => return Outcome::Refused(Refusal::Busy),
+    };
+    let mut exchange = start(wire, &**app, environ);
+    let mut patience = Patience::default();
+    loop {
+        let pause = match drive(&mut exchange, wire) {
+            Drive::Over(outcome) => return outcome,
+            pause => pause,
+        };
+        // While the client or the application keeps us waiting, the place is free for others.
+        drop(permit);
+        if wire.flush(timer).await.is_err() {
+            return gone(&mut exchange);
+        }
+        if pause == Drive::Nothing {
+            sleep(patience.next()).await;
+        } else {
+            patience = Patience::default();
+        }
+        permit = loop {
+            match admit(wire).await {
+                Admission::Inline(permit) => break permit,
+                Admission::Overflow(permit) => {
+                    return blocking(wire, Work::Exchange(exchange), permit, timer).await;
+                }
+                Admission::Full => sleep(Patience::LONGEST).await,
+            }
+        };
+    }
+}
+
+/// Takes a place. Most calls are over in microseconds, so a full house is looked at again before another thread is asked.
+async fn admit(wire: &Wire) -> Admission {
+    const LOOKS: usize = 3;
+    for _ in 0..LOOKS {
+        if wire.shared.dispatch.busy().0 < wire.shared.inline_places
+            && let Admission::Inline(permit) = wire.shared.dispatch.admit()
+        {
+            return Admission::Inline(permit);
+        }
+        tokio::task::yield_now().await;
+    }
+    wire.shared.dispatch.admit()
+}
+
+/// What goes to a thread that may block.
+enum Work {
+    Call(Arc<dyn Application>, Environ),
+    Exchange(Exchange),
+}
+
+async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Timer) -> Outcome {
+    // Earlier responses do not wait for this one.
+    if wire.flush(timer).await.is_err() {
+        return Outcome::Gone;
+    }
+    let wire = Arc::clone(wire);
+    let run = move || {
+        let _permit = permit;
+        let mut exchange = match work {
+            Work::Call(app, environ) => start(&wire, &*app, environ),
+            Work::Exchange(exchange) => exchange,
+        };
+        let mut patience = Patience::default();
+        loop {
+            let pause = match drive(&mut exchange, &wire) {
+                Drive::Over(outcome) => return outcome,
+                pause => pause,
+            };
+            if wire.flush_blocking().is_err() {
+                return gone(&mut exchange);
+            }
+            if pause == Drive::Nothing {
+                std::thread::sleep(patience.next());
+            } else {
+                patience = Patience::default();
+            }
+        }
+    };
+    // Panics of applications are caught by the exchange; the thread fails only when the runtime ends.
+    tokio::task::spawn_blocking(run).await.unwrap_or(Outcome::Aborted)
+}
+
+fn start<A: Application + ?Sized>(wire: &Arc<Wire>, app: &A, environ: Environ) -> Exchange {
+    Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
+}
+
+/// Where [`drive`] stopped.
+#[derive(Debug, PartialEq, Eq)]
+enum Drive {
+    Over(Outcome),
+    /// The socket takes no more for now.
+    Blocked,
+    /// The application has nothing for now.
+    Nothing,
+}
+
+/// Pulls events and writes them, until something has to be waited for.
+fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
+    loop {
+        let event = exchange.next();
+        if let Event::Head(head) = &event
+            && head.status.is_server_error()
+            && let Some(failure) = exchange.take_failure()
+        {
+            log_failure(wire, &failure);
+            // HTTP-98, HTTP-86: the request itself was at fault, and the application only stumbled over it.
+            if let Some(trouble) = wire.lock().trouble {
+                exchange.close();
+                return Drive::Over(Outcome::Refused(trouble));
+            }
+        }
+        match wire.put(event) {
+            Put::More => {}
+            Put::Flush => match wire.try_flush() {
+                Ok(true) => {}
+                Ok(false) => return Drive::Blocked,
+                Err(_) => return Drive::Over(gone(exchange)),
+            },
+            Put::Nothing if wire.is_peer_gone() => return Drive::Over(gone(exchange)),
+            Put::Nothing => return Drive::Nothing,
+            Put::End => return Drive::Over(over(exchange, wire, Outcome::Complete)),
+            Put::Abort => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
+        }
+    }
+}
+
+fn over(exchange: &mut Exchange, wire: &Wire, outcome: Outcome) -> Outcome {
+    exchange.close();
+    if let Some(failure) = exchange.take_failure() {
+        log_failure(wire, &failure);
+    }
+    outcome
+}
+
+/// PEP-104: the body is closed when its client has gone, too.
+fn gone(exchange: &mut Exchange) -> Outcome {
+    exchange.close();
+    Outcome::Gone
+}
+
+fn log_failure(wire: &Wire, failure: &Failure) {
+    tracing::warn!(peer = %wire.peer, error = %failure, "application failed");
+}
+
+/// Runs an asynchronous application; request body and response flow at the same time.
+async fn asynchronous(
+    wire: &Arc<Wire>,
+    app: &dyn DynAsyncApplication,
+    environ: Environ,
+    input: InputStream,
+    timer: &mut Timer,
+) -> Outcome {
+    if wire.flush(timer).await.is_err() {
+        return Outcome::Gone;
+    }
+    let mut exchange = AsyncExchange::call(app, environ, input);
+    loop {
+        let event = loop {
+            // A client that has torn down its connection is noticed within this time, and the application dropped.
+            match timer.within(PEER_LOOK, exchange.next()).await {
+                Ok(event) => break event,
+                Err(_) if wire.is_peer_gone() => return Outcome::Gone,
+                Err(_) => {}
+            }
+        };
+        if let Some(failure) = exchange.take_failure() {
+            log_failure(wire, &failure);
+            if let (Event::Head(_), Some(trouble)) = (&event, wire.lock().trouble) {
+                return Outcome::Refused(trouble);
+            }
+        }
+        match wire.put(event) {
+            Put::More => {}
+            Put::Flush | Put::Nothing => {
+                if wire.flush(timer).await.is_err() {
+                    return Outcome::Gone;
+                }
+            }
+            Put::End => return Outcome::Complete,
+            Put::Abort => return Outcome::Aborted,
+        }
+    }
+}
+
+const PEER_LOOK: Duration = Duration::from_secs(1);
+
+/// How long to let an application be that has nothing yet: longer each time it says so.
+#[derive(Debug, Default)]
+struct Patience {
+    times: u32,
+}
+
+impl Patience {
+    const LONGEST: Duration = Duration::from_millis(20);
+
+    fn next(&mut self) -> Duration {
+        self.times = (self.times + 1).min(10);
+        Duration::from_micros(20 << self.times).min(Self::LONGEST)
+    }
+}

@@ -1,0 +1,181 @@
+//! How the listener behaves: threads, times, sizes. Every default says why it has its value.
+
+use crate::h1::Limits;
+use gateway_spec::ErrorStream;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Settings of a [`Server`](super::Server).
+///
+/// # Examples
+/// ```
+/// use gateway_server::serve::Config;
+/// use std::time::Duration;
+///
+/// let config = Config::default().threads(2).body_timeout(Duration::from_secs(5));
+/// # let _ = config;
+/// ```
+#[derive(Clone)]
+pub struct Config {
+    pub(super) limits: Limits,
+    pub(super) threads: usize,
+    pub(super) max_blocking_calls: usize,
+    pub(super) max_connections: usize,
+    pub(super) max_requests_per_connection: u64,
+    pub(super) preread_bytes: usize,
+    pub(super) drain_bytes: usize,
+    pub(super) header_timeout: Duration,
+    pub(super) keep_alive_timeout: Duration,
+    pub(super) body_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) linger_timeout: Duration,
+    pub(super) stop_timeout: Duration,
+    pub(super) server_field: bool,
+    pub(super) errors: ErrorStream,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            limits: Limits::default(),
+            threads: (4 * cores).max(16),
+            max_blocking_calls: 256,
+            max_connections: 10_000,
+            max_requests_per_connection: u64::MAX,
+            preread_bytes: 64 << 10,
+            drain_bytes: 256 << 10,
+            header_timeout: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+            stop_timeout: Duration::from_secs(30),
+            server_field: false,
+            errors: ErrorStream::stderr(),
+        }
+    }
+}
+
+impl Config {
+    /// What one peer may send; see [`Limits`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Worker threads of the runtime, exactly this many and at least one. Default four for each core, and 16 at least:
+    /// applications run on them and may block, and idle ones cost nothing.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Calls that may wait on threads of their own: those that find all workers but one busy, and those whose body is
+    /// still arriving. Default 256, the number of slow uploads one machine should carry at once; each costs a stack.
+    /// Beyond: 503.
+    #[must_use]
+    pub fn max_blocking_calls(mut self, calls: usize) -> Self {
+        self.max_blocking_calls = calls;
+        self
+    }
+
+    /// Connections open at once. Default 10 000: with a buffer of 8 KiB each, less than 100 MiB. Further ones wait in the
+    /// system's queue.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Requests answered on one connection before it is closed. Default without limit: nothing is kept from one request to
+    /// the next.
+    #[must_use]
+    pub fn max_requests_per_connection(mut self, requests: u64) -> Self {
+        self.max_requests_per_connection = requests.max(1);
+        self
+    }
+
+    /// A request body of at most this length is read before a synchronous application is called, which then cannot wait
+    /// for it. Default 64 KiB: forms and small documents.
+    #[must_use]
+    pub fn preread_bytes(mut self, bytes: usize) -> Self {
+        self.preread_bytes = bytes;
+        self
+    }
+
+    /// How much of a body that the application left unread is read away to keep the connection (HTTP-167). Default 256 KiB:
+    /// beyond that a new connection is cheaper.
+    #[must_use]
+    pub fn drain_bytes(mut self, bytes: usize) -> Self {
+        self.drain_bytes = bytes;
+        self
+    }
+
+    /// From the first byte of a request head, or from the beginning of the connection, to the head's end. Default 30 s; the
+    /// whole head counts, so sending it drop by drop does not help. Then: 408.
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.header_timeout = timeout;
+        self
+    }
+
+    /// How long an idle connection is kept. Default 75 s, longer than the 60 s of common proxies, so that it is they who
+    /// close, and no request is lost in between. Then: closed without a word.
+    #[must_use]
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// Longest pause within a request body. Default 30 s. Then: 408, if nothing was answered yet.
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+
+    /// Longest pause of a client that does not take its response. Default 30 s. Then: closed.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How long a connection that we close is read on, so that the last response is not lost (HTTP-172). Default 2 s, some
+    /// round trips.
+    #[must_use]
+    pub fn linger_timeout(mut self, timeout: Duration) -> Self {
+        self.linger_timeout = timeout;
+        self
+    }
+
+    /// How long a graceful stop waits for requests in progress. Default 30 s, what service managers grant.
+    #[must_use]
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Send a Server field with name and version. Default no (HTTP-153).
+    #[must_use]
+    pub fn server_field(mut self, send: bool) -> Self {
+        self.server_field = send;
+        self
+    }
+
+    /// Where applications' diagnostics go. Default standard error.
+    #[must_use]
+    pub fn errors(mut self, errors: ErrorStream) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("limits", &self.limits).field("threads", &self.threads).finish_non_exhaustive()
+    }
+}

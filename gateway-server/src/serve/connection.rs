@@ -1,0 +1,210 @@
+//! The life of one connection: request after request, and a close that loses nothing.
+
+use super::answer::{Outcome, answer};
+use super::refusal::Refusal;
+use super::request::Step;
+use super::timer::Timer;
+use super::wire::{Put, Received, Wire};
+use crate::h1::{Event, NextCycle};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// The peer is gone or has said all it will say.
+    AtOnce,
+    /// Our last response must reach a peer that may still be sending (HTTP-172).
+    Staged,
+    /// A response that only the end of the connection would end was broken off: the peer must see the difference (HTTP-159).
+    Reset,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve_connection(wire: Arc<Wire>) {
+    let mut timer = Timer::new(wire.shared.config.keep_alive_timeout);
+    let closing = serve_requests(&wire, &mut timer).await;
+    match closing {
+        Closing::AtOnce => {}
+        Closing::Staged => close_staged(&wire, &mut timer).await,
+        Closing::Reset => {
+            // RST instead of FIN.
+            let _ = socket2::SockRef::from(&wire.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+    tracing::debug!(peer = %wire.peer, ?closing, "connection closed");
+}
+
+async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
+    let config = &wire.shared.config;
+    let mut head_deadline = Some(Instant::now() + config.header_timeout);
+    loop {
+        match wire.next_step() {
+            Step::Receive { idle } => {
+                if wire.flush(timer).await.is_err() {
+                    return Closing::AtOnce;
+                }
+                let deadline = match (idle, head_deadline) {
+                    (_, Some(deadline)) => deadline,
+                    (true, None) => Instant::now() + config.keep_alive_timeout,
+                    (false, None) => *head_deadline.insert(Instant::now() + config.header_timeout),
+                };
+                match wire.receive(timer, deadline, idle).await {
+                    // The end is the machine's to judge: between requests it is no error.
+                    Received::Bytes | Received::End => {}
+                    Received::Stop | Received::Lost => return Closing::AtOnce,
+                    Received::Timeout if idle => return Closing::AtOnce,
+                    Received::Timeout => return refuse(wire, Refusal::HeadTimeout, false, timer).await,
+                }
+            }
+            Step::Call(call) => {
+                head_deadline = None;
+                let log = RequestLog::of(&call.environ);
+                let head_only = call.environ.request_method() == "HEAD";
+                let outcome = answer(wire, call, timer).await;
+                log.finish(wire, outcome);
+                match outcome {
+                    Outcome::Complete => {}
+                    Outcome::Aborted => {
+                        let flushed = wire.flush(timer).await;
+                        return match flushed {
+                            Ok(()) if wire.lock().machine.is_close_delimited() => Closing::Reset,
+                            Ok(()) => Closing::Staged,
+                            Err(_) => Closing::AtOnce,
+                        };
+                    }
+                    Outcome::Gone => return Closing::AtOnce,
+                    Outcome::Refused(refusal) => return refuse(wire, refusal, head_only, timer).await,
+                }
+                if let Err(closing) = next_request(wire, timer).await {
+                    return closing;
+                }
+            }
+            Step::Refuse { refusal, head_only } => {
+                head_deadline = None;
+                if !refusal.keeps_open() {
+                    return refuse(wire, refusal, head_only, timer).await;
+                }
+                log_refusal(wire, refusal);
+                if wire.refuse(refusal, head_only) != Put::End {
+                    return Closing::Staged;
+                }
+                if let Err(closing) = next_request(wire, timer).await {
+                    return closing;
+                }
+            }
+            Step::Closed => {
+                let _ = wire.flush(timer).await;
+                return Closing::AtOnce;
+            }
+        }
+    }
+}
+
+/// Answers what cannot be served, and closes.
+async fn refuse(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Timer) -> Closing {
+    log_refusal(wire, refusal);
+    wire.refuse(refusal, head_only);
+    match wire.flush(timer).await {
+        Ok(()) => Closing::Staged,
+        Err(_) => Closing::AtOnce,
+    }
+}
+
+/// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).
+async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
+    let mut drained = 0;
+    loop {
+        match wire.next_cycle() {
+            NextCycle::Ready => break,
+            NextCycle::Close => {
+                return Err(if wire.flush(timer).await.is_ok() { Closing::Staged } else { Closing::AtOnce });
+            }
+            NextCycle::Drain => {
+                if wire.flush(timer).await.is_err() {
+                    return Err(Closing::AtOnce);
+                }
+                drain(wire, &mut drained, timer).await?;
+            }
+        }
+    }
+    if wire.lock().out.is_full() {
+        wire.flush(timer).await.map_err(|_| Closing::AtOnce)?;
+    }
+    Ok(())
+}
+
+async fn drain(wire: &Wire, drained: &mut usize, timer: &mut Timer) -> Result<(), Closing> {
+    let config = &wire.shared.config;
+    loop {
+        match wire.lock().machine.next_event() {
+            Ok(Event::Data(data)) => *drained += data.len(),
+            Ok(Event::NeedMore) => break,
+            Ok(_) => return Ok(()),
+            Err(_) => return Err(Closing::Staged),
+        }
+    }
+    if *drained > config.drain_bytes {
+        return Err(Closing::Staged);
+    }
+    match wire.receive(timer, Instant::now() + config.body_timeout, false).await {
+        Received::Bytes => Ok(()),
+        Received::Timeout => Err(Closing::Staged),
+        _ => Err(Closing::AtOnce),
+    }
+}
+
+/// Says that nothing more will come, then reads on for a while: bytes that arrive on a closed socket would make the system
+/// throw away what the peer has not read yet.
+async fn close_staged(wire: &Wire, timer: &mut Timer) {
+    if wire.stream.shutdown_write().is_err() {
+        return;
+    }
+    let deadline = Instant::now() + wire.shared.config.linger_timeout;
+    let mut scrap = bytes::BytesMut::with_capacity(16 << 10);
+    loop {
+        scrap.clear();
+        match timer.until(deadline, wire.stream.read_buf(&mut scrap)).await {
+            Ok(Ok(1..)) if Instant::now() < deadline => {}
+            _ => return,
+        }
+    }
+}
+
+fn log_refusal(wire: &Wire, refusal: Refusal) {
+    let status = refusal.status().as_u16();
+    tracing::warn!(peer = %wire.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
+}
+
+/// One line for each request, made only if somebody listens.
+struct RequestLog(Option<Line>);
+
+struct Line {
+    method: String,
+    path: String,
+    begun: Instant,
+}
+
+impl RequestLog {
+    fn of(environ: &gateway_spec::Environ) -> Self {
+        Self(tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Line {
+            method: environ.request_method().to_string(),
+            path: format!("{}{}", environ.script_name(), environ.path_info()),
+            begun: Instant::now(),
+        }))
+    }
+
+    fn finish(self, wire: &Wire, outcome: Outcome) {
+        let Some(line) = self.0 else { return };
+        let (request, status, bytes) = {
+            let state = wire.lock();
+            (state.request, state.status.map(|status| status.as_u16()), state.body_bytes)
+        };
+        tracing::debug!(
+            target: "gateway_server::access",
+            peer = %wire.peer, request, method = line.method, path = line.path, status, bytes,
+            micros = u64::try_from(line.begun.elapsed().as_micros()).unwrap_or(u64::MAX), ?outcome, "request"
+        );
+    }
+}

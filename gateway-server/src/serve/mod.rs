@@ -1,0 +1,40 @@
+//! The HTTP/1.1 listener: sockets, threads and times around the machine of [`crate::h1`].
+//!
+//! One task for each connection. A synchronous application is called right there, on the runtime's worker, when its body has
+//! arrived; the runtime has more workers than cores, so one that blocks does no harm, and when nearly all of them are busy,
+//! or the body is still arriving, the call moves to a thread that may block. Everything a peer can make us wait for has a
+//! time, everything it can make us hold has a size: see [`Config`] and [`Limits`](crate::h1::Limits).
+//!
+//! Responses to pipelined requests are gathered while further complete requests are here, so a batch of them costs one
+//! read and one write; an application that may wait (asynchronous, or on its own thread) is not called before the
+//! responses ahead of it are written.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `config` | settings |
+//! | `handler` | who answers |
+//! | `server`, `shared` | accepting, counting, stopping |
+//! | `connection` | request after request; closing |
+//! | `request` | what has arrived, as an environ |
+//! | `answer` | one request through its application |
+//! | `input` | a body that is still arriving |
+//! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
+//! | `refusal` | the server's own answers |
+
+mod answer;
+mod config;
+mod connection;
+mod date;
+mod handler;
+mod input;
+mod outbox;
+mod refusal;
+mod request;
+mod server;
+mod shared;
+mod timer;
+mod wire;
+
+pub use config::Config;
+pub use handler::{Handler, Route, Router};
+pub use server::{Bound, Server, ServerHandle};

@@ -1,0 +1,83 @@
+//! What waits to be written, and the attempt to write it.
+//!
+//! Holds bytes and one large chunk with what stands behind it. Does not wait.
+
+use bytes::{Buf, Bytes};
+use gateway_fastcgi::net::Stream;
+use std::io::{self, IoSlice};
+
+/// Written in this order: bytes, chunk, tail. Small chunks are copied among the bytes, so that a small response is one
+/// write of one slice; large ones are not copied.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    written: usize,
+    chunk: Bytes,
+    tail: &'static [u8],
+}
+
+/// Copying this much costs less than a second slice does.
+const COPY_BELOW: usize = 2048;
+
+/// Responses to pipelined requests are gathered up to this size.
+const GATHER_BYTES: usize = 32 << 10;
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.chunk.is_empty() && self.tail.is_empty()
+    }
+
+    /// Must it be written out before more is put in?
+    pub(super) fn is_full(&self) -> bool {
+        !self.chunk.is_empty() || !self.tail.is_empty() || self.bytes.len() >= GATHER_BYTES
+    }
+
+    /// Puts a chunk and what stands behind it. Nothing may be put in while a large chunk waits.
+    pub(super) fn put(&mut self, chunk: Bytes, tail: &'static [u8]) {
+        if chunk.len() < COPY_BELOW {
+            self.bytes.extend_from_slice(&chunk);
+            self.bytes.extend_from_slice(tail);
+        } else {
+            self.chunk = chunk;
+            self.tail = tail;
+        }
+    }
+
+    /// Writes what the socket takes; true when everything is gone.
+    pub(super) fn try_flush(&mut self, stream: &Stream) -> io::Result<bool> {
+        while !self.is_empty() {
+            let bytes = self.bytes.get(self.written..).unwrap_or_default();
+            let attempt = if self.chunk.is_empty() && self.tail.is_empty() {
+                stream.try_write(bytes)
+            } else {
+                let slices = [IoSlice::new(bytes), IoSlice::new(&self.chunk), IoSlice::new(self.tail)];
+                stream.try_write_vectored(&slices)
+            };
+            match attempt {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(true)
+    }
+
+    fn advance(&mut self, written: usize) {
+        let of_bytes = written.min(self.bytes.len() - self.written);
+        let of_chunk = (written - of_bytes).min(self.chunk.len());
+        let of_tail = (written - of_bytes - of_chunk).min(self.tail.len());
+        self.written += of_bytes;
+        self.chunk.advance(of_chunk);
+        self.tail = self.tail.get(of_tail..).unwrap_or_default();
+        if self.written == self.bytes.len() {
+            self.bytes.clear();
+            self.written = 0;
+        }
+        if self.chunk.is_empty() {
+            // Lets go of the application's memory as soon as it is sent.
+            self.chunk = Bytes::new();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! From what arrived to what is to be done: the step between the machine and the application.
+
+use super::handler::Handler;
+use super::refusal::Refusal;
+use super::wire::{State, Wire};
+use crate::environ::{decode_path, environ_builder, finish};
+use crate::h1::{BodyFraming, Event, TargetForm};
+use bytes::{Bytes, BytesMut};
+use gateway_spec::Environ;
+
+/// What a connection does next.
+pub(super) enum Step<'a> {
+    /// Read more. `idle`: nothing of a request is here.
+    Receive { idle: bool },
+    /// Answer this.
+    Call(Call<'a>),
+    /// Answer without an application. The method decides whether the answer has a body.
+    Refuse { refusal: Refusal, head_only: bool },
+    /// The peer has closed.
+    Closed,
+}
+
+/// A request on its way to its application.
+pub(super) struct Call<'a> {
+    pub(super) handler: &'a Handler,
+    pub(super) environ: Environ,
+    pub(super) body: Arrival,
+    pub(super) request: u64,
+    pub(super) waits_for_continue: bool,
+}
+
+/// How much of a request body is here.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// There is none.
+    Empty,
+    /// All of it.
+    Whole(Bytes),
+    /// More is to come.
+    Arriving { length: Option<u64> },
+}
+
+impl Wire {
+    /// Looks at what has arrived.
+    pub(super) fn next_step(&self) -> Step<'_> {
+        let state = &mut *self.lock();
+        state.trouble = None;
+        state.status = None;
+        state.body_bytes = 0;
+        let head = match state.machine.next_event() {
+            Ok(Event::Request(head)) => head,
+            Ok(Event::NeedMore) => return Step::Receive { idle: state.machine.is_idle() },
+            Ok(Event::Closed) => return Step::Closed,
+            // Not between requests; and if it were, there would be nothing left to do here.
+            Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,
+            Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
+        };
+        let refuse = |refusal, method: &str| Step::Refuse { refusal, head_only: method == "HEAD" };
+        if head.form() == TargetForm::Asterisk {
+            return refuse(Refusal::AboutServer, head.method());
+        }
+        if head.method() == "TRACE" {
+            return refuse(Refusal::Trace, head.method());
+        }
+        if !self.shared.router.accepts(head.path()) {
+            return refuse(Refusal::Path, head.method());
+        }
+        let path = if head.path().contains(&b'%') || head.path().is_empty() {
+            if decode_path(head.path(), &mut state.path).is_none() {
+                return refuse(Refusal::Path, head.method());
+            }
+            &state.path
+        } else {
+            head.path()
+        };
+        let Some(route) = self.shared.router.route(path) else { return refuse(Refusal::NotFound, head.method()) };
+        let builder = environ_builder(&head, &self.facts, path, route.script_name_bytes);
+        let (framing, waits_for_continue) = (head.body(), head.expects_continue());
+        let Ok(mut environ) = finish(builder) else { return refuse(Refusal::Environ, head.method()) };
+        environ.errors = self.shared.config.errors.clone();
+        let body = match framing {
+            BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
+            BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
+            BodyFraming::Chunked => Arrival::Arriving { length: None },
+        };
+        Step::Call(Call { handler: route.handler, environ, body, request: state.request, waits_for_continue })
+    }
+}
+
+impl State {
+    /// Takes the body if all of it is here. Otherwise nothing is lost: what was taken of a chunked body comes back as its
+    /// beginning.
+    pub(super) fn take_whole_body(&mut self) -> Result<WholeBody, Refusal> {
+        if !self.machine.body_is_buffered() && self.machine.body_left().is_some() {
+            return Ok(WholeBody::Begun(Bytes::new()));
+        }
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        loop {
+            let ended = match self.machine.next_event()? {
+                Event::Data(data) if first.is_empty() => {
+                    first = data;
+                    continue;
+                }
+                Event::Data(data) => {
+                    if joined.is_empty() {
+                        joined.extend_from_slice(&first);
+                    }
+                    joined.extend_from_slice(&data);
+                    continue;
+                }
+                Event::EndOfRequest => true,
+                _ => false,
+            };
+            let body = if joined.is_empty() { first } else { joined.freeze() };
+            return Ok(if ended { WholeBody::Whole(body) } else { WholeBody::Begun(body) });
+        }
+    }
+}
+
+/// What [`State::take_whole_body`] found.
+pub(super) enum WholeBody {
+    Whole(Bytes),
+    /// The beginning of a body of which more is to come.
+    Begun(Bytes),
+}

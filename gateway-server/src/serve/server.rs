@@ -1,0 +1,279 @@
+//! The listener: accepting, counting, stopping.
+
+use super::config::Config;
+use super::connection::serve_connection;
+use super::handler::{Handler, Router};
+use super::shared::{Shared, Stop};
+use super::wire::Wire;
+use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
+use gateway_spec::{Application, AsyncApplication};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// An application with settings, not yet listening.
+///
+/// # Examples
+/// ```no_run
+/// use gateway_server::serve::Server;
+/// use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+///
+/// fn hello(_environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+///     start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+///     Ok("Hello, World!\n".into())
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     Server::new(hello).bind("127.0.0.1:8080")?.run()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    router: Arc<dyn Router>,
+    config: Config,
+    stop: Arc<Stop>,
+}
+
+impl Server {
+    /// Serves a synchronous application.
+    pub fn new(app: impl Application) -> Self {
+        Self::routed(Handler::new(app))
+    }
+
+    /// Serves an asynchronous application.
+    pub fn asynchronous(app: impl AsyncApplication) -> Self {
+        Self::routed(Handler::asynchronous(app))
+    }
+
+    /// Serves whatever `router` chooses.
+    pub fn routed(router: impl Router) -> Self {
+        Self { router: Arc::new(router), config: Config::default(), stop: Arc::new(Stop::new()) }
+    }
+
+    /// Replaces the settings.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What stops the server, from any thread.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { stop: Arc::clone(&self.stop) }
+    }
+
+    /// Starts a runtime with the configured threads and listens on `address`, such as `127.0.0.1:8080` or `unix:PATH`.
+    ///
+    /// # Errors
+    /// An address that cannot be read, or what the system says.
+    pub fn bind(self, address: &str) -> io::Result<Bound> {
+        let address = address.parse().map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        self.prepare()?.and_bind(&address)
+    }
+
+    /// Starts a runtime with the configured threads, without a listener yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn prepare(self) -> io::Result<Bound> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(self.config.threads)
+            // Some more than the gauge lets through: file access and name resolution use them too.
+            .max_blocking_threads(self.config.max_blocking_calls + 64)
+            .thread_name("gateway")
+            .enable_all()
+            .build()?;
+        Ok(Bound { server: self, runtime, listeners: Vec::new() })
+    }
+
+    /// Serves on listeners of the caller's, within the caller's runtime, until [`ServerHandle::stop`].
+    ///
+    /// Then nothing more is accepted, idle connections are closed, and requests in progress have the configured time to
+    /// end.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] outside a multi-thread runtime, which applications that block need; or what made a
+    /// listener unusable.
+    pub async fn serve(self, listeners: Vec<Listener>) -> io::Result<()> {
+        let runtime = Handle::current();
+        if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a multi-thread runtime is needed"));
+        }
+        let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
+        let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop));
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            tracing::info!(address = %listener.address(), "listening");
+            accepting.spawn(accept(listener, Arc::clone(&shared), Arc::clone(&places)));
+        }
+        let mut result = Ok(());
+        while let Some(ended) = accepting.join_next().await {
+            result = result.and(ended.unwrap_or_else(|e| Err(io::Error::other(e))));
+        }
+        finish(&shared).await;
+        result
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Stops a server.
+#[derive(Debug, Clone)]
+pub struct ServerHandle {
+    stop: Arc<Stop>,
+}
+
+impl ServerHandle {
+    /// Asks for a graceful stop and returns at once.
+    pub fn stop(&self) {
+        self.stop.ask();
+    }
+}
+
+/// A server with its runtime and listeners.
+#[derive(Debug)]
+pub struct Bound {
+    server: Server,
+    runtime: Runtime,
+    listeners: Vec<Listener>,
+}
+
+impl Bound {
+    /// Listens on one more address.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn and_bind(mut self, address: &Address) -> io::Result<Self> {
+        let listener = self.runtime.block_on(Listener::bind(address, &ListenOptions::default()))?;
+        self.listeners.push(listener);
+        Ok(self)
+    }
+
+    /// Takes over a listener that `make` opens within the runtime, such as one inherited from a service manager.
+    ///
+    /// # Errors
+    /// What `make` says.
+    pub fn and_listener(mut self, make: impl FnOnce() -> io::Result<Listener>) -> io::Result<Self> {
+        let within = self.runtime.enter();
+        let listener = make()?;
+        drop(within);
+        self.listeners.push(listener);
+        Ok(self)
+    }
+
+    /// Where the server listens; a port of 0 has become the real one.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(Listener::address)
+    }
+
+    /// What stops the server, from any thread.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// The runtime, for what must run beside the listener.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Serves until SIGTERM, SIGINT or [`ServerHandle::stop`], then stops gracefully. A second signal ends it at once.
+    ///
+    /// # Errors
+    /// As [`Server::serve`].
+    pub fn run(self) -> io::Result<()> {
+        let Self { server, runtime, listeners } = self;
+        let stop = server.handle();
+        let serving = async {
+            // Without signals there is still the handle.
+            if let Ok(signals) = stop_signals() {
+                tokio::spawn(async move {
+                    let mut signals = signals;
+                    next_signal(&mut signals).await;
+                    tracing::info!("stopping");
+                    stop.stop();
+                    next_signal(&mut signals).await;
+                    std::process::exit(1);
+                });
+            }
+            tokio::spawn(server.serve(listeners)).await.unwrap_or_else(|e| Err(io::Error::other(e)))
+        };
+        let result = runtime.block_on(serving);
+        // Applications that do not come back are left behind.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    }
+}
+
+type Signals = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+fn stop_signals() -> io::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
+async fn next_signal((terminate, interrupt): &mut Signals) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Accepts connections until the stop.
+async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
+    let wanted = shared.stop.wanted();
+    tokio::pin!(wanted);
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|accepted| (accepted, place))
+        };
+        let accepted = tokio::select! {
+            () = &mut wanted => return Ok(()),
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok(((stream, peer), place)) => {
+                let wire = Arc::new(Wire::new(stream, peer, Arc::clone(&shared)));
+                let entry = shared.enter(&wire);
+                let id = entry.id;
+                let task = tokio::spawn(async move {
+                    let _held = (entry, place);
+                    serve_connection(wire).await;
+                });
+                shared.note_task(id, task.abort_handle());
+            }
+            Err(error) => match AcceptTrouble::of(&error) {
+                AcceptTrouble::Connection => {}
+                AcceptTrouble::Exhausted => {
+                    tracing::error!(%error, "cannot accept connections");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+                AcceptTrouble::Listener => return Err(error),
+            },
+        }
+    }
+}
+
+/// How long to leave a system alone that has no descriptors left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits for the requests in progress, then ends them.
+async fn finish(shared: &Arc<Shared>) {
+    shared.wake_idle();
+    let all_ended = async {
+        while shared.count() > 0 {
+            shared.all_ended.notified().await;
+        }
+    };
+    if tokio::time::timeout(shared.config.stop_timeout, all_ended).await.is_err() {
+        tracing::warn!(connections = shared.count(), "stopped before all requests were done");
+        shared.cut_all();
+    }
+}

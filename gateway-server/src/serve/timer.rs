@@ -1,0 +1,50 @@
+//! Deadlines for a connection's waits, without a timer's cost at each of them.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// One timer for one connection, used again for each wait.
+///
+/// It is set anew only when it rings or when a deadline comes before it: on a busy connection that is nearly never.
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+}
+
+/// The deadline came first.
+#[derive(Debug)]
+pub(super) struct Elapsed;
+
+impl Timer {
+    pub(super) fn new(first: Duration) -> Self {
+        Self { sleep: Box::pin(sleep_until(Instant::now() + first)) }
+    }
+
+    /// Waits for `future`, but not past `deadline`.
+    pub(super) async fn until<F: Future>(&mut self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        if deadline < self.sleep.deadline() {
+            self.sleep.as_mut().reset(deadline);
+        }
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            while self.sleep.as_mut().poll(cx).is_ready() {
+                if Instant::now() >= deadline {
+                    return Poll::Ready(Err(Elapsed));
+                }
+                self.sleep.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// [`Timer::until`] counted from now.
+    pub(super) async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        self.until(Instant::now() + limit, future).await
+    }
+}

@@ -1,0 +1,304 @@
+//! One connection as everybody who works on it sees it: socket, machine, and what waits to be written.
+//!
+//! Holds the attempts, which never wait, and the two ways of waiting around them: asynchronous, for the connection's task,
+//! and blocking, for application code on a thread that may block. The lock is held for an attempt, never while waiting and
+//! never while application code runs.
+
+use super::date::DateText;
+use super::outbox::Outbox;
+use super::refusal::Refusal;
+use super::shared::Shared;
+use super::timer::{Elapsed, Timer};
+use crate::environ::{ConnectionFacts, SOFTWARE};
+use crate::h1::{AfterResponse, Connection, NextCycle, Stamp};
+use gateway_fastcgi::net::{Peer, Stream};
+use gateway_spec::{Disconnected, Event, PushSink, ResponseHead};
+use http::StatusCode;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A connection. Its task owns it; inputs and `write` handles share it.
+pub(super) struct Wire {
+    pub(super) stream: Stream,
+    pub(super) shared: Arc<Shared>,
+    pub(super) facts: ConnectionFacts,
+    pub(super) peer: Peer,
+    state: Mutex<State>,
+    /// Who waits for the next request, to be woken by a graceful stop.
+    idle: Mutex<Option<Waker>>,
+}
+
+/// What the lock guards.
+pub(super) struct State {
+    pub(super) machine: Connection,
+    pub(super) out: Outbox,
+    date: DateText,
+    /// The decoded path of the request in progress.
+    pub(super) path: Vec<u8>,
+    /// Counts requests, so that an input that outlives its request reads nothing of the next one.
+    pub(super) request: u64,
+    server_field: bool,
+    /// What spoilt the body of the request in progress.
+    pub(super) trouble: Option<Refusal>,
+    pub(super) status: Option<StatusCode>,
+    pub(super) body_bytes: u64,
+}
+
+/// What is to be done after an event was put into the outbox.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// Ask for the next event.
+    More,
+    /// Write everything out first (PEP-100).
+    Flush,
+    /// Write everything out, look at the peer, and ask again after a while.
+    Nothing,
+    /// The response is complete.
+    End,
+    /// The response is broken off, by the application or because it cannot be carried.
+    Abort,
+}
+
+/// What became of a wait for bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Bytes,
+    /// The peer sends no more.
+    End,
+    /// The server is stopping and nothing was in progress.
+    Stop,
+    Timeout,
+    Lost,
+}
+
+/// Room for a usual head.
+const HEAD_ROOM: usize = 8 << 10;
+
+/// Room for bodies: fewer system calls for large ones.
+const BODY_ROOM: usize = 64 << 10;
+
+impl Wire {
+    pub(super) fn new(stream: Stream, peer: Peer, shared: Arc<Shared>) -> Self {
+        let state = State {
+            machine: Connection::new(shared.config.limits.clone()),
+            out: Outbox::default(),
+            date: DateText::new(),
+            path: Vec::new(),
+            request: 1,
+            server_field: shared.config.server_field,
+            trouble: None,
+            status: None,
+            body_bytes: 0,
+        };
+        let facts = ConnectionFacts::of(&stream, peer);
+        Self { stream, shared, facts, peer, state: Mutex::new(state), idle: Mutex::new(None) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics; and each field would be valid by itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts one event of a response into the outbox.
+    pub(super) fn put(&self, event: Event) -> Put {
+        let state = &mut *self.lock();
+        match event {
+            Event::Head(head) => state.put_head(&head, self.after_response(state.request)),
+            Event::Chunk(chunk) => {
+                state.body_bytes += chunk.len() as u64;
+                let Ok(tail) = state.machine.send_data(chunk.len(), &mut state.out.bytes) else { return Put::Abort };
+                state.out.put(chunk, tail);
+                // While further requests are here already, complete small responses are gathered into one write.
+                let gathers = state.machine.is_body_complete() && state.machine.buffered() > 0;
+                if gathers && !state.out.is_full() { Put::More } else { Put::Flush }
+            }
+            Event::Nothing => Put::Nothing,
+            Event::End => match state.machine.send_end(&mut state.out.bytes) {
+                Ok(()) => Put::End,
+                Err(_) => Put::Abort,
+            },
+            Event::Abort => {
+                state.machine.send_abort();
+                Put::Abort
+            }
+        }
+    }
+
+    /// Puts a whole answer of the server's own.
+    pub(super) fn refuse(&self, refusal: Refusal, head_only: bool) -> Put {
+        let state = &mut *self.lock();
+        let (head, body) = refusal.answer(head_only);
+        let after = if refusal.keeps_open() { self.after_response(state.request) } else { AfterResponse::Close };
+        state.body_bytes = body.len() as u64;
+        if state.put_head(&head, after) == Put::Abort {
+            return Put::Abort;
+        }
+        if !body.is_empty() {
+            let Ok(tail) = state.machine.send_data(body.len(), &mut state.out.bytes) else { return Put::Abort };
+            state.out.put(body, tail);
+        }
+        if state.machine.send_end(&mut state.out.bytes).is_ok() { Put::End } else { Put::Abort }
+    }
+
+    fn after_response(&self, request: u64) -> AfterResponse {
+        let last = request >= self.shared.config.max_requests_per_connection;
+        if last || self.shared.is_stopping() { AfterResponse::Close } else { AfterResponse::KeepOpen }
+    }
+
+    /// Begins the next request; from here on the inputs of the last one are cut off.
+    pub(super) fn next_cycle(&self) -> NextCycle {
+        let mut state = self.lock();
+        let next = state.machine.start_next_cycle();
+        if next != NextCycle::Drain {
+            state.request += 1;
+        }
+        next
+    }
+
+    /// Writes what the socket takes; true when everything is gone.
+    pub(super) fn try_flush(&self) -> io::Result<bool> {
+        self.lock().out.try_flush(&self.stream)
+    }
+
+    /// Writes everything out, however long it takes, as long as the peer takes some of it now and then.
+    pub(super) async fn flush(&self, timer: &mut Timer) -> io::Result<()> {
+        while !self.try_flush()? {
+            timer.within(self.shared.config.write_timeout, self.stream.writable()).await.map_err(timed_out)??;
+        }
+        Ok(())
+    }
+
+    /// [`Wire::flush`] for threads that may block.
+    pub(super) fn flush_blocking(&self) -> io::Result<()> {
+        while !self.try_flush()? {
+            self.block_on(self.shared.config.write_timeout, self.stream.writable())?;
+        }
+        Ok(())
+    }
+
+    /// Waits on a thread that runs application code, letting the runtime go on without it.
+    pub(super) fn block_on(&self, limit: Duration, ready: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+        let runtime = &self.shared.runtime;
+        let bounded = async { tokio::time::timeout(limit, ready).await };
+        tokio::task::block_in_place(|| runtime.block_on(bounded)).map_err(|_| timed_out(Elapsed))?
+    }
+
+    /// Waits for bytes. With `interruptible`, a graceful stop ends the wait.
+    pub(super) async fn receive(&self, timer: &mut Timer, deadline: Instant, interruptible: bool) -> Received {
+        loop {
+            match self.lock().try_fill(&self.stream, HEAD_ROOM) {
+                Ok(Some(0)) => return Received::End,
+                Ok(Some(_)) => return Received::Bytes,
+                Ok(None) => {}
+                Err(_) => return Received::Lost,
+            }
+            let waited = if interruptible {
+                timer.until(deadline, self.readable_or_stop()).await
+            } else {
+                timer.until(deadline, async { Some(self.stream.readable().await) }).await
+            };
+            match waited {
+                Ok(Some(Ok(()))) => {}
+                Ok(Some(Err(_))) => return Received::Lost,
+                Ok(None) => return Received::Stop,
+                Err(Elapsed) => return Received::Timeout,
+            }
+        }
+    }
+
+    async fn readable_or_stop(&self) -> Option<io::Result<()>> {
+        let mut readable = pin!(self.stream.readable());
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = readable.as_mut().poll(cx) {
+                return Poll::Ready(Some(ready));
+            }
+            self.note_idle(cx.waker());
+            // Looked at after the waker is in its place: a stop either is seen here or finds the waker.
+            if self.shared.is_stopping() { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    fn note_idle(&self, waker: &Waker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !idle.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *idle = Some(waker.clone());
+        }
+    }
+
+    /// Wakes the connection's task if it waits for a request.
+    pub(super) fn wake_idle(&self) {
+        let waker = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Has the peer torn the connection down? That it only sends no more does not count (HTTP-173).
+    pub(super) fn is_peer_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut fds = [PollFd::new(&self.stream, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        poll(&mut fds, Some(&at_once)).is_ok() && fds.iter().any(|fd| fd.revents().intersects(broken))
+    }
+
+    /// Cuts the connection, whoever works on it: their next attempt fails.
+    pub(super) fn cut(&self) {
+        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
+    }
+}
+
+impl State {
+    fn put_head(&mut self, head: &ResponseHead, after: AfterResponse) -> Put {
+        let date = self.date.now();
+        let server = self.server_field.then_some(SOFTWARE.as_bytes());
+        let stamp = Stamp { date: &date, server };
+        self.status = Some(head.status);
+        match self.machine.send_head(head, after, stamp, &mut self.out.bytes) {
+            Ok(()) => Put::More,
+            Err(_) => Put::Abort,
+        }
+    }
+
+    /// Reads what is there: how many bytes, 0 at the end of input, `None` if nothing is there yet.
+    pub(super) fn try_fill(&mut self, stream: &Stream, room: usize) -> io::Result<Option<usize>> {
+        loop {
+            return match stream.try_read_buf(self.machine.receive_buffer(room)) {
+                Ok(0) => {
+                    self.machine.receive_end();
+                    Ok(Some(0))
+                }
+                Ok(read) => Ok(Some(read)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => Err(e),
+            };
+        }
+    }
+
+    /// [`State::try_fill`] with room for a large body.
+    pub(super) fn try_fill_body(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
+        self.try_fill(stream, BODY_ROOM)
+    }
+}
+
+/// `write`, the imperative form: everything is with the system before it returns (PEP-121).
+impl PushSink for Wire {
+    fn push(&self, event: Event) -> Result<(), Disconnected> {
+        match self.put(event) {
+            Put::More => Ok(()),
+            Put::Flush | Put::Nothing => self.flush_blocking().map_err(|_| Disconnected),
+            Put::End | Put::Abort => Err(Disconnected),
+        }
+    }
+}
+
+fn timed_out(_: Elapsed) -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}

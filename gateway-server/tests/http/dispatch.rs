@@ -1,0 +1,124 @@
+//! Where synchronous applications run, and what happens when the house is full.
+
+use super::support::*;
+use gateway_spec::{Environ, StartResponse};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+/// `/block` says that it is there and waits to be let go; everything else answers at once.
+fn blocking_server(config: gateway_server::Config) -> (Running, Receiver<()>, Sender<()>) {
+    let (entered, enters) = channel();
+    let (release, waits) = channel::<()>();
+    let waits = Arc::new(Mutex::new(waits));
+    let server = serve_with(config, move |environ: Environ, start_response: StartResponse| {
+        if environ.path_info() == "/block" {
+            entered.send(())?;
+            waits.lock().unwrap().recv()?;
+        }
+        echo(environ, start_response)
+    });
+    (server, enters, release)
+}
+
+fn block(server: &Running) -> Client {
+    let mut client = server.client();
+    client.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
+    client
+}
+
+#[test]
+fn applications_that_block_do_not_stop_the_others() {
+    let (server, enters, release) = blocking_server(config().threads(2).max_blocking_calls(64));
+    let mut stuck: Vec<Client> = (0..20).map(|_| block(&server)).collect();
+    for _ in 0..20 {
+        enters.recv_timeout(PATIENCE).unwrap();
+    }
+    for _ in 0..50 {
+        assert_eq!(server.get("/free").text(), "/free ");
+    }
+    for client in &mut stuck {
+        release.send(()).unwrap();
+        let _ = client;
+    }
+    for client in &mut stuck {
+        assert_eq!(client.response().text(), "/block ");
+    }
+}
+
+#[test]
+fn http_158_a_full_house_is_503_with_retry_after() {
+    let (server, enters, release) = blocking_server(config().threads(2).max_blocking_calls(1));
+    let mut stuck = [block(&server), block(&server)];
+    for _ in 0..2 {
+        enters.recv_timeout(PATIENCE).unwrap();
+    }
+    let mut third = server.client();
+    third.send("GET /third HTTP/1.1\r\nHost: a\r\n\r\n");
+    let response = third.response();
+    assert_eq!((response.status, response.field("connection")), (503, Some("close")));
+    assert!(response.field("retry-after").is_some());
+    third.expect_closed();
+    for client in &mut stuck {
+        release.send(()).unwrap();
+        let _ = client;
+    }
+    for client in &mut stuck {
+        assert_eq!(client.response().text(), "/block ");
+    }
+    assert_eq!(server.get("/again").text(), "/again ");
+}
+
+#[test]
+fn http_158_a_body_that_is_still_arriving_needs_a_place_too() {
+    let (server, enters, release) = blocking_server(config().max_blocking_calls(1));
+    let mut first = server.client();
+    first.send("POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    enters.recv_timeout(PATIENCE).unwrap();
+    let mut second = server.client();
+    second.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    assert_eq!(second.response().status, 503);
+    release.send(()).unwrap();
+    first.send(vec![b'x'; 100_000]);
+    assert_eq!(first.response().body.len(), 100_007);
+}
+
+#[test]
+fn one_thread_is_enough() {
+    let server = serve_with(config().threads(1), echo);
+    assert_eq!(server.get("/1").text(), "/1 ");
+    let mut client = server.client();
+    client.send("POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("2\r\nhi\r\n0\r\n\r\n");
+    assert_eq!(client.response().text(), "/2 hi");
+}
+
+#[test]
+fn pep_33_the_environ_tells_the_truth_about_threads() {
+    let server = serve(|environ: Environ, start_response: StartResponse| {
+        ok(start_response, format!("{} {} {}", environ.multithread, environ.multiprocess, environ.run_once))
+    });
+    assert_eq!(server.get("/").text(), "true false false");
+}
+
+#[test]
+fn an_input_kept_beyond_its_request_reads_nothing_of_the_next() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    let server = serve(move |mut environ: Environ, start_response: StartResponse| {
+        if environ.path_info() == "/keep" {
+            *keep.lock().unwrap() = Some(std::mem::take(&mut environ.input));
+            return ok(start_response, "kept");
+        }
+        echo(environ, start_response)
+    });
+    let mut client = server.client();
+    client.send("POST /keep HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
+    assert_eq!(client.response().text(), "kept");
+    client.send(vec![b'x'; 70_000]);
+    client.send("POST /next HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut input = kept.lock().unwrap().take().unwrap();
+    client.send("2\r\nhi\r\n0\r\n\r\n");
+    assert_eq!(client.response().text(), "/next hi");
+    let error = input.read_all(1 << 20).unwrap_err();
+    assert!(gateway_spec::Disconnected::is_cause_of(&error), "{error}");
+}

@@ -1,0 +1,161 @@
+//! One test for each limit and each time.
+
+use super::support::*;
+use gateway_server::h1::Limits;
+use gateway_spec::{Environ, StartResponse};
+use std::time::{Duration, Instant};
+
+#[track_caller]
+fn check_refused(limits: Limits, request: impl AsRef<[u8]>, status: u16) {
+    let server = serve_with(config().limits(limits), echo);
+    let mut client = server.client();
+    client.send(request);
+    let response = client.response();
+    assert_eq!((response.status, response.field("connection")), (status, Some("close")));
+    client.expect_closed();
+}
+
+const SHORT: Duration = Duration::from_millis(150);
+
+#[test]
+fn http_65_head_bytes() {
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(300));
+    check_refused(Limits::default().max_head_bytes(256), request, 431);
+    let unended = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(300));
+    check_refused(Limits::default().max_head_bytes(256), unended, 431);
+}
+
+#[test]
+fn http_65_fields() {
+    check_refused(Limits::default().max_fields(2), "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 2\r\n\r\n", 431);
+}
+
+#[test]
+fn http_22_target_bytes() {
+    let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(8192));
+    check_refused(Limits::default(), request, 414);
+}
+
+#[test]
+fn http_21_method_bytes() {
+    check_refused(Limits::default(), format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(40)), 501);
+}
+
+#[test]
+fn http_98_body_bytes() {
+    let limits = Limits::default().max_body_bytes(Some(10));
+    check_refused(limits.clone(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413);
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n";
+    check_refused(limits.clone(), chunked, 413);
+    // The rest is still to come: the application finds out while it reads.
+    check_refused(
+        limits,
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n012345",
+        413,
+    );
+}
+
+#[test]
+fn http_93_chunk_extension_bytes() {
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;abcdefghijk\r\nx\r\n0\r\n\r\n";
+    check_refused(Limits::default().max_chunk_extension_bytes(10), request, 400);
+}
+
+#[test]
+fn http_96_trailer_bytes() {
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: abcdefghijk\r\n\r\n";
+    check_refused(Limits::default().max_trailer_bytes(10), request, 431);
+}
+
+#[test]
+fn http_174_a_slow_head_is_408() {
+    let server = serve_with(config().header_timeout(SHORT), echo);
+    let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\nHost:");
+    let response = client.response();
+    assert_eq!((response.status, response.field("connection")), (408, Some("close")));
+    client.expect_closed();
+}
+
+#[test]
+fn http_174_a_head_that_drips_is_408() {
+    let server = serve_with(config().header_timeout(SHORT), echo);
+    let mut client = server.client();
+    let begun = Instant::now();
+    let mut writer = client.stream.try_clone().unwrap();
+    let dripping = std::thread::spawn(move || {
+        use std::io::Write;
+        let _ = writer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n");
+        while begun.elapsed() < PATIENCE && writer.write_all(b"X: y\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert_eq!(client.response().status, 408);
+    client.rest();
+    drop(client);
+    dripping.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn http_174_idle_connections_are_closed_silently() {
+    let server = serve_with(config().keep_alive_timeout(SHORT), echo);
+    let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    client.expect_closed();
+    let server = serve_with(config().header_timeout(SHORT), echo);
+    server.client().expect_closed();
+}
+
+#[test]
+fn http_174_a_slow_body_is_408() {
+    let server = serve_with(config().body_timeout(SHORT), echo);
+    for head in ["Content-Length: 5", "Content-Length: 500000", "Transfer-Encoding: chunked"] {
+        let mut client = server.client();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n2"));
+        let response = client.response();
+        assert_eq!((response.status, response.field("connection")), (408, Some("close")), "{head}");
+        client.expect_closed();
+    }
+}
+
+#[test]
+fn http_86_a_body_that_ends_early_is_400() {
+    let server = serve(echo);
+    for head in ["Content-Length: 5", "Content-Length: 500000", "Transfer-Encoding: chunked"] {
+        let mut client = server.client();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n2"));
+        client.finish_sending();
+        assert_eq!(client.response().status, 400, "{head}");
+        client.expect_closed();
+    }
+}
+
+#[test]
+fn connections_over_the_limit_wait() {
+    let server = serve_with(config().max_connections(1), echo);
+    let mut first = server.client();
+    first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(first.response().text(), "/1 ");
+    let mut second = server.client();
+    second.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    second.stream.set_read_timeout(Some(SHORT)).unwrap();
+    let mut byte = [0];
+    assert!(std::io::Read::read(&mut second.stream, &mut byte).is_err(), "it is not accepted yet");
+    drop(first);
+    second.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(second.response().text(), "/2 ");
+}
+
+#[test]
+fn http_174_time_in_the_application_is_not_the_clients() {
+    let server = serve_with(
+        config().header_timeout(SHORT).body_timeout(SHORT).keep_alive_timeout(SHORT).write_timeout(SHORT),
+        |environ: Environ, start_response: StartResponse| {
+            std::thread::sleep(SHORT * 3);
+            echo(environ, start_response)
+        },
+    );
+    assert_eq!(server.get("/slow").text(), "/slow ");
+}
