@@ -1,0 +1,262 @@
+//! The command line of a program made with `main!`.
+//!
+//! Holds the flags and what is wrong with them. Does not hold what they lead to: see `decide`. It is written by hand
+//! because the same program may be started for every request (CGI), where a large parser would be paid for every time.
+
+use std::ffi::OsString;
+
+use gateway_fastcgi::net::{Address, AddressError};
+
+use super::memory::MemoryRequest;
+
+/// What the command line asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    pub(super) http: Option<Address>,
+    pub(super) fastcgi: Option<Address>,
+    pub(super) request: Option<MemoryRequest>,
+    pub(super) threads: Option<usize>,
+    pub(super) socket_mode: Option<u32>,
+    pub(super) explain: bool,
+    pub(super) help: bool,
+    pub(super) version: bool,
+}
+
+/// A command line that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// A flag that does not exist.
+    #[error("there is no flag {flag}")]
+    Unknown {
+        /// As it was written.
+        flag: String,
+    },
+    /// An argument that belongs to no flag.
+    #[error("argument \"{}\" belongs to no flag", .argument.escape_debug())]
+    Stray {
+        /// As it was written.
+        argument: String,
+    },
+    /// An argument that is not UTF-8.
+    #[error("argument {} is not UTF-8", .0.display())]
+    NotText(OsString),
+    /// A flag without its value.
+    #[error("{flag} needs a value: {flag} {expected}")]
+    NoValue {
+        /// The flag.
+        flag: &'static str,
+        /// What the value looks like.
+        expected: &'static str,
+    },
+    /// A value for a flag that takes none.
+    #[error("{flag} takes no value")]
+    Value {
+        /// The flag.
+        flag: &'static str,
+    },
+    /// An address that cannot be read.
+    #[error("{flag} \"{}\": {source}", .value.escape_debug())]
+    Address {
+        /// The flag.
+        flag: &'static str,
+        /// As it was written.
+        value: String,
+        /// What is wrong with it.
+        source: AddressError,
+    },
+    /// A value that is out of its range.
+    #[error("{flag} \"{}\" is not {expected}", .value.escape_debug())]
+    Range {
+        /// The flag.
+        flag: &'static str,
+        /// As it was written.
+        value: String,
+        /// What it could be.
+        expected: &'static str,
+    },
+    /// Two flags that exclude each other, or one that was given twice.
+    #[error("{first} and {second} cannot be given together")]
+    Conflict {
+        /// The one.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+}
+
+impl Flags {
+    /// Reads the arguments that follow the program's name.
+    pub(super) fn parse(arguments: &[OsString]) -> Result<Flags, UsageError> {
+        let mut flags = Flags::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let argument = text(argument)?;
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+                _ => (argument, None),
+            };
+            let flag = Flag::named(name).ok_or_else(|| unknown(name))?;
+            match flag.expects() {
+                None if value.is_some() => return Err(UsageError::Value { flag: flag.name() }),
+                None => flags.set(flag, "")?,
+                Some(expected) => {
+                    let missing = UsageError::NoValue { flag: flag.name(), expected };
+                    let value = match value {
+                        Some(value) => value,
+                        None => text(rest.next().ok_or(missing)?)?,
+                    };
+                    flags.set(flag, value)?;
+                }
+            }
+        }
+        flags.check()?;
+        Ok(flags)
+    }
+
+    fn set(&mut self, flag: Flag, value: &str) -> Result<(), UsageError> {
+        let name = flag.name();
+        let out_of_range = |expected| UsageError::Range { flag: name, value: value.to_owned(), expected };
+        match flag {
+            Flag::Http => once(name, &mut self.http, address(name, value)?),
+            Flag::FastCgi => once(name, &mut self.fastcgi, address(name, value)?),
+            Flag::Threads => {
+                let threads = value.parse().ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
+                once(name, &mut self.threads, threads.ok_or_else(|| out_of_range("a number from 1 to 4096"))?)
+            }
+            Flag::SocketMode => {
+                let octal = value.bytes().all(|digit| digit.is_ascii_digit());
+                let mode = u32::from_str_radix(value, 8).ok().filter(|mode| octal && *mode <= 0o777);
+                once(name, &mut self.socket_mode, mode.ok_or_else(|| out_of_range("an octal mode such as 660"))?)
+            }
+            Flag::Request => {
+                let request = MemoryRequest::parse(value);
+                let request = request.ok_or_else(|| out_of_range("a method and a path, such as 'GET /path'"))?;
+                once(name, &mut self.request, request)
+            }
+            Flag::Header => {
+                let request = self.request.as_mut().ok_or_else(|| out_of_range(AFTER_REQUEST))?;
+                request.add_header(value).ok_or_else(|| out_of_range("a field such as 'Accept: text/html'"))
+            }
+            Flag::Body => {
+                let request = self.request.as_mut().ok_or_else(|| out_of_range(AFTER_REQUEST))?;
+                once(name, &mut request.body, value.to_owned())
+            }
+            Flag::Explain => once_more(&mut self.explain),
+            Flag::Help => once_more(&mut self.help),
+            Flag::Version => once_more(&mut self.version),
+        }
+    }
+
+    fn check(&self) -> Result<(), UsageError> {
+        let given = [
+            (self.http.is_some(), Flag::Http),
+            (self.fastcgi.is_some(), Flag::FastCgi),
+            (self.request.is_some(), Flag::Request),
+        ];
+        let mut given = given.iter().filter(|(given, _)| *given).map(|(_, flag)| flag.name());
+        match (given.next(), given.next()) {
+            (Some(first), Some(second)) => Err(UsageError::Conflict { first, second }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// More application calls at once than one machine makes sense of; each has a stack.
+const MAX_THREADS: usize = 4096;
+
+const AFTER_REQUEST: &str = "of use without a --request before it";
+
+#[derive(Debug, Clone, Copy)]
+enum Flag {
+    Http,
+    FastCgi,
+    Threads,
+    SocketMode,
+    Request,
+    Header,
+    Body,
+    Explain,
+    Help,
+    Version,
+}
+
+impl Flag {
+    const ALL: [Flag; 10] = [
+        Flag::Http,
+        Flag::FastCgi,
+        Flag::Threads,
+        Flag::SocketMode,
+        Flag::Request,
+        Flag::Header,
+        Flag::Body,
+        Flag::Explain,
+        Flag::Help,
+        Flag::Version,
+    ];
+
+    fn named(name: &str) -> Option<Flag> {
+        match name {
+            "-h" => Some(Flag::Help),
+            "-V" => Some(Flag::Version),
+            name => Flag::ALL.into_iter().find(|flag| flag.name() == name),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Flag::Http => "--http",
+            Flag::FastCgi => "--fastcgi",
+            Flag::Threads => "--threads",
+            Flag::SocketMode => "--socket-mode",
+            Flag::Request => "--request",
+            Flag::Header => "--header",
+            Flag::Body => "--body",
+            Flag::Explain => "--explain-gateway",
+            Flag::Help => "--help",
+            Flag::Version => "--version",
+        }
+    }
+
+    /// What its value looks like, if it takes one.
+    fn expects(self) -> Option<&'static str> {
+        match self {
+            Flag::Http => Some("HOST:PORT or unix:PATH"),
+            Flag::FastCgi => Some("unix:PATH or tcp:HOST:PORT"),
+            Flag::Threads => Some("N"),
+            Flag::SocketMode => Some("MODE"),
+            Flag::Request => Some("'GET /path'"),
+            Flag::Header => Some("'Name: value'"),
+            Flag::Body => Some("TEXT or @FILE"),
+            Flag::Explain | Flag::Help | Flag::Version => None,
+        }
+    }
+}
+
+fn text(argument: &OsString) -> Result<&str, UsageError> {
+    argument.to_str().ok_or_else(|| UsageError::NotText(argument.clone()))
+}
+
+fn unknown(name: &str) -> UsageError {
+    if name.starts_with('-') {
+        UsageError::Unknown { flag: name.to_owned() }
+    } else {
+        UsageError::Stray { argument: name.to_owned() }
+    }
+}
+
+fn address(flag: &'static str, value: &str) -> Result<Address, UsageError> {
+    value.parse().map_err(|source| UsageError::Address { flag, value: value.to_owned(), source })
+}
+
+fn once<T>(flag: &'static str, slot: &mut Option<T>, value: T) -> Result<(), UsageError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(UsageError::Conflict { first: flag, second: flag }),
+    }
+}
+
+fn once_more(slot: &mut bool) -> Result<(), UsageError> {
+    *slot = true;
+    Ok(())
+}

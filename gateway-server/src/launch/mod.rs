@@ -1,0 +1,214 @@
+//! One binary, three gateways: what stands behind [`main!`](crate::main!).
+//!
+//! Holds the order of things at start. Does not hold the decision (`decide`), the command line (`flags`), the request
+//! from the command line (`memory`), what runs on an event loop (`serving`), or what is said on standard error (`log`).
+//!
+//! The decision comes before anything else: a CGI program is started for every request, and pays for no runtime, no
+//! thread and no logging that it does not use.
+
+mod decide;
+mod flags;
+mod log;
+mod memory;
+mod serving;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use gateway_fastcgi::net::{Address, is_listening_socket};
+use gateway_spec::Application;
+
+pub use decide::{Decision, Gateway, Stdin, Task, Why, decide};
+pub use flags::UsageError;
+pub use memory::MemoryRequest;
+
+/// Writes the `main` of a program that is a CGI program, a FastCGI worker or an HTTP server, as it is started.
+///
+/// Takes an application: a function, a closure or a value, evaluated once. The program finds out which gateway it is to
+/// be, in this order:
+///
+/// 1. a CGI server started it for a request (GATEWAY_INTERFACE and REQUEST_METHOD are set): CGI;
+/// 2. a flag names one: `--http HOST:PORT|unix:PATH`, `--fastcgi unix:PATH|tcp:HOST:PORT`, `--request 'GET /path'`;
+/// 3. descriptor 0 is a listening socket, as FastCGI servers leave it: FastCGI;
+/// 4. GATEWAY_INTERFACE is set: CGI;
+/// 5. else HTTP on 127.0.0.1:8080.
+///
+/// `--explain-gateway` says which and why, `--help` names the other flags.
+///
+/// # Examples
+/// ```no_run
+/// use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+///
+/// fn hello(_environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+///     start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+///     Ok("Hello, World!\n".into())
+/// }
+///
+/// gateway_server::main!(hello);
+/// ```
+#[macro_export]
+macro_rules! main {
+    ($application:expr $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            let program = $crate::launch::Program {
+                name: ::core::option_env!("CARGO_BIN_NAME"),
+                version: ::core::option_env!("CARGO_PKG_VERSION"),
+            };
+            $crate::launch::run($application, program)
+        }
+    };
+}
+
+/// What `--version` and `--help` call the program; [`main!`](crate::main!) asks the build for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Program {
+    /// Its name, if the build knows one.
+    pub name: Option<&'static str>,
+    /// Its version, if the build knows one.
+    pub version: Option<&'static str>,
+}
+
+/// Finds out which gateway this process is to be, and is that gateway until its end.
+///
+/// What [`main!`](crate::main!) calls; for a program with a `main` of its own. The exit code is 0 after a response (CGI)
+/// or a graceful stop, 1 after a failure, 2 after a command line that makes no sense. A program that installs a `tracing`
+/// subscriber does so before; without one, warnings and errors go to standard error.
+///
+/// # Examples
+/// ```no_run
+/// use gateway_server::launch::{Program, run};
+/// # use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+/// # fn hello(_: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+/// #     start_response(StatusCode::OK, headers![])?;
+/// #     Ok(().into())
+/// # }
+///
+/// fn main() -> std::process::ExitCode {
+///     run(hello, Program { name: Some("hello"), ..Program::default() })
+/// }
+/// ```
+pub fn run(app: impl Application, program: Program) -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let called = arguments.next().unwrap_or_default();
+    let arguments: Vec<OsString> = arguments.collect();
+    let stdin = if is_listening_socket(io::stdin()) { Stdin::ListeningSocket } else { Stdin::Other };
+    match decide(&arguments, |name| std::env::var_os(name), stdin) {
+        Ok(decision) if decision.task == Task::Serve => serve(app, &decision),
+        Ok(decision) => say(&mut io::stdout(), &told(&decision, program, &called)),
+        Err(error) => {
+            let name = program_name(program, &called);
+            say(&mut io::stderr(), &format!("{name}: {error}\n{name}: --help names the flags\n"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(app: impl Application, decision: &Decision) -> ExitCode {
+    let result = match &decision.gateway {
+        Gateway::Cgi => return gateway_cgi::serve(&app),
+        Gateway::Memory(request) => memory::answer(&app, request, &mut io::stdout().lock(), &mut io::stderr())
+            .map_err(|error| format!("{request}: {error}")),
+        Gateway::FastCgiInherited => serving::fastcgi(app, None, decision),
+        Gateway::FastCgi(address) => serving::fastcgi(app, Some(address), decision),
+        Gateway::Http(address) => serving::http(app, address, decision),
+    };
+    result.unwrap_or_else(|message| {
+        say(&mut io::stderr(), &format!("{message}\n"));
+        ExitCode::FAILURE
+    })
+}
+
+/// What a task that only says something says.
+fn told(decision: &Decision, program: Program, called: &OsString) -> String {
+    let name = program_name(program, called);
+    match decision.task {
+        Task::Help => help(&name),
+        Task::Version => {
+            let version = program.version.unwrap_or("(no version)");
+            format!("{name} {version} ({})\n", crate::SOFTWARE)
+        }
+        Task::Explain | Task::Serve => format!("gateway: {}\nbecause: {}\n", decision.gateway, decision.why),
+    }
+}
+
+/// The build's name, else the one it was called by.
+fn program_name(program: Program, called: &OsString) -> String {
+    let called = || std::path::Path::new(called).file_name().map(|name| name.to_string_lossy().into_owned());
+    program.name.map(str::to_owned).or_else(called).unwrap_or_else(|| "program".to_owned())
+}
+
+/// A place that cannot be written to has nobody left to tell.
+fn say(place: &mut dyn Write, text: &str) -> ExitCode {
+    match place.write_all(text.as_bytes()).and_then(|()| place.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The URL of an HTTP address; a socket file has none and stays as it is.
+fn http_url(address: &Address) -> String {
+    let text = address.to_string();
+    text.strip_prefix("tcp:").map(|place| format!("http://{place}")).unwrap_or(text)
+}
+
+fn help(name: &str) -> String {
+    format!(
+        "{name} is a web application that answers on any of three gateways.
+
+usage: {name} [FLAG]…
+
+Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8080):
+  --http HOST:PORT         HTTP/1.1 on this address; port 0 takes a free one
+  --http unix:PATH         HTTP/1.1 on a socket file
+  --fastcgi unix:PATH      FastCGI worker on a socket file
+  --fastcgi tcp:HOST:PORT  FastCGI worker on a port: only where nobody else can connect
+  --request 'GET /path'    answer this one request on standard output, and end
+      --header 'Name: value'   with this field (may be repeated)
+      --body TEXT|@FILE        with this body
+  --explain-gateway        say which gateway it would be, and why
+
+How:
+  --threads N              at most N calls of the application at once on the event loop's own threads
+                           (default: four for each core, at least 16)
+  --socket-mode MODE       permissions of a socket file (default: 600)
+
+  -h, --help               this text
+  -V, --version            name and version
+
+A CGI server starts it without flags: under GATEWAY_INTERFACE and REQUEST_METHOD arguments are not read.
+SIGTERM and SIGINT end it when the requests in progress are answered; a second one ends it at once.
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_an_address_is_what_one_types_into_a_browser() {
+        let url = |address: &str| http_url(&address.parse().unwrap());
+        assert_eq!(url("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(url("[::1]:80"), "http://[::1]:80");
+        assert_eq!(url("unix:/run/x"), "unix:/run/x");
+    }
+
+    #[test]
+    fn help_names_every_flag() {
+        let text = help("x");
+        for flag in ["--http", "--fastcgi", "--threads", "--socket-mode", "--request", "--header", "--body"]
+            .into_iter()
+            .chain(["--explain-gateway", "--help", "--version"])
+        {
+            assert!(text.contains(flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_program_without_a_name_is_called_what_it_was_called() {
+        assert_eq!(program_name(Program::default(), &"/usr/bin/app".into()), "app");
+        assert_eq!(program_name(Program { name: Some("x"), version: None }, &"/usr/bin/app".into()), "x");
+        assert_eq!(program_name(Program::default(), &OsString::new()), "program");
+    }
+}
