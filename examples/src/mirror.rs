@@ -15,7 +15,7 @@
 
 use std::io::ErrorKind;
 
-use gateway_spec::{AppError, Body, Environ, Input, InputError, StartResponse, StatusCode, Value, headers};
+use gateway_spec::{AppError, Body, Environ, Input, StartResponse, StatusCode, Value, headers};
 
 /// How much of the request body is shown.
 const SHOWN: usize = 256;
@@ -37,7 +37,8 @@ pub fn application(mut environ: Environ, start_response: StartResponse) -> Resul
     let plain = headers!["content-type" => "text/plain"];
     let body = match Received::read(&mut environ.input) {
         Ok(body) => body,
-        Err(error) if ended_early(&error) => {
+        // Every gateway says it this way (HTTP-86).
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
             start_response(StatusCode::BAD_REQUEST, plain)?;
             return Ok(format!("{error}\n").into());
         }
@@ -65,10 +66,6 @@ impl Received {
         }
         Ok(received)
     }
-}
-
-fn ended_early(error: &std::io::Error) -> bool {
-    error.kind() == ErrorKind::UnexpectedEof || error.get_ref().is_some_and(|cause| cause.is::<InputError>())
 }
 
 fn reflection(environ: &Environ, body: &Received) -> Vec<u8> {

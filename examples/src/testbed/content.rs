@@ -1,9 +1,11 @@
 //! Answers that carry bytes: fixed, counted, streamed, and the request's own.
 
+use std::io::ErrorKind;
+
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, Body, Environ, GatewayError, HeaderValue, Headers, Input, InputError, Iterable, StartResponse,
-    StatusCode, Value, headers,
+    AppError, Body, Environ, GatewayError, HeaderValue, Headers, Input, Iterable, StartResponse, StatusCode, Value,
+    headers,
 };
 use http::header;
 
@@ -58,7 +60,7 @@ pub(super) fn upload(mut environ: Environ, start_response: &StartResponse) -> Re
 
 /// A client that sends less than it promised made the mistake, not this application (HTTP-86).
 fn unreadable(error: std::io::Error) -> AppError {
-    if error.get_ref().is_some_and(|cause| cause.is::<InputError>()) {
+    if error.kind() == ErrorKind::UnexpectedEof {
         return GatewayError::new(StatusCode::BAD_REQUEST, "request body cannot be read").caused_by(error).into();
     }
     error.into()
