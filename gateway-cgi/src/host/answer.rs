@@ -38,6 +38,8 @@ struct Progress {
     head: HeadState,
     declared: Option<u64>,
     sent: u64,
+    /// What came after the client had all it will get.
+    unwanted: u64,
     /// No body goes to the client, now or ever: HEAD, 204, 304, a local redirect (CGI-73).
     bodiless: bool,
 }
@@ -55,6 +57,7 @@ pub(super) struct OutputLimits {
     pub(super) head: Limits,
     pub(super) head_timeout: Duration,
     pub(super) idle_timeout: Duration,
+    pub(super) max_unwanted_bytes: u64,
 }
 
 /// Two pieces under way at most: with the one being read, no more than 192 KiB of an answer are in memory.
@@ -66,7 +69,7 @@ const READ: usize = 64 * 1024;
 /// Makes both ends of an answer; `head_request` says that no body is wanted.
 pub(super) fn channel(head_request: bool) -> (Answer, mpsc::Receiver<Result<Piece, HostError>>) {
     let (pieces, receiver) = mpsc::channel(PIECES);
-    let progress = Progress { head: HeadState::Nothing, declared: None, sent: 0, bodiless: head_request };
+    let progress = Progress { head: HeadState::Nothing, declared: None, sent: 0, unwanted: 0, bodiless: head_request };
     (Answer { pieces, progress: Mutex::new(progress) }, receiver)
 }
 
@@ -82,7 +85,7 @@ impl Answer {
         let mut rest = self.pump_head(&mut stdout, &mut buffer, limits, activity).await?;
         loop {
             if !rest.is_empty() {
-                self.chunk(rest, activity).await?;
+                self.chunk(rest, limits, activity).await?;
             }
             let limit = limits.idle_timeout;
             rest = match activity.within(limit, read(&mut stdout, &mut buffer)).await {
@@ -139,15 +142,20 @@ impl Answer {
         self.send(Piece::Head(head), activity).await
     }
 
-    /// Passes a piece of the body on. What nobody wants is read all the same, to the end of the output (CGI-132).
-    async fn chunk(&self, chunk: Bytes, activity: &Activity) -> Result<(), HostError> {
-        let wanted = {
+    /// Passes a piece of the body on. What nobody wants is read all the same, to the end of the output (CGI-132), unless
+    /// that is nowhere in sight.
+    async fn chunk(&self, chunk: Bytes, limits: &OutputLimits, activity: &Activity) -> Result<(), HostError> {
+        let len = chunk.len() as u64;
+        {
             let mut progress = self.progress();
-            let wanted = !progress.is_complete();
-            progress.sent = progress.sent.saturating_add(chunk.len() as u64);
-            wanted
-        };
-        if wanted { self.send(Piece::Chunk(chunk), activity).await } else { Ok(()) }
+            if progress.is_complete() {
+                progress.unwanted = progress.unwanted.saturating_add(len);
+                let limit = limits.max_unwanted_bytes;
+                return if progress.unwanted > limit { Err(HostError::Unwanted { limit }) } else { Ok(()) };
+            }
+            progress.sent = progress.sent.saturating_add(len);
+        }
+        self.send(Piece::Chunk(chunk), activity).await
     }
 
     async fn send(&self, piece: Piece, activity: &Activity) -> Result<(), HostError> {
@@ -176,9 +184,10 @@ impl Answer {
         Ok(after_all)
     }
 
-    /// Breaks the answer off; says whether anybody could still be told.
+    /// Breaks the answer off, unless it is whole already; gives the error back if nobody could be told.
     pub(super) async fn fail(&self, error: HostError) -> Result<(), HostError> {
         if self.progress().is_complete() {
+            let _ = self.pieces.send(Ok(Piece::End)).await;
             return Err(error);
         }
         match self.pieces.send(Err(error)).await {

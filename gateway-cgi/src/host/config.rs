@@ -28,6 +28,7 @@ pub struct Config {
     pub(super) linger: Duration,
     pub(super) max_children: usize,
     pub(super) head_limits: Limits,
+    pub(super) max_unwanted_bytes: u64,
     pub(super) max_stderr_line_bytes: usize,
     pub(super) max_stderr_bytes: usize,
     pub(super) spool: spool::Config,
@@ -59,6 +60,7 @@ impl Default for Config {
             linger: Duration::from_secs(1),
             max_children: 32,
             head_limits: Limits::default(),
+            max_unwanted_bytes: 64 * 1024 * 1024,
             max_stderr_line_bytes: 8 * 1024,
             max_stderr_bytes: 256 * 1024,
             spool: spool::Config::default(),
@@ -134,6 +136,15 @@ impl Config {
     #[must_use]
     pub fn head_limits(mut self, limits: Limits) -> Self {
         self.head_limits = limits;
+        self
+    }
+
+    /// How much output is read and dropped after the client has all it will get: the body of an answer to HEAD, or what
+    /// exceeds the declared length (CGI-132). Then the program is ended. Default 64 MiB: more than a page, less than an
+    /// endless stream.
+    #[must_use]
+    pub fn max_unwanted_bytes(mut self, bytes: u64) -> Self {
+        self.max_unwanted_bytes = bytes;
         self
     }
 

@@ -91,6 +91,12 @@ pub enum HostError {
         /// How the program ended.
         exit: Exit,
     },
+    /// The program went on writing what nobody wants; the answer is not touched by it.
+    #[error("more than {limit} bytes after the end of the answer")]
+    Unwanted {
+        /// See [`Config::max_unwanted_bytes`](super::Config::max_unwanted_bytes).
+        limit: u64,
+    },
     /// A local redirect, and nothing to send it to, or too many in a row (CGI-108, CGI-112); 502 and 500.
     #[error("a local redirect to \"{target}\" cannot be followed: {why}")]
     Redirect {
@@ -149,6 +155,7 @@ impl HostError {
             | Self::Output(_)
             | Self::Short { .. }
             | Self::Failed { .. }
+            | Self::Unwanted { .. }
             | Self::Redirect { .. } => StatusCode::BAD_GATEWAY,
         }
     }

@@ -19,7 +19,7 @@
 //! | invalid, no or partial output | 502 (CGI-2, CGI-100, CGI-104) |
 //! | silence, too long a run | 504, or a broken response; SIGTERM, then SIGKILL, to the group (CGI-102, CGI-179) |
 //! | client gone | SIGTERM, then SIGKILL, to the group (CGI-179) |
-//! | answer to HEAD, 204, 304 | the program's body is read and dropped (CGI-73, CGI-132) |
+//! | answer to HEAD, 204, 304 | the program's body is read and dropped, up to a limit (CGI-73, CGI-132) |
 //! | end without a declared length | whole if the exit code is 0, else broken off ([`FailedExit`]) |
 //! | children that outlive the program | not waited for longer than [`Config::linger`]; left alone after a normal end |
 //! | NPH programs | not supported: they bypass every check of the answer (CGI-186) |

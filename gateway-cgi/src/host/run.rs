@@ -97,8 +97,12 @@ async fn converse(
     answer: &Answer,
     config: &Config,
 ) -> Result<Exit, HostError> {
-    let limits =
-        OutputLimits { head: config.head_limits, head_timeout: config.head_timeout, idle_timeout: config.idle_timeout };
+    let limits = OutputLimits {
+        head: config.head_limits,
+        head_timeout: config.head_timeout,
+        idle_timeout: config.idle_timeout,
+        max_unwanted_bytes: config.max_unwanted_bytes,
+    };
     let activity = Activity::new();
     let mut output = pin!(answer.pump(stdout, &limits, &activity));
     let mut input = pin!(feed(stdin, input, &activity));

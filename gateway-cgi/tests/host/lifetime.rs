@@ -107,6 +107,15 @@ async fn cgi_179_a_client_that_goes_inside_the_body_ends_the_group() {
 }
 
 #[tokio::test]
+async fn cgi_132_an_endless_answer_to_head_ends_the_program() {
+    let site = Site::with(&format!("{PLAIN}exec yes"));
+    let config = Config::new().max_unwanted_bytes(1 << 20);
+    let answer = site.call(config, site.environ("HEAD", "/script"), InputStream::empty()).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    site.wait_for_silence().await;
+}
+
+#[tokio::test]
 async fn cgi_179_a_client_that_has_everything_may_go_and_the_program_ends_in_peace() {
     let text = "printf 'Content-Length: 4\\nContent-Type: a/b\\n\\nbody'\nwhile [ ! -e ../go ]; do sleep 0.01; done\necho x > ../mark";
     let site = Site::with(text);
