@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS (default 60). Needs a stable toolchain and a C++ compiler, nothing else:
-# the coverage instrumentation is a pass of LLVM, and without unsafe code there is nothing for an address sanitizer to find.
+# the coverage instrumentation is a pass of LLVM, and the codecs forbid unsafe code, so an address sanitizer has nothing to find.
 #   tests/fuzz.sh [SECONDS] [TARGET]...
 set -euo pipefail
 cd "$(dirname "$0")/fuzz"
