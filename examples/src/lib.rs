@@ -13,6 +13,7 @@
 //! Feature `server` (default) builds those binaries. `hello_cgi` needs gateway-cgi alone:
 //! `cargo build -p gateway-examples --no-default-features --bin hello_cgi`.
 #![forbid(unsafe_code)]
+#![allow(clippy::needless_pass_by_value, reason = "the contract hands environ and start_response over for good")]
 
 #[cfg(feature = "guestbook")]
 pub mod guestbook;
@@ -22,3 +23,5 @@ pub mod testbed;
 
 #[cfg(test)]
 mod direct;
+#[cfg(test)]
+mod linted;

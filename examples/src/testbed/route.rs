@@ -73,21 +73,22 @@ impl Route {
 
     /// The routes that go on after their name: with a number, or, below `/environ`, with anything.
     fn with_tail(path: &[u8]) -> Route {
-        const NUMBERED: [(&[u8], fn(u64) -> Route); 4] = [
-            (b"/bytes/", Route::Bytes),
-            (b"/stream/", Route::Stream),
-            (b"/sleep/", Route::Sleep),
-            (b"/status/", Route::Status),
-        ];
         if path.starts_with(b"/environ/") {
             return Route::Environ;
         }
-        for (prefix, route) in NUMBERED {
-            if let Some(tail) = path.strip_prefix(prefix) {
-                return number(tail).map_or(Route::Malformed, route);
-            }
-        }
-        Route::Unknown
+        let numbered = |prefix: &[u8]| path.strip_prefix(prefix).map(number);
+        let (number, route): (_, fn(u64) -> Route) = if let Some(number) = numbered(b"/bytes/") {
+            (number, Route::Bytes)
+        } else if let Some(number) = numbered(b"/stream/") {
+            (number, Route::Stream)
+        } else if let Some(number) = numbered(b"/sleep/") {
+            (number, Route::Sleep)
+        } else if let Some(number) = numbered(b"/status/") {
+            (number, Route::Status)
+        } else {
+            return Route::Unknown;
+        };
+        number.map_or(Route::Malformed, route)
     }
 }
 

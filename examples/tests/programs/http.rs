@@ -61,6 +61,7 @@ fn fcgi_10_a_request_in_progress_is_answered_after_sigterm() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("\r\n\r\n200000"), "{answer}");
+    drop(stream);
     assert_eq!(serving.wait().code(), Some(0));
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Holds how a program is started and ended. What is asked of it is in `command_line`, `cgi`, `http` and `fastcgi`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod cgi;
 mod command_line;
 mod fastcgi;

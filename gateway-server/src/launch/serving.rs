@@ -3,6 +3,7 @@
 //! Holds the runtime, opening the socket and what is said when that fails. Does not hold either protocol.
 
 use std::io::{self, ErrorKind, Write};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use gateway_spec::{Application, Dispatch};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Decision, http_url, log};
+use super::{Decision, Why, http_url, log};
 use crate::serve::{Config, Server};
 
 /// Calls beyond `--threads` that may wait on threads of their own: slow uploads, and an application that blocks.
@@ -63,6 +64,9 @@ pub(super) fn fastcgi(
     let worker = Worker::with_config(app, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
+    if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
+        note("whoever can connect here can ask for anything: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
+    }
     // Whoever started it on descriptor 0 knows, and takes what is written here for trouble.
     if address.is_some() {
         note(&format!("FastCGI worker on {at} (Ctrl-C ends it)"));
@@ -72,6 +76,14 @@ pub(super) fn fastcgi(
         tokio::spawn(worker.serve(listener)).await
     });
     end(runtime, served, &at)
+}
+
+/// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
+fn is_open_to_others(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => false,
+        Address::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
+    }
 }
 
 /// How many calls may run at once on the runtime's workers.
@@ -98,7 +110,10 @@ fn bind(runtime: &Runtime, address: &Address, decision: &Decision) -> Result<Lis
     if let Some(mode) = decision.socket_mode {
         options = options.unix_mode(mode);
     }
-    runtime.block_on(Listener::bind(address, &options)).map_err(|error| cannot_listen(address, &error))
+    runtime.block_on(Listener::bind(address, &options)).map_err(|error| {
+        let how = if decision.why == Why::Default { " with --http HOST:PORT" } else { "" };
+        format!("{}{how}", cannot_listen(address, &error))
+    })
 }
 
 fn inherit(runtime: &Runtime) -> Result<Listener, String> {
@@ -164,6 +179,15 @@ fn note(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fcgi_133_only_tcp_beyond_this_machine_is_open_to_others() {
+        for (address, open) in
+            [("unix:/run/x", false), ("127.0.0.1:1", false), ("[::1]:1", false), ("0.0.0.0:1", true), ("[::]:1", true)]
+        {
+            assert_eq!(is_open_to_others(&address.parse().unwrap()), open, "{address}");
+        }
+    }
 
     #[test]
     fn trouble_with_an_address_says_what_where_and_what_to_do() {
