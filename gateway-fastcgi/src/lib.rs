@@ -5,9 +5,13 @@
 //! | [`protocol`] | | the bytes: records, bodies, name-value pairs |
 //! | [`connection`] | | the order of records: one machine for each side, without I/O |
 //! | `net` | `net` | addresses, sockets and listeners shared by everything that does I/O |
+//! | `client` | `client` | asks workers, as an asynchronous application of the outer gateway |
 //! | `manager` | `manager` | starts workers and replaces those that die |
+//! | `worker` | `worker` | serves an application over FastCGI |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod connection;
 #[cfg(any(feature = "client", feature = "manager"))]
 mod lines;
@@ -16,3 +20,5 @@ pub mod manager;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod protocol;
+#[cfg(feature = "worker")]
+pub mod worker;

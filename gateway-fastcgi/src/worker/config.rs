@@ -1,0 +1,167 @@
+//! What can be set about a worker, with a default and its reason each.
+
+use super::{AllowList, Mount};
+use crate::connection::Limits;
+use crate::protocol::Capabilities;
+use gateway_spec::Dispatch;
+use std::time::Duration;
+
+/// How a [`super::Worker`] behaves.
+///
+/// # Examples
+/// ```
+/// use gateway_fastcgi::worker::{Mount, WorkerConfig};
+/// use std::time::Duration;
+///
+/// let config = WorkerConfig::default().mount(Mount::at("/app")).idle_timeout(Duration::from_secs(60));
+/// # let _ = config;
+/// ```
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    pub(super) limits: Limits,
+    pub(super) mount: Mount,
+    pub(super) max_connections: u32,
+    pub(super) pre_read_bytes: usize,
+    pub(super) multiprocess: bool,
+    pub(super) silent_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) linger: Duration,
+    pub(super) grace: Duration,
+    allowed_peers: Option<AllowList>,
+    dispatch: Option<Dispatch>,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            mount: Mount::Guess,
+            max_connections: 1024,
+            pre_read_bytes: 64 * 1024,
+            multiprocess: true,
+            silent_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(600),
+            read_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            linger: Duration::from_secs(2),
+            grace: Duration::from_secs(30),
+            allowed_peers: None,
+            dispatch: None,
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// What a connection may make the worker remember; see [`Limits`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Which part of the path is SCRIPT_NAME. Default [`Mount::Guess`].
+    #[must_use]
+    pub fn mount(mut self, mount: Mount) -> Self {
+        self.mount = mount;
+        self
+    }
+
+    /// Connections at a time; more wait to be accepted. Default 1024, within the usual limit of open files together with
+    /// what applications open. This is what FCGI_MAX_CONNS and FCGI_MAX_REQS say (FCGI-56).
+    #[must_use]
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// A request body up to this long is received before the application is called. Default 64 KiB: forms fit, and the call
+    /// then never waits for the network. Longer ones are read by the application itself, on a thread that may block.
+    #[must_use]
+    pub fn pre_read_bytes(mut self, bytes: usize) -> Self {
+        self.pre_read_bytes = bytes;
+        self
+    }
+
+    /// What `multiprocess` says in the environ. Default true: whether other workers share the socket is not known here.
+    #[must_use]
+    pub fn multiprocess(mut self, yes: bool) -> Self {
+        self.multiprocess = yes;
+        self
+    }
+
+    /// How long a new connection may be silent. Default 5 s, as php-fpm (FCGI-119).
+    #[must_use]
+    pub fn silent_timeout(mut self, longest: Duration) -> Self {
+        self.silent_timeout = longest;
+        self
+    }
+
+    /// How long a kept connection may be idle. Default 10 min: the gateway decides how long it keeps one (FCGI-52), and a
+    /// worker that closes first makes it meet a closed one; this only bounds what a lost gateway leaves behind.
+    #[must_use]
+    pub fn idle_timeout(mut self, longest: Duration) -> Self {
+        self.idle_timeout = longest;
+        self
+    }
+
+    /// How long a gateway may pause within a request. Default 60 s: gateways that do not buffer pass on their client's pace.
+    #[must_use]
+    pub fn read_timeout(mut self, longest: Duration) -> Self {
+        self.read_timeout = longest;
+        self
+    }
+
+    /// How long a gateway may take none of the output. Default 60 s, for the same reason.
+    #[must_use]
+    pub fn write_timeout(mut self, longest: Duration) -> Self {
+        self.write_timeout = longest;
+        self
+    }
+
+    /// How long a closing connection waits for the gateway to close its side. Default 2 s, as libfcgi (FCGI-120).
+    #[must_use]
+    pub fn linger(mut self, longest: Duration) -> Self {
+        self.linger = longest;
+        self
+    }
+
+    /// How long requests may go on after a shutdown. Default 30 s, longer than most gateways wait for an answer's start.
+    #[must_use]
+    pub fn grace(mut self, longest: Duration) -> Self {
+        self.grace = longest;
+        self
+    }
+
+    /// Which TCP peers are served. Default: those of the environment variable FCGI_WEB_SERVER_ADDRS, all without it (FCGI-5).
+    #[must_use]
+    pub fn allow(mut self, peers: AllowList) -> Self {
+        self.allowed_peers = Some(peers);
+        self
+    }
+
+    /// The places for application calls, if they are shared with another gateway of this process.
+    ///
+    /// Default: `max(16, 4 × cores) − 1` on the runtime's threads, 512 on others; beyond them, OVERLOADED (FCGI-72).
+    #[must_use]
+    pub fn shared_dispatch(mut self, dispatch: Dispatch) -> Self {
+        self.dispatch = Some(dispatch);
+        self
+    }
+
+    pub(super) fn dispatch(&self) -> Dispatch {
+        self.dispatch.clone().unwrap_or_else(|| {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            Dispatch::new((4 * cores).max(16) - 1, 512)
+        })
+    }
+
+    pub(super) fn allowed_peers(&self) -> AllowList {
+        self.allowed_peers.clone().unwrap_or_else(AllowList::from_environment)
+    }
+
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities::one_at_a_time(self.max_connections)
+    }
+}

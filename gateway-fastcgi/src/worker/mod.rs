@@ -1,0 +1,210 @@
+//! The worker: serves an application over FastCGI, as a Responder.
+//!
+//! Holds the accept loop, its limits and its end. Does not hold what a connection does (`session`), how an application is called
+//! (`exchange`), or which bytes are sent ([`crate::connection`]). Follows FastCGI 1.0 §2, §3.2 and §6.2.
+//!
+//! A worker listens on a UNIX or TCP socket, or on the one it was started with:
+//! ```no_run
+//! # async fn run() -> std::io::Result<()> {
+//! use gateway_fastcgi::net::{Listener, inherited_stdin};
+//! use gateway_fastcgi::worker::Worker;
+//! use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+//!
+//! fn hello(_environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+//!     start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+//!     Ok("Hello, World!\n".into())
+//! }
+//!
+//! let Some(socket) = inherited_stdin()? else { return Err(std::io::Error::other("not started by a gateway")) };
+//! Worker::new(hello).serve(Listener::from_fd(socket)?).await
+//! # }
+//! ```
+//!
+//! Applications are called on the runtime's own threads when that cannot stall it, and on threads that may block otherwise
+//! ([`gateway_spec::Dispatch`]): give the runtime more threads than there are cores.
+
+mod allow;
+mod config;
+mod environ;
+mod exchange;
+mod link;
+mod mount;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use allow::{AllowList, AllowListError};
+pub use config::WorkerConfig;
+pub use mount::Mount;
+
+use crate::net::{AcceptTrouble, Listener, Peer, Stream};
+use gateway_spec::{Application, Dispatch};
+use session::Session;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Serves one application over FastCGI.
+///
+/// # Examples
+/// ```
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+/// use bytes::Buf;
+/// use gateway_fastcgi::connection::{ClientConnection, ClientEvent};
+/// use gateway_fastcgi::net::{ListenOptions, Listener, Stream};
+/// use gateway_fastcgi::protocol::{BeginRequest, Role};
+/// use gateway_fastcgi::worker::Worker;
+/// use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+///
+/// fn hello(_environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+///     start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+///     Ok("Hello, World!\n".into())
+/// }
+///
+/// let listener = Listener::bind(&"tcp:127.0.0.1:0".parse()?, &ListenOptions::default()).await?;
+/// let address = listener.address().clone();
+/// let worker = Worker::new(hello);
+/// let handle = worker.handle();
+/// let serving = tokio::spawn(worker.serve(listener));
+///
+/// // What a gateway does:
+/// let stream = Stream::connect(&address).await?;
+/// let mut client = ClientConnection::new();
+/// let variables: [(&[u8], &[u8]); 5] = [(b"REQUEST_METHOD", b"GET"), (b"SERVER_NAME", b"localhost"),
+///     (b"SERVER_PORT", b"80"), (b"SERVER_PROTOCOL", b"HTTP/1.1"), (b"SCRIPT_NAME", b"/")];
+/// let id = client.send_request(BeginRequest { role: Role::RESPONDER, keep_connection: false }, variables)?;
+/// client.end_stdin(id)?;
+/// let output = client.output();
+/// stream.write_all(&output.copy_to_bytes(output.remaining())).await?;
+/// while client.active().is_some() {
+///     stream.read_buf(client.input(4096)).await?;
+///     while let Some(event) = client.next_event()? {
+///         if let ClientEvent::Stdout { data, .. } = event {
+///             assert!(data.starts_with(b"Status: 200 OK\r\n"));
+///         }
+///     }
+/// }
+///
+/// handle.shutdown();
+/// serving.await??;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Worker {
+    shared: Arc<Shared>,
+    end: watch::Sender<bool>,
+}
+
+/// What all connections of a worker share.
+pub(crate) struct Shared {
+    app: Arc<dyn Application>,
+    config: WorkerConfig,
+    dispatch: Dispatch,
+}
+
+impl Worker {
+    /// A worker with the default configuration.
+    pub fn new(app: impl Application) -> Self {
+        Self::with_config(app, WorkerConfig::default())
+    }
+
+    /// A worker with this configuration.
+    pub fn with_config(app: impl Application, config: WorkerConfig) -> Self {
+        let dispatch = config.dispatch();
+        let shared = Arc::new(Shared { app: Arc::new(app), config, dispatch });
+        Self { shared, end: watch::Sender::new(false) }
+    }
+
+    /// A handle that ends this worker.
+    pub fn handle(&self) -> WorkerHandle {
+        WorkerHandle { end: self.end.clone() }
+    }
+
+    /// Accepts and serves connections until [`WorkerHandle::shutdown`], then finishes the requests under way (FCGI-10).
+    ///
+    /// The listener is closed at once; whoever shares it, such as a parent process, goes on. Requests that are not done within
+    /// the grace time are cut off. On TCP, only peers of FCGI_WEB_SERVER_ADDRS are served if that is set (FCGI-5).
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn serve(self, listener: Listener) -> io::Result<()> {
+        let config = &self.shared.config;
+        let allowed = config.allowed_peers();
+        tracing::info!(address = %listener.address(), "fastcgi worker started");
+        let mut end = self.end.subscribe();
+        let places = Arc::new(Semaphore::new(config.max_connections as usize));
+        let mut sessions = JoinSet::new();
+        let served = loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = end.wait_for(|end| *end) => break Ok(()),
+                Some(_) = sessions.join_next() => continue,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            let (stream, peer, place) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => break Err(error),
+            };
+            if !allowed.admits(&peer) {
+                tracing::warn!(%peer, "peer is not among FCGI_WEB_SERVER_ADDRS");
+                continue;
+            }
+            let session = Session::new(Arc::clone(&self.shared), stream, peer, end.clone());
+            sessions.spawn(async move {
+                session.run().await;
+                drop(place);
+            });
+        };
+        drop(listener);
+        // Also on a broken listener: what has begun is finished.
+        self.end.send_replace(true);
+        let grace = self.shared.config.grace;
+        let finished = tokio::time::timeout(grace, async { while sessions.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            tracing::warn!(connections = sessions.len(), ?grace, "requests cut off");
+        }
+        sessions.shutdown().await;
+        tracing::info!("fastcgi worker stopped");
+        served
+    }
+}
+
+/// Waits for a free place, then for a connection. Lost connections and a lack of descriptors are waited out.
+async fn accept(
+    listener: &Listener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(Stream, Peer, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, peer)) => return Ok((stream, peer, place)),
+            Err(error) => error,
+        };
+        match AcceptTrouble::of(&error) {
+            AcceptTrouble::Connection => tracing::debug!(%error, "connection lost before it was accepted"),
+            AcceptTrouble::Exhausted => {
+                tracing::error!(%error, "cannot accept");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            AcceptTrouble::Listener => return Err(error),
+        }
+    }
+}
+
+/// Long enough to be no busy loop, short enough for a descriptor that was just closed.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Ends a [`Worker`] from elsewhere, such as a signal handler.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {
+    end: watch::Sender<bool>,
+}
+
+impl WorkerHandle {
+    /// Lets the worker finish its current requests and then return from [`Worker::serve`].
+    pub fn shutdown(&self) {
+        self.end.send_replace(true);
+    }
+}
