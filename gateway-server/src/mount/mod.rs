@@ -1,8 +1,9 @@
 //! Mounts: which application answers which part of the URL space, and how a path is split for it.
 //!
 //! Holds the decoding of a request path ([`RequestPath`]), prefixes ([`Prefix`]) and the table of them ([`MountTable`]).
-//! All of it is pure: no file is looked at, no application is called. What stands behind a prefix is the table's type
-//! parameter.
+//! These are pure: no file is looked at, no application is called, and what stands behind a prefix is the table's type
+//! parameter. Beside them are a table of applications as a whole ([`Site`]) and, with feature `cli`, what can be mounted
+//! that is neither a function nor a program: a folder (`StaticFiles`) or any tower service (`TowerService`).
 //!
 //! A path is decoded once and then taken apart by whole segments, so `/app` is a prefix of `/app` and `/app/x` and not
 //! of `/apple`. What two readers could understand in two ways is refused and not repaired:
@@ -17,10 +18,22 @@
 //!
 //! The target as it came stays in REQUEST_URI for applications that need the difference.
 
+#[cfg(feature = "cli")]
+mod files;
 mod path;
 mod prefix;
+mod site;
 mod table;
+#[cfg(feature = "cli")]
+mod tower;
 
+#[cfg(feature = "cli")]
+pub use files::{Links, StaticFiles};
+#[cfg(feature = "cli")]
+pub(crate) use path::encode_path;
 pub use path::{PathError, RequestPath};
 pub use prefix::{Prefix, PrefixError};
+pub use site::Site;
 pub use table::{AlreadyMounted, MountTable, Mounted};
+#[cfg(feature = "cli")]
+pub use tower::{RequestBody, TowerService};

@@ -2,6 +2,8 @@
 //!
 //! Holds the decoding. Does not hold who answers it.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 /// A decoded path: starts with `/`, has no dot segments, and its slashes are the ones the client wrote as such.
@@ -16,8 +18,8 @@ use http::StatusCode;
 ///
 /// Source: RFC 3875 §4.1.5; requirements CGI-14, CGI-26, CGI-28, CGI-157, FCGI-132.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestPath {
-    decoded: Vec<u8>,
+pub struct RequestPath<'a> {
+    decoded: Cow<'a, [u8]>,
 }
 
 /// Why a path is refused. Offsets count from the start of the path as it was sent.
@@ -72,40 +74,69 @@ impl PathError {
     }
 }
 
-impl RequestPath {
-    /// Decodes the path of a request target, without its query, and checks it.
+impl<'a> RequestPath<'a> {
+    /// Decodes the path of a request target, without its query, and checks it. A path without escapes is not copied.
     ///
     /// # Errors
     /// [`PathError`], the first thing that is wrong from the left.
-    pub fn decode(path: &[u8]) -> Result<Self, PathError> {
+    pub fn decode(path: &'a [u8]) -> Result<Self, PathError> {
+        if path.contains(&b'%') { unescape(path) } else { Self::from_decoded(path) }
+    }
+
+    /// Takes a path that was decoded before, by somebody who kept encoded slashes out, and checks the rest.
+    ///
+    /// # Errors
+    /// As for [`decode`](Self::decode); offsets count in the decoded path.
+    pub(crate) fn from_decoded(path: &'a [u8]) -> Result<Self, PathError> {
         if path.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
-        let mut decoded = Vec::with_capacity(path.len());
-        let (mut at, mut segment) = (0, Segment::default());
-        while let Some(&raw) = path.get(at) {
-            if raw == b'/' {
-                segment.finish(&decoded)?;
-                decoded.push(b'/');
-                at += 1;
-                segment = Segment { at, decoded_at: decoded.len() };
-                continue;
+        let mut segment_at = 0;
+        for segment in path.split(|byte| *byte == b'/') {
+            if let Some((at, &byte)) = segment.iter().enumerate().find(|(_, byte)| is_refused(**byte)) {
+                return Err(PathError::Control { byte, at: segment_at + at });
             }
-            let (byte, next) = if raw == b'%' { (escaped(path, at)?, at + 3) } else { (raw, at + 1) };
-            if matches!(byte, 0 | b'\r' | b'\n') {
-                return Err(PathError::Control { byte, at });
+            if matches!(segment, b"." | b"..") {
+                return Err(PathError::DotSegment { at: segment_at });
             }
-            decoded.push(byte);
-            at = next;
+            segment_at += segment.len() + 1;
         }
-        segment.finish(&decoded)?;
-        Ok(RequestPath { decoded })
+        Ok(RequestPath { decoded: Cow::Borrowed(path) })
     }
 
     /// The decoded path.
     pub fn as_bytes(&self) -> &[u8] {
         &self.decoded
     }
+}
+
+fn is_refused(byte: u8) -> bool {
+    matches!(byte, 0 | b'\r' | b'\n')
+}
+
+fn unescape(path: &[u8]) -> Result<RequestPath<'static>, PathError> {
+    if path.first() != Some(&b'/') {
+        return Err(PathError::NotAbsolute);
+    }
+    let mut decoded = Vec::with_capacity(path.len());
+    let (mut at, mut segment) = (0, Segment::default());
+    while let Some(&raw) = path.get(at) {
+        if raw == b'/' {
+            segment.finish(&decoded)?;
+            decoded.push(b'/');
+            at += 1;
+            segment = Segment { at, decoded_at: decoded.len() };
+            continue;
+        }
+        let (byte, next) = if raw == b'%' { (escaped(path, at)?, at + 3) } else { (raw, at + 1) };
+        if is_refused(byte) {
+            return Err(PathError::Control { byte, at });
+        }
+        decoded.push(byte);
+        at = next;
+    }
+    segment.finish(&decoded)?;
+    Ok(RequestPath { decoded: Cow::Owned(decoded) })
 }
 
 /// Where the segment that is being decoded starts, in both forms of the path.
@@ -133,4 +164,19 @@ fn escaped(path: &[u8], at: usize) -> Result<u8, PathError> {
         Ok(byte) => Ok(byte),
         Err(_) => Err(PathError::Escape { at }),
     }
+}
+
+/// A decoded path as it stands in a URL: everything but unreserved characters and slashes is percent-encoded.
+#[cfg(feature = "cli")]
+pub(crate) fn encode_path(path: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.iter().copied() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }

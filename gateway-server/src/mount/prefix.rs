@@ -50,7 +50,7 @@ impl Prefix {
     }
 
     /// What is left of `path` behind this prefix, `None` if it does not start with these segments.
-    pub(super) fn strip<'a>(&self, path: &'a RequestPath) -> Option<&'a [u8]> {
+    pub(super) fn strip<'a>(&self, path: &'a RequestPath<'_>) -> Option<&'a [u8]> {
         let rest = path.as_bytes().strip_prefix(self.script_name.as_slice())?;
         matches!(rest.first(), None | Some(b'/')).then_some(rest)
     }

@@ -27,15 +27,15 @@ pub struct MountTable<T> {
 
 /// Who answers a path, and the path as they are told it.
 #[derive(Debug)]
-pub struct Mounted<'a, T> {
+pub struct Mounted<'t, 'p, T> {
     /// What is mounted.
-    pub target: &'a T,
+    pub target: &'t T,
     /// Where.
-    pub prefix: &'a Prefix,
+    pub prefix: &'t Prefix,
     /// The decoded path up to the end of the prefix: empty for the mount at `/`.
-    pub script_name: &'a [u8],
+    pub script_name: &'t [u8],
     /// The rest: empty, or from a `/` on. Together they are the whole decoded path (CGI-37).
-    pub path_info: &'a [u8],
+    pub path_info: &'p [u8],
 }
 
 /// Two mounts at one prefix: only one could ever answer.
@@ -73,7 +73,7 @@ impl<T> MountTable<T> {
     }
 
     /// The mount with the longest prefix of `path`, `None` if there is none: the answer is 404.
-    pub fn find<'a>(&'a self, path: &'a RequestPath) -> Option<Mounted<'a, T>> {
+    pub fn find<'t, 'p>(&'t self, path: &'p RequestPath<'_>) -> Option<Mounted<'t, 'p, T>> {
         self.mounts.iter().find_map(|(prefix, target)| {
             let path_info = prefix.strip(path)?;
             Some(Mounted { target, prefix, script_name: prefix.script_name(), path_info })

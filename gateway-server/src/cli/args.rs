@@ -1,0 +1,160 @@
+//! The command line of `gateway`.
+//!
+//! Holds the flags and how they become settings, on top of what the configuration file says. Does not hold what the
+//! settings mean.
+
+use std::path::{Path, PathBuf};
+
+use super::config;
+use super::mistake::{Mistake, Place};
+use super::rules::{Problem, apply};
+use super::settings::{LOG, Listen, Mount, Settings, TOP};
+use super::target::{Target, resolved};
+
+#[derive(Debug, clap::Parser)]
+#[command(name = "gateway", version, about = "Serves applications, CGI programs, FastCGI workers and files over HTTP")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Listens and answers. Without mounts and without a file: a demonstration of all three gateways.
+    #[command(after_long_help = TARGETS)]
+    Serve(Serve),
+    /// Looks for mistakes in a configuration file: says OK and what it means, or names each mistake with its line.
+    CheckConfig {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// The flags of `gateway serve`. Values are texts here: their mistakes are described as those of the file are.
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated. Port 0 takes a free one. [default:
+    /// 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// A configuration file. Flags win over it; mounts are added to its own.
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated. --help lists all targets.
+    #[arg(long, value_name = "PREFIX=TARGET")]
+    mount: Vec<String>,
+    /// Worker threads; applications run on them and may block. [default: four for each core, and 16 at least]
+    #[arg(long, value_name = "N")]
+    threads: Option<String>,
+    /// The form of what is written to standard error: human or json. [default: human]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// How much is written: error, warn, info, debug or trace; or by part, such as info,gateway_cgi=debug. [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Leaves out the line for each request.
+    #[arg(long)]
+    no_access_log: bool,
+}
+
+/// What stands below the flags in the long help.
+const TARGETS: &str = "\
+Targets, each with ?key=value&key=value behind it (values may be percent-encoded):
+  app:demo                      the demonstration, inside this process
+  cgi:FILE_OR_DIR               a CGI program, or a folder of them
+      timeout, header_timeout, idle_timeout, queue_timeout, max_children, max_spool, root,
+      authorization, argument, inherit, env.NAME
+  fastcgi:unix:PATH             FastCGI workers that run already
+  fastcgi:tcp:HOST:PORT
+      timeout, connect_timeout, header_timeout, read_timeout, queue_timeout, idle_timeout, max_connections,
+      max_kept, max_queue, max_spool, root, index, suffix, script, authorization, param.NAME
+  fastcgi:spawn:COMMAND ARGS    FastCGI workers that this process starts, and starts again when they die
+      the same, and workers, stop_timeout, directory, inherit, env.NAME
+  static:DIR                    files
+      index, links
+
+Examples:
+  gateway serve --mount '/=static:./public' --mount '/cgi-bin=cgi:./cgi-bin?timeout=30s'
+  gateway serve --mount '/=fastcgi:unix:/run/php/php-fpm.sock?root=/srv/www&read_timeout=5s'
+  gateway serve --mount '/=fastcgi:spawn:./worker --quiet?workers=4&env.LANG=C'";
+
+impl Serve {
+    /// Whether nothing says what to serve.
+    pub(super) fn is_tour(&self) -> bool {
+        self.mount.is_empty() && self.config.is_none()
+    }
+
+    /// The settings of the file, if there is one, and of the flags.
+    pub(super) fn settings(&self) -> Result<Settings, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut settings = match self.config.as_deref().map(read) {
+            None => Settings::default(),
+            Some(Ok(settings)) => settings,
+            Some(Err(found)) => {
+                mistakes = found;
+                Settings::default()
+            }
+        };
+        let here = std::env::current_dir().unwrap_or_default();
+        self.listen(&mut settings, &here, &mut mistakes);
+        for text in &self.mount {
+            match mount(text, &here) {
+                Ok(mount) => settings.mounts.push(mount),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        let values = [
+            ("--threads", TOP, "threads", self.threads.as_deref()),
+            ("--log-format", LOG, "format", self.log_format.as_deref()),
+            ("--log", LOG, "level", self.log.as_deref()),
+            ("--no-access-log", LOG, "access", self.no_access_log.then_some("false")),
+        ];
+        for (flag, rules, key, value) in values {
+            let done = value.map_or(Ok(()), |value| apply(rules, &mut settings, key, value));
+            mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
+        }
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    fn listen(&self, settings: &mut Settings, here: &Path, mistakes: &mut Vec<Mistake>) {
+        if !self.listen.is_empty() {
+            settings.listen.clear();
+        }
+        for text in &self.listen {
+            let place = Place::Flag(format!("--listen {text}"));
+            match text.parse() {
+                Ok(address) => settings.listen.push(Listen { address: resolved(address, here), place }),
+                Err(error) => mistakes.push(Mistake { place, problem: Problem::refused(text, error) }),
+            }
+        }
+    }
+}
+
+/// Reads a configuration file.
+pub(super) fn read(path: &Path) -> Result<Settings, Vec<Mistake>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => config::parse(path, &text),
+        Err(error) => {
+            let place = Place::File { path: path.to_owned(), line: 1, column: 1, field: String::new() };
+            Err(vec![Mistake { place, problem: Problem::Syntax { message: format!("cannot be read: {error}") } }])
+        }
+    }
+}
+
+fn mount(text: &str, here: &Path) -> Result<Mount, Vec<Mistake>> {
+    const ALLOWED: &str = "PREFIX=TARGET, such as /app=cgi:./app";
+    let place = Place::Flag(format!("--mount {text}"));
+    let whole = |problem| vec![Mistake { place: place.clone(), problem }];
+    let (prefix, target) = text.split_once('=').ok_or_else(|| whole(Problem::value(text, ALLOWED)))?;
+    let prefix = prefix
+        .parse()
+        .map_err(|error| whole(Problem::refused(prefix, format!("{error}; allowed is a path such as / or /app"))))?;
+    let target = Target::parse(target, here).map_err(|found| {
+        let mistake = |found: super::target::TargetMistake| Mistake {
+            place: found.option.map_or(place.clone(), |key| place.inside(&key)),
+            problem: found.problem,
+        };
+        found.into_iter().map(mistake).collect::<Vec<_>>()
+    })?;
+    Ok(Mount { prefix, prefix_place: place.clone(), target, target_place: place })
+}

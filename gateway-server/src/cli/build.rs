@@ -1,0 +1,153 @@
+//! From settings to what answers: each mount becomes a handler.
+//!
+//! Holds the construction, within a runtime, because workers are started here. Does not hold listening or stopping.
+
+use std::sync::Arc;
+
+use gateway_cgi::host::{self, Cgi};
+use gateway_cgi::spool;
+use gateway_cgi::variables::{Credentials, MetaVariables};
+use gateway_fastcgi::client::{self, Client};
+use gateway_fastcgi::manager::{self, Workers};
+use gateway_fastcgi::net::Address;
+use gateway_spec::AppError;
+
+use super::mistake::Place;
+use super::options::{CgiOptions, FastCgiOptions, SpawnOptions};
+use super::settings::Mount;
+use super::target::{App, Target};
+use crate::demo::{Demo, FrontPage, Way};
+use crate::mount::{MountTable, Site, StaticFiles};
+use crate::serve::Handler;
+
+/// What answers, and the workers behind it, which live as long as this does.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) site: Site,
+    pub(super) workers: Vec<Workers>,
+}
+
+/// A mount that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {source}")]
+pub(super) struct BuildError {
+    place: Place,
+    source: AppError,
+}
+
+/// Makes every mount; if one cannot be made, those before it are undone.
+pub(super) fn build(mounts: &[Mount]) -> Result<Built, BuildError> {
+    let mut built = Built { site: Site::new(), workers: Vec::new() };
+    let mut table = MountTable::new();
+    for mount in mounts {
+        let failed = |source| BuildError { place: mount.target_place.clone(), source };
+        let handler = built.handler(&mount.target).map_err(failed)?;
+        table.mount(mount.prefix.clone(), handler).map_err(|error| failed(error.into()))?;
+        tracing::info!(prefix = %mount.prefix, target = %mount.target, "mounted");
+    }
+    built.site.complete(table);
+    Ok(built)
+}
+
+impl Built {
+    fn handler(&mut self, target: &Target) -> Result<Handler, AppError> {
+        Ok(match target {
+            Target::App(App::Demo, _) => Handler::new(Demo::new(Way::InProcess)),
+            Target::App(App::TourDemo, _) => Handler::new(Demo::new(Way::InProcess).with_neighbours()),
+            Target::App(App::FrontPage, _) => Handler::new(FrontPage),
+            Target::Cgi(path, options) => {
+                let config = cgi_config(options);
+                let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
+                Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
+            }
+            Target::FastCgi(address, options) => Handler::asynchronous(client(address, options)),
+            Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),
+            Target::Static(path, options) => {
+                let files = StaticFiles::new(path)?.links(options.links);
+                Handler::asynchronous(options.index.into_iter().fold(files, StaticFiles::index))
+            }
+        })
+    }
+
+    fn spawn(&mut self, words: &[String], options: &SpawnOptions) -> Result<Client, AppError> {
+        const WORKERS: usize = 2;
+        let (program, arguments) = words.split_first().ok_or("no command")?;
+        let count = options.workers.unwrap_or(WORKERS);
+        let mut config = manager::Config::default();
+        for (name, value) in &options.env {
+            config = config.variable(name, value);
+        }
+        for name in &options.inherit {
+            config = config.inherit(name);
+        }
+        config = with(config, options.directory.as_ref(), manager::Config::working_directory);
+        config = with(config, options.stop_timeout, manager::Config::stop_timeout);
+        tracing::info!(program, count, "starting workers");
+        let workers = Workers::spawn(program, arguments, count, config)?;
+        let client = client(workers.address(), &options.client);
+        self.workers.push(workers);
+        Ok(client)
+    }
+}
+
+fn cgi_config(options: &CgiOptions) -> host::Config {
+    let mut variables = variables(&options.env, options.authorization);
+    variables = with(variables, options.root.as_ref().map(|root| path_bytes(root)), MetaVariables::document_root);
+    let mut config = host::Config::new().variables(variables);
+    for argument in &options.arguments {
+        config = config.argument(argument);
+    }
+    for name in &options.inherit {
+        config = config.inherit(name);
+    }
+    config = with(config, options.timeout, host::Config::total_timeout);
+    config = with(config, options.header_timeout, host::Config::head_timeout);
+    config = with(config, options.idle_timeout, host::Config::idle_timeout);
+    config = with(config, options.queue_timeout, host::Config::queue_timeout);
+    config = with(config, options.max_children, host::Config::max_children);
+    with(config, options.max_spool.map(spool_of), host::Config::spool)
+}
+
+fn client(address: &Address, options: &FastCgiOptions) -> Client {
+    let mut config = client::Config::default().variables(variables(&options.params, options.authorization));
+    config = with(config, options.timeout.map(Some), client::Config::total_timeout);
+    config = with(config, options.connect_timeout, client::Config::connect_timeout);
+    config = with(config, options.header_timeout, client::Config::head_timeout);
+    config = with(config, options.read_timeout, client::Config::read_timeout);
+    config = with(config, options.queue_timeout, client::Config::queue_timeout);
+    config = with(config, options.idle_timeout, client::Config::idle_timeout);
+    config = with(config, options.max_connections, client::Config::max_connections);
+    config = with(config, options.max_kept, client::Config::max_kept);
+    config = with(config, options.max_queue, client::Config::max_queue);
+    config = with(config, options.max_spool.map(spool_of), client::Config::spool);
+    // `root` comes before what refines it.
+    config = with(config, options.root.as_ref(), client::Config::root);
+    config = with(config, options.index.as_ref(), client::Config::index);
+    if !options.suffixes.is_empty() {
+        config = config.suffixes(&options.suffixes);
+    }
+    config = with(config, options.script.as_ref(), client::Config::script);
+    Client::new(address.clone(), config)
+}
+
+fn variables(extra: &[(String, String)], authorization: bool) -> MetaVariables {
+    let credentials = if authorization { Credentials::Shown } else { Credentials::Hidden };
+    let none = MetaVariables::new().credentials(credentials);
+    extra.iter().fold(none, |variables, (name, value)| variables.variable(name.as_bytes(), value.as_bytes()))
+}
+
+fn spool_of(max_bytes: u64) -> spool::Config {
+    spool::Config::default().max_bytes(max_bytes)
+}
+
+fn path_bytes(path: &std::path::Path) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+}
+
+/// Applies a setter if there is a value; else the default stays.
+fn with<C, V>(config: C, value: Option<V>, set: impl FnOnce(C, V) -> C) -> C {
+    match value {
+        Some(value) => set(config, value),
+        None => config,
+    }
+}

@@ -1,0 +1,139 @@
+//! Mistakes that only show when everything is known: in the file system, and between mounts.
+//!
+//! Holds the looking. What is right when we look may be wrong a moment later, so nothing here is a promise: it is there
+//! to tell an operator at once what a client would find out later.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use gateway_fastcgi::net::Address;
+
+use super::mistake::{Mistake, Place};
+use super::options::FastCgiOptions;
+use super::rules::Problem;
+use super::settings::{Mount, Settings};
+use super::target::Target;
+
+/// All mistakes that can be seen.
+pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for listen in &settings.listen {
+        if let Address::Unix(path) = &listen.address {
+            let problem = socket_folder(path).err();
+            mistakes.extend(problem.map(|problem| Mistake { place: listen.place.clone(), problem }));
+        }
+    }
+    for (at, mount) in settings.mounts.iter().enumerate() {
+        if let Some(first) = settings.mounts.iter().take(at).find(|first| first.prefix == mount.prefix) {
+            let problem = Problem::Twice { first: first.prefix_place.to_string() };
+            mistakes.push(Mistake { place: mount.prefix_place.clone(), problem });
+        }
+        mistakes.extend(target(mount));
+    }
+    mistakes
+}
+
+fn target(mount: &Mount) -> Vec<Mistake> {
+    let place = &mount.target_place;
+    let inside = |name: &str| place.inside(name);
+    let mut looks: Vec<(Place, Result<(), Problem>)> = Vec::new();
+    match &mount.target {
+        Target::App(..) => {}
+        Target::Cgi(path, options) => {
+            looks.push((place.clone(), program_or_folder(path)));
+            looks.extend(options.root.as_deref().map(|root| (inside("root"), folder(root))));
+        }
+        Target::FastCgi(address, options) => {
+            if let Address::Unix(path) = address {
+                looks.push((place.clone(), socket(path)));
+            }
+            looks.extend(client(place, options));
+        }
+        Target::Spawn(words, options) => {
+            let folder_of_workers = options.directory.as_deref();
+            looks.extend(words.first().map(|name| (place.clone(), command(name, folder_of_workers))));
+            looks.extend(folder_of_workers.map(|path| (inside("directory"), folder(path))));
+            looks.extend(client(place, &options.client));
+        }
+        Target::Static(path, _) => looks.push((place.clone(), folder(path))),
+    }
+    let mistake = |(place, found): (Place, Result<(), Problem>)| Some(Mistake { place, problem: found.err()? });
+    looks.into_iter().filter_map(mistake).collect()
+}
+
+fn client(place: &Place, options: &FastCgiOptions) -> Vec<(Place, Result<(), Problem>)> {
+    let mut looks = Vec::new();
+    looks.extend(options.root.as_deref().map(|root| (place.inside("root"), folder(root))));
+    if options.root.is_none() {
+        let without_root = |what: &str| Err(Problem::refused(what, "means something together with root only"));
+        looks.extend(options.index.as_deref().map(|index| (place.inside("index"), without_root(index))));
+        looks.extend(options.suffixes.first().map(|suffix| (place.inside("suffix"), without_root(suffix))));
+    } else if let Some(script) = &options.script {
+        let both = "root and script exclude each other: root finds a script for each path, script answers all paths";
+        looks.push((place.inside("script"), Err(Problem::refused(script.display(), both))));
+    }
+    looks
+}
+
+fn folder(path: &Path) -> Result<(), Problem> {
+    let found = metadata(path)?;
+    if found.is_dir() { Ok(()) } else { Err(Problem::refused(path.display(), "is no folder")) }
+}
+
+fn program_or_folder(path: &Path) -> Result<(), Problem> {
+    let found = metadata(path)?;
+    if found.is_dir() {
+        return Ok(());
+    }
+    if !found.is_file() {
+        return Err(Problem::refused(path.display(), "is neither a file nor a folder"));
+    }
+    executable(path, &found)
+}
+
+fn executable(path: &Path, found: &std::fs::Metadata) -> Result<(), Problem> {
+    const ANYBODY: u32 = 0o111;
+    if found.permissions().mode() & ANYBODY == 0 {
+        return Err(Problem::refused(path.display(), "is not executable; chmod +x makes it so"));
+    }
+    Ok(())
+}
+
+/// A command as it will be looked for: in PATH if its name is a single word.
+fn command(name: &str, folder: Option<&Path>) -> Result<(), Problem> {
+    if name.contains('/') {
+        let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let found = metadata(&path)?;
+        return if found.is_file() { executable(&path, &found) } else { Err(Problem::refused(name, "is no file")) };
+    }
+    let is_program = |folder: PathBuf| {
+        let path = folder.join(name);
+        path.metadata().is_ok_and(|found| found.is_file() && executable(&path, &found).is_ok())
+    };
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&search).any(is_program) {
+        return Ok(());
+    }
+    Err(Problem::refused(name, "no such program in PATH"))
+}
+
+/// A socket that somebody listens on, or will: workers may be started after us.
+fn socket(path: &Path) -> Result<(), Problem> {
+    match path.metadata() {
+        Ok(found) if !found.file_type().is_socket() => Err(Problem::refused(path.display(), "is no socket")),
+        Ok(_) => Ok(()),
+        Err(_) => socket_folder(path),
+    }
+}
+
+fn socket_folder(path: &Path) -> Result<(), Problem> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.is_dir() {
+        return Ok(());
+    }
+    Err(Problem::refused(path.display(), format!("the folder {} is missing", parent.display())))
+}
+
+fn metadata(path: &Path) -> Result<std::fs::Metadata, Problem> {
+    path.metadata().map_err(|error| Problem::refused(path.display(), error))
+}

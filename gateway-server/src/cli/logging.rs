@@ -1,0 +1,139 @@
+//! What is written to standard error: one line for each event, for people or as JSON.
+//!
+//! Holds the subscriber, and the form of the access log for people. Does not hold what is logged: the listener and the
+//! gateways say that. Query strings and header values are logged nowhere.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::settings::{Format, Log};
+
+/// The target under which the listener tells of each request, at level debug.
+const ACCESS: &str = "gateway_server::access";
+
+/// Installs the log for the whole process; a second call does nothing.
+pub(super) fn install(log: &Log) {
+    let access = if log.access { format!(",{ACCESS}=debug") } else { format!(",{ACCESS}=off") };
+    let filter = EnvFilter::builder().parse_lossy(log.level.clone() + &access);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let _ = match log.format {
+        Format::Human => builder.with_ansi(is_terminal).event_format(Human::default()).try_init(),
+        Format::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
+    };
+}
+
+/// The usual form, and a short one for requests.
+#[derive(Default)]
+struct Human {
+    usual: format::Format,
+}
+
+impl<S, N> FormatEvent<S, N> for Human
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if event.metadata().target() != ACCESS {
+            return self.usual.format_event(context, writer, event);
+        }
+        let mut request = Request::default();
+        event.record(&mut request);
+        SystemTime.format_time(&mut writer)?;
+        writeln!(writer, " {request}")
+    }
+}
+
+/// What the listener says of a request.
+#[derive(Debug, Default)]
+struct Request {
+    peer: String,
+    method: String,
+    path: String,
+    status: Option<u64>,
+    bytes: u64,
+    micros: u64,
+    outcome: String,
+}
+
+impl Visit for Request {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "peer" => self.peer = format!("{value:?}"),
+            "outcome" => self.outcome = format!("{value:?}"),
+            _ => {}
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "method" => self.method = printable(value),
+            "path" => self.path = printable(value),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "status" => self.status = Some(value),
+            "bytes" => self.bytes = value,
+            "micros" => self.micros = value,
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{} {}\" ", self.peer, self.method, self.path)?;
+        match self.status {
+            Some(status) => write!(f, "{status}")?,
+            None => f.write_char('-')?,
+        }
+        write!(f, " {} bytes in {:.1} ms", self.bytes, self.micros as f64 / 1000.0)?;
+        if self.outcome != "Complete" { write!(f, " ({})", self.outcome) } else { Ok(()) }
+    }
+}
+
+/// A client's text in a line of ours: no control character leaves it, nor a quotation mark that would end it.
+fn printable(text: &str) -> String {
+    let escape = |character: char| match character {
+        '\'' => vec![character],
+        other => other.escape_debug().collect(),
+    };
+    text.chars().flat_map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_line_whatever_its_path_holds() {
+        let request = Request {
+            peer: "127.0.0.1:5".into(),
+            method: "GET".into(),
+            path: printable("/it's\u{1b}[31m\n\"x\""),
+            status: Some(200),
+            bytes: 13,
+            micros: 1234,
+            outcome: "Complete".into(),
+        };
+        let wanted = r#"127.0.0.1:5 "GET /it's\u{1b}[31m\n\"x\"" 200 13 bytes in 1.2 ms"#;
+        assert_eq!(request.to_string(), wanted);
+    }
+
+    #[test]
+    fn a_request_without_an_answer_says_why() {
+        let request = Request { outcome: "Gone".into(), ..Request::default() };
+        assert_eq!(request.to_string(), r#" " " - 0 bytes in 0.0 ms (Gone)"#);
+    }
+}

@@ -1,0 +1,111 @@
+//! The `gateway` command.
+//!
+//! Holds what happens between the command line and a running listener. Does not hold the listener ([`crate::serve`]), the
+//! table of mounts ([`crate::mount`]) or the demonstration ([`crate::demo`]).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `args` | the command line |
+//! | `config`, `settings` | the configuration file; all that can be set |
+//! | `target`, `options`, `words` | what can be mounted |
+//! | `rules`, `value`, `mistake` | tables of keys, single values, and what is wrong with them |
+//! | `check` | mistakes that only show when everything is known |
+//! | `tour` | what is served when nothing is said |
+//! | `build`, `run` | from settings to answers; the life of the process |
+//! | `logging` | what is written to standard error |
+//!
+//! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read.
+
+mod args;
+mod build;
+mod check;
+mod config;
+mod logging;
+mod mistake;
+mod options;
+mod rules;
+mod run;
+mod settings;
+mod target;
+mod tour;
+mod value;
+mod words;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command, Serve};
+use settings::Settings;
+
+pub use mistake::{Mistake, Place};
+pub use rules::Problem;
+
+/// Is the `gateway` command, with the process's own arguments.
+pub fn main() -> ExitCode {
+    if let Some(code) = tour::run_role() {
+        return code;
+    }
+    match Args::parse().command {
+        Command::Serve(flags) => serve(&flags),
+        Command::CheckConfig { file } => check_config(&file),
+    }
+}
+
+fn serve(flags: &Serve) -> ExitCode {
+    let mut settings = match flags.settings() {
+        Ok(settings) => settings,
+        Err(mistakes) => return tell(&mistakes),
+    };
+    if flags.is_tour() {
+        match tour::mounts() {
+            Ok(mounts) => settings.mounts = mounts,
+            Err(error) => return tell(&[format!("this program cannot be started again: {error}")]),
+        }
+    }
+    let mistakes = check::look(&settings);
+    if !mistakes.is_empty() {
+        return tell(&mistakes);
+    }
+    match run::run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => tell(&[error]),
+    }
+}
+
+fn check_config(file: &Path) -> ExitCode {
+    let checked = args::read(file).and_then(|settings| {
+        let mistakes = check::look(&settings);
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    });
+    match checked {
+        Ok(settings) => say(&summary(&settings)),
+        Err(mistakes) => tell(&mistakes),
+    }
+}
+
+/// What a file means, in the words it could have been written in.
+fn summary(settings: &Settings) -> String {
+    let mut lines = vec!["OK".to_owned()];
+    lines.extend(settings.listen.iter().map(|listen| format!("listen {}", listen.address)));
+    lines.extend(settings.mounts.iter().map(|mount| format!("mount {} = {}", mount.prefix, mount.target)));
+    lines.join("\n") + "\n"
+}
+
+/// Each on a line of its own, on standard error.
+fn tell(what: &[impl Display]) -> ExitCode {
+    for line in what {
+        let _ = writeln!(std::io::stderr(), "gateway: {line}");
+    }
+    ExitCode::FAILURE
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

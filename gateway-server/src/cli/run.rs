@@ -1,0 +1,163 @@
+//! `gateway serve`: from settings to the end of the process.
+//!
+//! Holds the order of things: log, runtime, workers, listeners, signals, stop. Does not hold any of them.
+
+use std::io::{self, ErrorKind};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use gateway_fastcgi::manager::Workers;
+use gateway_fastcgi::net::{Address, ListenOptions, Listener};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::build::{BuildError, build};
+use super::logging;
+use super::mistake::Place;
+use super::settings::{Listen, Settings};
+use crate::serve::{Server, ServerHandle};
+
+/// Why the server did not run, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RunError {
+    #[error("no runtime: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("{place}: cannot listen on {address}: {source}{}", advice(.source))]
+    Listen { place: Place, address: Address, source: io::Error },
+    #[error("the listener failed: {0}")]
+    Serve(#[source] io::Error),
+    /// Whoever sent a second signal knows; an exit code is enough.
+    #[error("stopped at once by a second signal")]
+    SecondSignal,
+}
+
+/// What the operator can do about an address.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; choose another address with --listen ADDR, or end the program that uses this one",
+        ErrorKind::PermissionDenied => "; ports below 1024 and other users' folders need privileges: see --listen ADDR",
+        ErrorKind::AddrNotAvailable => "; this machine has no such address: see --listen ADDR",
+        _ => "",
+    }
+}
+
+/// Serves until a signal.
+pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
+    logging::install(&settings.log);
+    if settings.listen.is_empty() {
+        let place = Place::Flag("--listen (default)".to_owned());
+        settings.listen.push(Listen { address: Address::tcp("127.0.0.1", 8080), place });
+    }
+    let runtime = runtime(&mut settings).map_err(RunError::Runtime)?;
+    let result = runtime.block_on(serve(settings));
+    // Applications that do not come back are left behind.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// One worker more than calls: the listener keeps one for sockets.
+fn runtime(settings: &mut Settings) -> io::Result<Runtime> {
+    const BLOCKING: usize = 256;
+    const SPARE: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = settings.threads.unwrap_or((4 * cores).max(16)).saturating_add(1);
+    settings.server = std::mem::take(&mut settings.server).threads(threads).limits(settings.limits.clone());
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(BLOCKING + SPARE)
+        .thread_name("gateway")
+        .enable_all()
+        .build()
+}
+
+async fn serve(settings: Settings) -> Result<(), RunError> {
+    let mut signals = Signals::catch().map_err(RunError::Signals)?;
+    // Before any worker is started: a taken port is the commonest trouble.
+    let listeners = listeners(&settings.listen).await?;
+    let built = build(&settings.mounts)?;
+    for listener in &listeners {
+        tracing::info!("listening on {}", url(listener.address()));
+    }
+    let server = Server::routed(built.site).config(settings.server);
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server.serve(listeners));
+    let result = tokio::select! {
+        ended = &mut serving => ended,
+        name = signals.next() => {
+            stopping(name, &handle);
+            tokio::select! {
+                ended = &mut serving => ended,
+                name = signals.next() => return Err(at_once(name)),
+            }
+        }
+    };
+    tokio::select! {
+        () = stop_workers(built.workers) => {}
+        name = signals.next() => return Err(at_once(name)),
+    }
+    tracing::info!("stopped");
+    result.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(RunError::Serve)
+}
+
+fn stopping(signal: &str, handle: &ServerHandle) {
+    tracing::info!(signal, "stopping: no new connections, requests in progress are finished");
+    handle.stop();
+}
+
+/// Workers are killed when they are dropped, on the way out.
+fn at_once(signal: &str) -> RunError {
+    tracing::warn!(signal, "stopping at once");
+    RunError::SecondSignal
+}
+
+async fn stop_workers(workers: Vec<Workers>) {
+    if !workers.is_empty() {
+        tracing::info!(groups = workers.len(), "stopping workers");
+    }
+    let mut stopping = tokio::task::JoinSet::new();
+    for group in workers {
+        stopping.spawn(group.stop());
+    }
+    while stopping.join_next().await.is_some() {}
+}
+
+async fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, RunError> {
+    let mut listeners = Vec::with_capacity(listen.len());
+    for Listen { address, place } in listen {
+        let bound = Listener::bind(address, &ListenOptions::default()).await;
+        let failed = |source| RunError::Listen { place: place.clone(), address: address.clone(), source };
+        listeners.push(bound.map_err(failed)?);
+    }
+    Ok(listeners)
+}
+
+/// Where a browser finds it.
+fn url(address: &Address) -> String {
+    match address {
+        Address::Unix(path) => format!("unix:{}", path.display()),
+        Address::Tcp { host, port } if host.contains(':') => format!("http://[{host}]:{port}"),
+        Address::Tcp { host, port } => format!("http://{host}:{port}"),
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

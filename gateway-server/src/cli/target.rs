@@ -1,0 +1,170 @@
+//! What can be mounted: the grammar of targets.
+//!
+//! Holds the forms of a target and its text, `KIND:WHERE?key=value&key=value`. Does not hold the keys (`options`), the
+//! file system (`check`) or what is made of a target (`build`).
+
+use std::path::{Path, PathBuf};
+
+use gateway_fastcgi::net::Address;
+
+use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
+use super::rules::Problem;
+use super::words;
+
+/// One thing that answers requests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Target {
+    /// An application inside this process.
+    App(App, AppOptions),
+    /// A CGI program, or a folder of them.
+    Cgi(PathBuf, CgiOptions),
+    /// FastCGI workers that run already.
+    FastCgi(Address, FastCgiOptions),
+    /// FastCGI workers that are started and looked after by this process: the command's words.
+    Spawn(Vec<String>, SpawnOptions),
+    /// Files.
+    Static(PathBuf, StaticOptions),
+}
+
+/// The applications that are inside this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum App {
+    /// The demonstration, alone.
+    Demo,
+    /// The demonstration as one of three: only the [tour](super::tour) mounts it.
+    TourDemo,
+    /// The page that leads to the three.
+    FrontPage,
+}
+
+/// What a target may look like, for messages.
+pub(super) const FORMS: &str = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, \
+     fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value";
+
+/// A mistake in a target, and the option it is about if it is about one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TargetMistake {
+    /// The option's key as it was written.
+    pub(super) option: Option<String>,
+    /// What is wrong.
+    pub(super) problem: Problem,
+}
+
+impl TargetMistake {
+    fn whole(problem: Problem) -> Self {
+        TargetMistake { option: None, problem }
+    }
+}
+
+impl Target {
+    /// Reads a target with its options. Relative paths start from `base`.
+    ///
+    /// All its mistakes come back at once.
+    pub(super) fn parse(text: &str, base: &Path) -> Result<Self, Vec<TargetMistake>> {
+        let (place, options) = text.split_once('?').map_or((text, None), |(place, options)| (place, Some(options)));
+        let mut target = Self::parse_place(place, base).map_err(|problem| vec![TargetMistake::whole(problem)])?;
+        let mut mistakes = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for pair in options.into_iter().flat_map(|options| options.split('&')).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let problem = if seen.contains(&key) && !target.repeats(key) {
+                Some(Problem::Twice { first: "in the same target".to_owned() })
+            } else {
+                decoded(value).and_then(|value| target.set(key, &value, base)).err()
+            };
+            seen.push(key);
+            mistakes.extend(problem.map(|problem| TargetMistake { option: Some(key.to_owned()), problem }));
+        }
+        if mistakes.is_empty() { Ok(target) } else { Err(mistakes) }
+    }
+
+    fn parse_place(text: &str, base: &Path) -> Result<Self, Problem> {
+        let (kind, place) = text.split_once(':').unwrap_or((text, ""));
+        let form = || Problem::value(text, FORMS);
+        match (kind, place) {
+            ("app", "demo") => Ok(Target::App(App::Demo, AppOptions::default())),
+            ("app", _) => Err(Problem::value(text, "app:demo")),
+            ("cgi" | "static", "") => Err(form()),
+            ("cgi", path) => Ok(Target::Cgi(base.join(path), CgiOptions::default())),
+            ("static", path) => Ok(Target::Static(base.join(path), StaticOptions::default())),
+            ("fastcgi", upstream) => Self::parse_fastcgi(upstream, base),
+            _ => Err(form()),
+        }
+    }
+
+    fn parse_fastcgi(upstream: &str, base: &Path) -> Result<Self, Problem> {
+        let (how, rest) = upstream.split_once(':').unwrap_or((upstream, ""));
+        match how {
+            "spawn" => match words::split(rest) {
+                Some(words) if !words.is_empty() => Ok(Target::Spawn(words, SpawnOptions::default())),
+                Some(_) => Err(Problem::value(upstream, "spawn:COMMAND ARGS…")),
+                None => Err(Problem::refused(rest, "a quotation mark is not closed")),
+            },
+            "unix" | "tcp" => {
+                let address = upstream.parse().map_err(|error| Problem::refused(upstream, error))?;
+                Ok(Target::FastCgi(resolved(address, base), FastCgiOptions::default()))
+            }
+            _ => Err(Problem::value(&format!("fastcgi:{upstream}"), FORMS)),
+        }
+    }
+
+    /// Sets an option. Relative paths start from `base`.
+    pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
+        match self {
+            Target::App(_, options) => options.set(key, value),
+            Target::Cgi(_, options) => options.set(key, value, base),
+            Target::FastCgi(_, options) => options.set(key, value, base),
+            Target::Spawn(_, options) => options.set(key, value, base),
+            Target::Static(_, options) => options.set(key, value),
+        }
+    }
+
+    /// Whether a key may come more than once, each adding a value.
+    fn repeats(&self, key: &str) -> bool {
+        match self {
+            Target::Cgi(..) => matches!(key, "argument" | "inherit"),
+            Target::FastCgi(..) => key == "suffix",
+            Target::Spawn(..) => matches!(key, "suffix" | "inherit"),
+            Target::App(..) | Target::Static(..) => false,
+        }
+    }
+
+    /// The kind, as it starts the text.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Target::App(..) => "app",
+            Target::Cgi(..) => "cgi",
+            Target::FastCgi(..) => "fastcgi",
+            Target::Spawn(..) => "fastcgi:spawn",
+            Target::Static(..) => "static",
+        }
+    }
+}
+
+/// The target without its options, as it would be written.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::App(App::Demo | App::TourDemo, _) => f.write_str("app:demo"),
+            Target::App(App::FrontPage, _) => f.write_str("front page"),
+            Target::Cgi(path, _) => write!(f, "cgi:{}", path.display()),
+            Target::FastCgi(address, _) => write!(f, "fastcgi:{address}"),
+            Target::Spawn(words, _) => write!(f, "fastcgi:spawn:{}", words.join(" ")),
+            Target::Static(path, _) => write!(f, "static:{}", path.display()),
+        }
+    }
+}
+
+/// An address whose socket path, if it has one, starts from `base`.
+pub(super) fn resolved(address: Address, base: &Path) -> Address {
+    match address {
+        Address::Unix(path) => Address::Unix(base.join(path)),
+        tcp => tcp,
+    }
+}
+
+/// An option's value: percent-decoded, so that `&` and any byte can be in it.
+fn decoded(value: &str) -> Result<String, Problem> {
+    let text = percent_encoding::percent_decode_str(value).decode_utf8();
+    text.map(Into::into).map_err(|_| Problem::refused(value, "not UTF-8 after percent-decoding"))
+}

@@ -1,0 +1,229 @@
+//! Mistakes in configuration files and flags: each is told with its place, its field and what is allowed.
+//!
+//! Everything is observed as an operator would: by running `gateway check-config` and `gateway serve`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder with one of everything that a configuration can point at.
+fn place() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    make("program", 0o755);
+    make("text", 0o644);
+    std::fs::create_dir(folder.path().join("files")).unwrap();
+    folder
+}
+
+fn gateway(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gateway")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// What `check-config` says of a file `g.toml` with this text: exit code, standard output, lines of standard error.
+fn check(text: &str) -> (i32, String, Vec<String>) {
+    let folder = place();
+    std::fs::write(folder.path().join("g.toml"), text).unwrap();
+    let output = gateway(folder.path(), &["check-config", "g.toml"]);
+    let folder_name = folder.path().to_str().unwrap();
+    let clean = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(folder_name, "DIR");
+    let lines = clean(&output.stderr).lines().map(|line| line.strip_prefix("gateway: ").unwrap().to_owned()).collect();
+    (output.status.code().unwrap(), clean(&output.stdout), lines)
+}
+
+const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min";
+
+#[test]
+fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
+    let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, max_spool, root, \
+               authorization, argument, inherit, env.NAME";
+    let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, \
+                 static:DIR, each with ?key=value&key=value";
+    let rows: Vec<(&str, &str, String)> = vec![
+        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are threads, listen, log, limits, timeouts, mount".into()),
+        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are threads, listen, log, limits, timeouts, mount".into()),
+        ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
+        ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 on".into()),
+        ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 on".into()),
+        ("half a thread", "threads = 1.5", "1:11: threads: \"1.5\" is not allowed; allowed is a number from 1 on".into()),
+        ("a list of threads", "threads = [1]", "1:11: threads: a list is not allowed; allowed is a number from 1 on".into()),
+        ("a date of threads", "threads = 2024-01-01", "1:11: threads: a date is not allowed; allowed is a number from 1 on".into()),
+        ("an address without a port", "listen = \"localhost\"", "1:10: listen: \"localhost\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`".into()),
+        ("a port that is none", "listen = [\"127.0.0.1:80\", \"127.0.0.1:99999\"]", "1:27: listen: \"127.0.0.1:99999\": port must be a number from 0 to 65535".into()),
+        ("a port alone", "listen = 8080", "1:10: listen: \"8080\" is not allowed; allowed is unix:PATH or HOST:PORT, or a list of them".into()),
+        ("a socket in no folder", "listen = \"unix:no/x.sock\"", "1:10: listen: \"DIR/no/x.sock\": the folder DIR/no is missing".into()),
+        ("a log format", "[log]\nformat = \"xml\"", "2:10: log.format: \"xml\" is not allowed; allowed is human or json".into()),
+        ("a log level", "[log]\nlevel = \"loud\"", "2:9: log.level: \"loud\" is not allowed; allowed is error, warn, info, debug or trace, or directives such as info,gateway_cgi=debug".into()),
+        ("a switch", "[log]\naccess = \"on\"", "2:10: log.access: \"on\" is not allowed; allowed is true or false".into()),
+        ("a table that is a value", "log = \"info\"", "1:7: log: \"info\" is not allowed; allowed is a table: [log]".into()),
+        ("a time without a unit", "[timeouts]\nheader = 5", format!("2:10: timeouts.header: \"5\" is not allowed; allowed is {DURATION}")),
+        ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
+        ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, linger, stop".into()),
+        ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
+        ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_body_bytes, max_trailer_bytes, max_connections, max_requests_per_connection, max_blocking_calls, preread_bytes, drain_bytes".into()),
+        ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),
+        ("a mount in single brackets", "[mount]\nprefix = \"/\"\ntarget = \"app:demo\"", "1:1: mount: a table is not allowed; allowed is a list of tables: [[mount]]".into()),
+        ("a mount without a target", "[[mount]]\nprefix = \"/\"", format!("1:1: mount.target: missing; allowed is {forms}")),
+        ("a mount without a prefix", "[[mount]]\ntarget = \"app:demo\"", "1:1: mount.prefix: missing; allowed is a path such as / or /app".into()),
+        ("an unknown field of a mount", "[[mount]]\nprefix = \"/\"\ntarget = \"app:demo\"\ntimeout = \"5s\"", "4:1: mount.timeout: unknown; allowed are prefix, target, options".into()),
+        ("a prefix without a slash", "[[mount]]\nprefix = \"app\"\ntarget = \"app:demo\"", "2:10: mount.prefix: \"app\": path does not start with a slash; allowed is a path such as / or /app".into()),
+        ("a prefix that leads out", "[[mount]]\nprefix = \"/a/../b\"\ntarget = \"app:demo\"", "2:10: mount.prefix: \"/a/../b\": dot segment at offset 3; allowed is a path such as / or /app".into()),
+        ("a prefix that is a number", "[[mount]]\nprefix = 1\ntarget = \"app:demo\"", "2:10: mount.prefix: \"1\" is not allowed; allowed is a path such as / or /app".into()),
+        ("a target that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"proxy:x\"", format!("3:10: mount.target: \"proxy:x\" is not allowed; allowed is {forms}")),
+        ("an application that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"app:domo\"", "3:10: mount.target: \"app:domo\" is not allowed; allowed is app:demo".into()),
+        ("a missing program", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2)".into()),
+        ("a program that cannot run", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:text\"", "3:10: mount.target: \"DIR/text\": is not executable; chmod +x makes it so".into()),
+        ("a missing folder", "[[mount]]\nprefix = \"/\"\ntarget = \"static:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2)".into()),
+        ("a folder that is a file", "[[mount]]\nprefix = \"/\"\ntarget = \"static:text\"", "3:10: mount.target: \"DIR/text\": is no folder".into()),
+        ("a socket that is a file", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:unix:text\"", "3:10: mount.target: \"DIR/text\": is no socket".into()),
+        ("a socket in no folder", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:unix:no/s\"", "3:10: mount.target: \"DIR/no/s\": the folder DIR/no is missing".into()),
+        ("workers that are nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:spawn:no-such-program-anywhere x\"", "3:10: mount.target: \"no-such-program-anywhere\": no such program in PATH".into()),
+        ("an option of another target", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = { workers = 2 }", format!("4:13: mount.options.workers of cgi: unknown; {cgi}")),
+        ("an option that is misspelt", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\n[mount.options]\ntiemout = \"5s\"", format!("5:1: mount.options.tiemout of cgi: unknown; {cgi}")),
+        ("a value of an option", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.timeout = 5", format!("4:19: mount.options.timeout of cgi: \"5\" is not allowed; allowed is {DURATION}")),
+        ("a name of a variable", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.env.lower = \"x\"", "4:21: mount.options.env.lower of cgi: \"x\" is not allowed; allowed is a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL".into()),
+        ("an option in the target", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program?timeout=x\"", format!("3:10: mount.target: timeout: \"x\" is not allowed; allowed is {DURATION}")),
+        ("options that are a text", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = \"timeout=5s\"", "4:11: mount.options: \"timeout=5s\" is not allowed; allowed is a table".into()),
+        ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2)".into()),
+        ("an index without a root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?index=x.php\"", "3:10: mount.target.index: \"x.php\": means something together with root only".into()),
+        ("one prefix twice", "[[mount]]\nprefix = \"/a\"\ntarget = \"app:demo\"\n[[mount]]\nprefix = \"/%61/\"\ntarget = \"app:demo\"", "5:10: mount.prefix: given twice; the first is g.toml:2:10: mount.prefix".into()),
+        ("a character is one column", "# é\nlisten = [\"é\"]", "2:11: listen: \"é\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`".into()),
+    ];
+    for (name, text, wanted) in rows {
+        let (code, said, mistakes) = check(text);
+        assert_eq!((code, said.as_str(), mistakes), (1, "", vec![format!("g.toml:{wanted}")]), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_place() {
+    for (text, place) in
+        [("listen = ", "g.toml:1:"), ("a = 1\nb = [1,\n", "g.toml:2:"), ("x = 1\nx = 2", "g.toml:2:1: ")]
+    {
+        let (code, _, mistakes) = check(text);
+        assert!(code == 1 && mistakes[0].starts_with(place), "{text}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_in_the_order_of_the_file() {
+    let (code, _, mistakes) = check(
+        "threads = 0\nlisten = [\"x\", \"y\"]\n[timeouts]\nheader = 1\nnever = 2\n[[mount]]\nprefix = \"a\"\ntarget = \
+         \"cgi:program?a=1&b=2\"\n[[mount]]\n",
+    );
+    let places: Vec<&str> = mistakes.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    let wanted = ["1:11", "2:11", "2:16", "4:10", "5:1", "7:10", "8:10", "8:10", "9:1", "9:1"];
+    assert_eq!(places, wanted.map(|at| format!("g.toml:{at}")), "{mistakes:#?}");
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_file_that_says_everything_is_right() {
+    let (code, said, mistakes) = check(
+        "listen = [\"127.0.0.1:0\", \"[::1]:0\", \"unix:s.sock\"]\nthreads = 4\n\
+         [log]\nformat = \"json\"\nlevel = \"info,gateway_cgi=debug\"\naccess = false\n\
+         [limits]\nmax_head_bytes = \"32KiB\"\nmax_fields = 50\nmax_target_bytes = 4096\nmax_body_bytes = \"1GiB\"\n\
+         max_trailer_bytes = 1024\nmax_connections = 100\nmax_requests_per_connection = 1000\nmax_blocking_calls = 8\n\
+         preread_bytes = 1\ndrain_bytes = 1\n\
+         [timeouts]\nheader = \"5s\"\nkeep_alive = \"10s\"\nbody = \"5s\"\nwrite = \"5s\"\nlinger = \"1s\"\nstop = \"9s\"\n\
+         [[mount]]\nprefix = \"/\"\ntarget = \"static:files\"\noptions = { index = false, links = \"anywhere\" }\n\
+         [[mount]]\nprefix = \"/demo\"\ntarget = \"app:demo\"\n\
+         [[mount]]\nprefix = \"/cgi\"\ntarget = \"cgi:program?timeout=5s\"\n[mount.options]\nheader_timeout = \"1s\"\n\
+         idle_timeout = \"1s\"\nqueue_timeout = \"1s\"\nmax_children = 2\nmax_spool = \"1MiB\"\nroot = \"files\"\n\
+         authorization = true\nargument = [\"-a\", \"b\"]\ninherit = [\"HOME\"]\nenv = { A = \"1\", B_2 = \"\" }\n\
+         [[mount]]\nprefix = \"/php\"\ntarget = \"fastcgi:unix:php.sock\"\n[mount.options]\ntimeout = \"9s\"\n\
+         connect_timeout = \"1s\"\nheader_timeout = \"1s\"\nread_timeout = \"4s\"\nqueue_timeout = \"1s\"\nidle_timeout = \"1s\"\n\
+         max_connections = 3\nmax_kept = 1\nmax_queue = 5\nmax_spool = 1\nroot = \"files\"\nindex = \"i.php\"\n\
+         suffix = [\".php\", \".phtml\"]\nauthorization = false\nparam = { X = \"y\" }\n\
+         [[mount]]\nprefix = \"/own\"\ntarget = \"fastcgi:spawn:./program 'a b'\"\noptions = { workers = 3, stop_timeout = \"2s\", \
+         directory = \".\", inherit = \"HOME\", env = { A = \"b\" }, read_timeout = \"4s\", script = \"text\" }\n",
+    );
+    assert_eq!((code, mistakes), (0, vec![]));
+    assert_eq!(
+        said,
+        "OK\nlisten tcp:127.0.0.1:0\nlisten tcp:[::1]:0\nlisten unix:DIR/s.sock\nmount / = static:DIR/files\n\
+         mount /demo = app:demo\nmount /cgi = cgi:DIR/program\nmount /php = fastcgi:unix:DIR/php.sock\n\
+         mount /own = fastcgi:spawn:./program a b\n"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_so() {
+    let folder = place();
+    let output = gateway(folder.path(), &["check-config", "nothing.toml"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("gateway: nothing.toml:1:1: cannot be read: No such file"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
+    let rows: [(&[&str], &str); 16] = [
+        (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 on"),
+        (&["--log-format", "xml"], "--log-format: \"xml\" is not allowed; allowed is human or json"),
+        (
+            &["--log", "loud"],
+            "--log: \"loud\" is not allowed; allowed is error, warn, info, debug or trace, or directives such as info,gateway_cgi=debug",
+        ),
+        (&["--listen", "here"], "--listen here: \"here\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`"),
+        (&["--listen", "unix:no/s"], "--listen unix:no/s: \"DIR/no/s\": the folder DIR/no is missing"),
+        (&["--mount", "/x"], "--mount /x: \"/x\" is not allowed; allowed is PREFIX=TARGET, such as /app=cgi:./app"),
+        (
+            &["--mount", "x=app:demo"],
+            "--mount x=app:demo: \"x\": path does not start with a slash; allowed is a path such as / or /app",
+        ),
+        (
+            &["--mount", "/=static:"],
+            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value",
+        ),
+        (&["--mount", "/=app:demo?x=1"], "--mount /=app:demo?x=1: x: unknown; it takes none"),
+        (
+            &["--mount", "/=static:files?index=1"],
+            "--mount /=static:files?index=1: index: \"1\" is not allowed; allowed is true or false",
+        ),
+        (
+            &["--mount", "/=static:files?index=true&index=true"],
+            "--mount /=static:files?index=true&index=true: index: given twice; the first is in the same target",
+        ),
+        (
+            &["--mount", "/=static:files?links=never"],
+            "--mount /=static:files?links=never: links: \"never\" is not allowed; allowed is inside or anywhere",
+        ),
+        (
+            &["--mount", "/=cgi:program?env.PATH_INFO=x"],
+            "--mount /=cgi:program?env.PATH_INFO=x: env.PATH_INFO: \"x\" is not allowed; allowed is a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL",
+        ),
+        (
+            &["--mount", "/=cgi:program?env.A=%00"],
+            "--mount /=cgi:program?env.A=%00: env.A: \"\\0\" is not allowed; allowed is a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL",
+        ),
+        (&["--mount", "/=fastcgi:spawn:'x"], "--mount /=fastcgi:spawn:'x: \"'x\": a quotation mark is not closed"),
+        (
+            &["--mount", "/a=app:demo", "--mount", "/a/=app:demo"],
+            "--mount /a/=app:demo: given twice; the first is --mount /a=app:demo",
+        ),
+    ];
+    let folder = place();
+    for (flags, wanted) in rows {
+        let output = gateway(folder.path(), &[&["serve"], flags].concat());
+        let said = String::from_utf8(output.stderr).unwrap().replace(folder.path().to_str().unwrap(), "DIR");
+        assert_eq!(said, format!("gateway: {wanted}\n"));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_mistake_in_the_file_stops_serve_as_well_and_flags_are_looked_at_too() {
+    let folder = place();
+    std::fs::write(folder.path().join("g.toml"), "threads = 0\n").unwrap();
+    let output = gateway(folder.path(), &["serve", "--config", "g.toml", "--log", "loud"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().map(|line| line.split(" is not").next().unwrap()).collect();
+    assert_eq!(lines, ["gateway: g.toml:1:11: threads: \"0\"", "gateway: --log: \"loud\""]);
+}
