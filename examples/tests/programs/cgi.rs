@@ -96,3 +96,26 @@ fn the_guestbook_keeps_its_entries_from_process_to_process() {
     let (_, page) = halves(&said);
     assert!(page.contains("<p>&lt;hello&gt;</p>") && page.contains("started for this request (CGI)"), "{page}");
 }
+
+#[test]
+fn many_guestbook_processes_write_to_one_new_file_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("entries.sqlite3");
+    std::thread::scope(|scope| {
+        for who in 0..8 {
+            let file = &file;
+            scope.spawn(move || {
+                let body = format!("name=process&message=note+{who}.");
+                let mut command = request(GUESTBOOK, "POST", "/", "");
+                command.env("GUESTBOOK_DB", file).env("CONTENT_TYPE", "application/x-www-form-urlencoded");
+                command.env("CONTENT_LENGTH", body.len().to_string());
+                let said = output(command, body.as_bytes());
+                assert!(halves(&said).0.contains("303"), "{said:?}");
+            });
+        }
+    });
+    let mut command = request(GUESTBOOK, "GET", "/", "");
+    command.env("GUESTBOOK_DB", &file);
+    let said = output(command, b"");
+    assert!((0..8).all(|who| halves(&said).1.contains(&format!("<p>note {who}.</p>"))), "{said:?}");
+}
