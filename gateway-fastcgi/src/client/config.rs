@@ -1,0 +1,196 @@
+//! How workers are asked: connections, time limits, sizes, and which variables and scripts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_cgi::{head, spool, variables::MetaVariables};
+
+use super::script::Scripts;
+
+/// How workers are asked.
+///
+/// # Examples
+/// ```
+/// use gateway_fastcgi::client::Config;
+/// use std::time::Duration;
+///
+/// let config = Config::default().max_connections(5).head_timeout(Duration::from_secs(30));
+/// # let _ = config;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(super) max_connections: usize,
+    pub(super) max_kept: usize,
+    pub(super) max_queue: usize,
+    pub(super) connect_timeout: Duration,
+    pub(super) queue_timeout: Duration,
+    pub(super) head_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    pub(super) total_timeout: Option<Duration>,
+    pub(super) idle_timeout: Duration,
+    pub(super) max_connection_age: Duration,
+    pub(super) head_limits: head::Limits,
+    pub(super) max_error_bytes: usize,
+    pub(super) spool: spool::Config,
+    pub(super) variables: MetaVariables,
+    pub(super) script: Scripts,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 32,
+            max_kept: 4,
+            max_queue: 1024,
+            connect_timeout: Duration::from_secs(3),
+            queue_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_secs(60),
+            total_timeout: None,
+            idle_timeout: Duration::from_secs(30),
+            max_connection_age: Duration::from_secs(600),
+            head_limits: head::Limits::default(),
+            max_error_bytes: 256 * 1024,
+            spool: spool::Config::default(),
+            variables: MetaVariables::new(),
+            script: Scripts::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Connections at a time, at least 1; more requests wait. Default 32: more than most pools of workers have processes,
+    /// and each costs little when it waits in the worker's queue.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// How many of the connections are kept for further requests. Default 4: php-fpm gives each a process of its own, also
+    /// while nothing is asked, so it must be less than its `pm.max_children`, of which there are 5 by default (FCGI-118).
+    /// For workers that serve many connections at once, such as this crate's own, set it to `max_connections`.
+    #[must_use]
+    pub fn max_kept(mut self, connections: usize) -> Self {
+        self.max_kept = connections;
+        self
+    }
+
+    /// How many requests wait for a connection before further ones are answered with 503. Default 1024: what can be
+    /// served within the queue timeout by workers that take a third of a second.
+    #[must_use]
+    pub fn max_queue(mut self, requests: usize) -> Self {
+        self.max_queue = requests;
+        self
+    }
+
+    /// How long connecting may take, then 504. Default 3 s: one lost packet on a network, an age on one machine.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a request waits for a connection, then 503. Default 10 s: few users wait longer.
+    #[must_use]
+    pub fn queue_timeout(mut self, timeout: Duration) -> Self {
+        self.queue_timeout = timeout;
+        self
+    }
+
+    /// How long a worker may take from the end of the request to the end of its header block, and to take more of the
+    /// request, then 504. Default 60 s, as in nginx and httpd.
+    #[must_use]
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.head_timeout = timeout;
+        self
+    }
+
+    /// How long a worker may be silent within its answer; then the answer is broken off. Default 60 s, as in nginx.
+    #[must_use]
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take in all, from the connection on. Default no limit: a long download is no fault.
+    #[must_use]
+    pub fn total_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.total_timeout = timeout;
+        self
+    }
+
+    /// How long a connection is kept without a request. Default 30 s: less than workers that have such a limit have.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// A connection older than this is not kept. Default 10 min, so that restarted or added workers get their share.
+    #[must_use]
+    pub fn max_connection_age(mut self, age: Duration) -> Self {
+        self.max_connection_age = age;
+        self
+    }
+
+    /// How much header block is taken from a worker (CGI-183). Default 64 KiB and 200 fields.
+    #[must_use]
+    pub fn head_limits(mut self, limits: head::Limits) -> Self {
+        self.head_limits = limits;
+        self
+    }
+
+    /// How much of a request's error output is logged; the rest is read and dropped. Default 256 KiB: room for any trace
+    /// of calls, and a bound for a loop.
+    #[must_use]
+    pub fn max_error_bytes(mut self, bytes: usize) -> Self {
+        self.max_error_bytes = bytes;
+        self
+    }
+
+    /// How bodies of unknown length are kept. Default 64 KiB in memory, 1 GiB at most.
+    #[must_use]
+    pub fn spool(mut self, config: spool::Config) -> Self {
+        self.spool = config;
+        self
+    }
+
+    /// The variables of the gateway's configuration, and whether workers see credentials. Default none, and they do not.
+    #[must_use]
+    pub fn variables(mut self, variables: MetaVariables) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// Finds scripts below this directory: PATH_INFO names one, and what follows becomes its PATH_INFO; it must exist and
+    /// be of an allowed suffix, else 404 (FCGI-134). Sets SCRIPT_FILENAME and DOCUMENT_ROOT, which php-fpm needs (FCGI-112).
+    /// By default workers find their scripts themselves.
+    #[must_use]
+    pub fn root(mut self, path: impl Into<PathBuf>) -> Self {
+        self.script.root = Some(path.into());
+        self
+    }
+
+    /// The script of a directory, for a request that ends in `/`. Default `index.php`; for use with [`Config::root`].
+    #[must_use]
+    pub fn index(mut self, name: impl Into<String>) -> Self {
+        self.script.index = name.into();
+        self
+    }
+
+    /// What the names of scripts end in. Default `.php` alone; for use with [`Config::root`].
+    #[must_use]
+    pub fn suffixes(mut self, suffixes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.script.suffixes = suffixes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Has one script answer every path (SCRIPT_FILENAME); SCRIPT_NAME and PATH_INFO stay as they are, and
+    /// [`Config::root`] says DOCUMENT_ROOT only.
+    #[must_use]
+    pub fn script(mut self, path: impl Into<PathBuf>) -> Self {
+        self.script.one = Some(path.into());
+        self
+    }
+}

@@ -1,0 +1,174 @@
+//! The client: asks FastCGI workers, as an asynchronous application of the outer gateway (FastCGI 1.0 §6.2; feature `client`).
+//!
+//! Holds the pool of connections, one conversation at a time on each, and what a worker's answer means. Does not hold the
+//! order of records ([`crate::connection`]), the choice of variables and the header block (gateway-cgi, which CGI programs
+//! share), or the processes behind the address (`crate::manager`).
+//!
+//! What the specification leaves open is done like this:
+//!
+//! | matter | here |
+//! | --- | --- |
+//! | requests per connection | one at a time; id 1 always (FCGI-30) |
+//! | KEEP_CONN | on at most [`Config::max_kept`] connections, since each holds a process of php-fpm (FCGI-118) |
+//! | both directions | at once, in the task of the caller, as fast as the slower side takes (FCGI-116) |
+//! | body of unknown length | received in full first, then sent with its true length (CGI-65) |
+//! | abort | by closing; php-fpm and libfcgi know no other way (FCGI-80) |
+//! | a kept connection that turns out dead | asked anew once, see below (FCGI-117) |
+//! | OVERLOADED | 503; CANT_MPX_CONN and UNKNOWN_ROLE 502 (FCGI-82) |
+//! | no answer in time | 504; after the head, a broken response |
+//! | end of the connection before END_REQUEST | 502; after the head, a broken response, never a clean end |
+//! | error output | the request's error stream, by line, bounded (FCGI-83) |
+//! | local redirect | passed to the client as 302, like nginx does (CGI-113) |
+//!
+//! A request is sent a second time only if it was sent on a kept connection, not a byte of an answer came, what was taken of
+//! the body is still there, and either nothing was sent or the method is idempotent (RFC 9110 §9.2.2).
+
+mod config;
+mod conversation;
+mod error;
+mod error_log;
+mod patience;
+mod pool;
+mod request_body;
+mod response;
+mod script;
+mod variables;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_cgi::spool::Spool;
+use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, ErrorStream, InputStream};
+
+use crate::net::Address;
+pub use config::Config;
+use conversation::Conversation;
+pub use error::ClientError;
+use pool::Pool;
+use request_body::RequestBody;
+use response::ResponseBody;
+use variables::Variables;
+
+/// An application that has its requests answered by FastCGI workers.
+///
+/// Clones share their connections.
+///
+/// # Errors
+/// Every error of a call is a [`GatewayError`](gateway_spec::GatewayError) with the status of a [`ClientError`], or the
+/// error of the request's own input, untouched.
+///
+/// # Examples
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use gateway_fastcgi::client::{Client, Config};
+/// use gateway_spec::{AsyncApplication, Environ, InputStream};
+///
+/// let php = Client::new("unix:/run/php/php-fpm.sock".parse()?, Config::default().root("/srv/www"));
+/// let mut response = php.call(Environ::example("GET", "/index.php"), InputStream::empty()).await?;
+/// while let Some(piece) = response.body.next().await {
+///     println!("{} bytes", piece?.len());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    config: Arc<Config>,
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    /// A client for the workers at `address`. Nothing is connected yet.
+    pub fn new(address: Address, config: Config) -> Self {
+        let config = Arc::new(config);
+        Self { pool: Pool::new(address, Arc::clone(&config)), config }
+    }
+
+    /// Where the workers are.
+    pub fn address(&self) -> &Address {
+        self.pool.address()
+    }
+
+    /// How many connections are kept open without a request on them.
+    pub fn idle_connections(&self) -> usize {
+        self.pool.idle_connections()
+    }
+
+    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, ClientError> {
+        let script = self.config.script.find(&mut environ).await?;
+        let (body, length) = self.sized(environ.content_length(), input).await?;
+        let request = Request {
+            variables: Variables::choose(&self.config.variables, script, &environ, length),
+            errors: environ.errors.clone(),
+            is_idempotent: is_idempotent(&environ),
+        };
+        let is_head = environ.request_method() == "HEAD";
+        let (conversation, head, start) = self.ask(&request, body).await?;
+        let body = ResponseBody::new(conversation, start, &head, is_head);
+        Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(body)))
+    }
+
+    /// The request body and its length; `None` if no body accompanies the request (CGI-21).
+    ///
+    /// A body without a length would make a worker wait for ever or see nothing at all, so its length is found first.
+    async fn sized(
+        &self,
+        declared: Option<u64>,
+        input: InputStream,
+    ) -> Result<(RequestBody, Option<u64>), ClientError> {
+        match (input.length(), declared) {
+            (Some(0), declared) => Ok((RequestBody::new(InputStream::empty()), declared.map(|_| 0))),
+            (Some(length), _) => Ok((RequestBody::new(input), Some(length))),
+            // The stream does not know what the request declared, and is held to it here (FCGI-91).
+            (None, Some(length)) => Ok((RequestBody::new(InputStream::new(input, Some(length))), Some(length))),
+            (None, None) => {
+                let spool = Spool::receive(input, &self.config.spool).await.map_err(ClientError::Spool)?;
+                Ok((RequestBody::new(spool.stream()), Some(spool.length())))
+            }
+        }
+    }
+
+    /// Sends the request and waits for the head of the answer; once more if a kept connection was dead (FCGI-117).
+    async fn ask(
+        &self,
+        request: &Request,
+        body: RequestBody,
+    ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
+        let lease = self.pool.lease().await?;
+        let mut conversation = Conversation::begin(lease, request, body, &self.config)?;
+        let error = match response::head(&mut conversation, &self.config).await {
+            Ok((head, start)) => return Ok((conversation, head, start)),
+            Err(error) => error,
+        };
+        let Some((permit, body)) = conversation.into_retry(request.is_idempotent) else { return Err(error) };
+        tracing::debug!(upstream = %self.address(), %error, "kept connection was dead, asking on a fresh one");
+        let lease = self.pool.fresh(permit).await?;
+        let mut conversation = Conversation::begin(lease, request, body, &self.config)?;
+        let (head, start) = response::head(&mut conversation, &self.config).await?;
+        Ok((conversation, head, start))
+    }
+}
+
+/// What is asked, without the body.
+struct Request {
+    variables: Variables,
+    errors: ErrorStream,
+    is_idempotent: bool,
+}
+
+/// RFC 9110 §9.2.2: asking twice does no more than asking once.
+fn is_idempotent(environ: &Environ) -> bool {
+    matches!(environ.request_method().as_bytes(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+}
+
+impl AsyncApplication for Client {
+    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        self.answer(environ, input).await.map_err(ClientError::into_app_error)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", self.address()).finish_non_exhaustive()
+    }
+}

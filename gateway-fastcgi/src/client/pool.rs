@@ -1,0 +1,239 @@
+//! The connections to one upstream.
+//!
+//! Holds how many there are, who waits for one, and which are kept. Does not know what is said on them.
+//!
+//! A request has a permit for as long as it has a connection. A kept connection without a request has none; it is closed when
+//! the worker closes it, when it has been idle too long, and when it is old.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, recv};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{ClientError, Config};
+use crate::connection::ClientConnection;
+use crate::net::{Address, Stream};
+
+/// The connections to one upstream.
+pub(super) struct Pool {
+    address: Address,
+    config: Arc<Config>,
+    permits: Arc<Semaphore>,
+    /// Places among the connections that are kept.
+    kept: Arc<Semaphore>,
+    queued: AtomicUsize,
+    idle: Mutex<IdleConnections>,
+}
+
+/// Connections without a request, the latest used last.
+#[derive(Default)]
+struct IdleConnections {
+    list: Vec<Idle>,
+    is_watched: bool,
+}
+
+struct Idle {
+    connection: Connection,
+    until: Instant,
+}
+
+/// A connection and the state of what is said on it.
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    pub(super) machine: ClientConnection,
+    born: Instant,
+    requests: u64,
+    /// The place of a connection that may be kept.
+    kept: Option<OwnedSemaphorePermit>,
+}
+
+/// Leave to have one connection.
+pub(super) struct Permit {
+    /// Held for its drop.
+    _place: OwnedSemaphorePermit,
+}
+
+/// A connection for one request. Dropping closes it.
+pub(super) struct Lease {
+    pub(super) connection: Connection,
+    permit: Permit,
+    pool: Arc<Pool>,
+}
+
+impl Pool {
+    pub(super) fn new(address: Address, config: Arc<Config>) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            permits: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            kept: Arc::new(Semaphore::new(config.max_kept.min(Semaphore::MAX_PERMITS))),
+            config,
+            queued: AtomicUsize::new(0),
+            idle: Mutex::default(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn idle_connections(&self) -> usize {
+        self.idle().list.len()
+    }
+
+    /// A connection: a kept one if there is one, else a fresh one.
+    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, ClientError> {
+        let permit = self.permit().await?;
+        // The latest used first: so the others grow old and the pool becomes as small as it can be.
+        while let Some(mut connection) = self.take_idle() {
+            if is_quiet(&connection.stream) {
+                connection.requests += 1;
+                return Ok(Lease { connection, permit, pool: Arc::clone(self) });
+            }
+        }
+        self.fresh(permit).await
+    }
+
+    /// A connection that nobody had before. One that is idle gives way to it.
+    pub(super) async fn fresh(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
+        drop(self.take_idle());
+        let limit = self.config.connect_timeout;
+        let stream = match timeout(limit, self.connect()).await {
+            Ok(connected) => {
+                connected.map_err(|source| ClientError::Connect { address: self.address.clone(), source })?
+            }
+            Err(_) => return Err(ClientError::ConnectTimeout { address: self.address.clone(), limit }),
+        };
+        let kept = Arc::clone(&self.kept).try_acquire_owned().ok();
+        let machine = ClientConnection::new();
+        let connection = Connection { stream, machine, born: Instant::now(), requests: 1, kept };
+        Ok(Lease { connection, permit, pool: Arc::clone(self) })
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        loop {
+            match Stream::connect(&self.address).await {
+                // A UNIX socket whose queue is full says so at once instead of waiting (unix(7)).
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(FULL_QUEUE_PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+
+    async fn permit(&self) -> Result<Permit, ClientError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Permit { _place: permit });
+        }
+        let limit = self.config.max_queue;
+        let _place = QueuePlace::take(&self.queued, limit).ok_or(ClientError::QueueFull { limit })?;
+        let limit = self.config.queue_timeout;
+        match timeout(limit, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Permit { _place: permit }),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(ClientError::QueueTimeout { limit }),
+        }
+    }
+
+    /// The latest used idle connection that is young enough. What is older goes.
+    fn take_idle(&self) -> Option<Connection> {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        idle.list.retain(|idle| idle.until > now);
+        idle.list.pop().map(|idle| idle.connection)
+    }
+
+    fn put_idle(self: &Arc<Self>, connection: Connection) {
+        let now = Instant::now();
+        let old = connection.born.checked_add(self.config.max_connection_age);
+        let Some(until) = now.checked_add(self.config.idle_timeout).map(|idle| old.map_or(idle, |old| old.min(idle)))
+        else {
+            return;
+        };
+        let mut idle = self.idle();
+        idle.list.push(Idle { connection, until });
+        if !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(close_idle(Arc::downgrade(self)));
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, IdleConnections> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// Was there a request on this connection before?
+    pub(super) fn is_reused(&self) -> bool {
+        self.connection.requests > 1
+    }
+
+    /// Is the worker to keep the connection open (KEEP_CONN)?
+    pub(super) fn is_to_be_kept(&self) -> bool {
+        let Connection { kept, born, .. } = &self.connection;
+        kept.is_some() && born.elapsed() < self.pool.config.max_connection_age
+    }
+
+    /// Puts the connection back for the next request. The caller knows that it is clean.
+    pub(super) fn give_back(self) {
+        if self.is_to_be_kept() {
+            self.pool.put_idle(self.connection);
+        }
+    }
+
+    /// Closes the connection, but stays in the place in the queue.
+    pub(super) fn into_permit(self) -> Permit {
+        self.permit
+    }
+}
+
+/// How long to wait before a full queue is tried again: short beside what a request takes.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
+
+/// One of the requests that wait.
+struct QueuePlace<'a>(&'a AtomicUsize);
+
+impl<'a> QueuePlace<'a> {
+    fn take(queued: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let place = Self(queued);
+        (queued.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    }
+}
+
+impl Drop for QueuePlace<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Is the connection open, and has the worker said nothing that nobody asked for?
+///
+/// The system is asked, not the runtime, which hears of an end only when it next looks.
+fn is_quiet(stream: &Stream) -> bool {
+    let mut byte = [0];
+    let peeked = recv(stream.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(peeked, Err(rustix::io::Errno::AGAIN))
+}
+
+/// Closes connections when their time is up, until there is none.
+async fn close_idle(pool: Weak<Pool>) {
+    loop {
+        let next = {
+            let Some(pool) = pool.upgrade() else { return };
+            let now = Instant::now();
+            let mut idle = pool.idle();
+            idle.list.retain(|idle| idle.until > now);
+            match idle.list.iter().map(|idle| idle.until).min() {
+                Some(next) => next,
+                None => {
+                    idle.is_watched = false;
+                    return;
+                }
+            }
+        };
+        sleep_until(next).await;
+    }
+}
