@@ -90,6 +90,11 @@ impl Input {
         self
     }
 
+    /// Puts something between the input and its source, if it has one.
+    pub(crate) fn wrap_source(&mut self, wrap: impl FnOnce(Box<dyn InputSource>) -> Box<dyn InputSource>) {
+        self.source = self.source.take().map(wrap);
+    }
+
     /// The length in bytes, `None` if only the end will tell.
     pub fn length(&self) -> Option<u64> {
         self.declared

@@ -22,7 +22,7 @@
 //! | for | look at |
 //! | --- | --- |
 //! | writing an application | [`Application`], [`Environ`], [`StartResponse`], [`Body`], [`headers!`] |
-//! | writing middleware | [`Middleware`], [`StartResponse::new`], [`Body::wrap`](body::Body::wrap), [`lint`] |
+//! | writing middleware | [`Middleware`], [`StartResponse::new`], [`Body::wrap`](body::Body::wrap), [`lint()`] |
 //! | writing a gateway | [`Exchange`], [`EnvironBuilder`], [`Input`], [`Dispatch`] |
 //! | asynchronous work | [`AsyncApplication`], [`AsyncExchange`] |
 //!

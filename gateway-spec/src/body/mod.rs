@@ -37,6 +37,8 @@ pub struct Body {
     content: Content,
     length: Option<u64>,
     on_close: Vec<Box<dyn FnOnce() + Send>>,
+    /// Nothing more comes: the iterable said so, or failed, and must not be asked again.
+    ended: bool,
     closed: bool,
 }
 
@@ -153,7 +155,14 @@ impl Body {
                 self.content = Content::Empty;
                 Some(Ok(bytes))
             }
-            Content::Boxed(iterable) => iterable.next_chunk(),
+            Content::Boxed(_) if self.ended => None,
+            Content::Boxed(iterable) => {
+                // Set beforehand, so that a panic counts as an end too.
+                self.ended = true;
+                let piece = iterable.next_chunk();
+                self.ended = !matches!(piece, Some(Ok(_)));
+                piece
+            }
         }
     }
 
@@ -180,7 +189,7 @@ impl Body {
     }
 
     fn from_content(content: Content, length: Option<u64>) -> Self {
-        Body { content, length, on_close: Vec::new(), closed: false }
+        Body { content, length, on_close: Vec::new(), ended: false, closed: false }
     }
 }
 

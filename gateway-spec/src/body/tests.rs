@@ -139,3 +139,24 @@ fn pep_192_the_file_is_dropped_at_close() {
     body.close();
     assert_eq!(drops.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn an_iterable_is_not_asked_again_after_its_end_an_error_or_a_panic() {
+    struct Once(u8);
+    impl Iterable for Once {
+        fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
+            match std::mem::replace(&mut self.0, 9) {
+                0 => None,
+                1 => Some(Err("failed".into())),
+                2 => panic!("panicked"),
+                _ => unreachable!("asked again"),
+            }
+        }
+    }
+    for kind in 0..3 {
+        let mut body = Body::new(Once(kind));
+        let _ = catch_unwind(AssertUnwindSafe(|| body.next_chunk().is_some()));
+        assert!(body.next_chunk().is_none());
+        assert!(body.next_chunk().is_none());
+    }
+}

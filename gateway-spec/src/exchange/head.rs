@@ -110,7 +110,7 @@ impl StoredHead {
         if self.declared.is_none()
             && let Some(length) = known
         {
-            self.headers.push(header::CONTENT_LENGTH, HeaderValue::from(length));
+            self.headers.push(header::CONTENT_LENGTH, decimal(length));
         }
         self.declared.or(known)
     }
@@ -177,12 +177,24 @@ pub(crate) mod error_page {
     }
 }
 
+/// A number as a field value. One allocation, where `HeaderValue::from` takes two: it is made for most responses.
+fn decimal(number: u64) -> HeaderValue {
+    use std::io::Write as _;
+    let mut digits = [0; 20];
+    let mut room = &mut digits[..];
+    // 20 digits hold every u64.
+    let _ = write!(room, "{number}");
+    let left = room.len();
+    let text = digits.get(..20 - left).unwrap_or_default();
+    HeaderValue::from_bytes(text).unwrap_or_else(|_| HeaderValue::from(number))
+}
+
 fn parse_length(value: &HeaderValue) -> Option<u64> {
     crate::Value::new(value.as_bytes()).parse_number()
 }
 
 /// RFC 9110 §7.6.1 and RFC 2616 §13.5.1, which PEP 3333 cites, taken together (PEP-68).
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     const NAMES: [&str; 10] = [
         "connection",
         "keep-alive",

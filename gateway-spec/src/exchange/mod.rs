@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{AppError, Application, Body, Disconnected, Environ, StartResponse};
 pub use failure::Failure;
 pub use head::{Framing, ResponseHead};
-pub(crate) use head::{LengthGuard, StoredHead, check, error_page};
+pub(crate) use head::{LengthGuard, StoredHead, check, error_page, is_hop_by_hop};
 use shared::Shared;
 
 /// What the gateway has to do next.
@@ -67,8 +67,6 @@ pub struct Exchange {
     body: Body,
     /// Data that goes out before the body is asked again: what `write` left, then the chunk that released the head.
     pending: Option<Bytes>,
-    /// The body said that it is over; it must not be asked again.
-    exhausted: bool,
     length: LengthGuard,
     failure: Option<Failure>,
 }
@@ -106,7 +104,6 @@ impl Exchange {
             phase: Phase::Head,
             body: Body::empty(),
             pending: None,
-            exhausted: false,
             length: LengthGuard::unknown(),
             failure: None,
             shared,
@@ -222,15 +219,8 @@ impl Exchange {
 
     /// The next piece of the body, panics caught.
     fn pull(&mut self) -> Option<Result<Bytes, Failure>> {
-        if self.exhausted {
-            return None;
-        }
         match catch_unwind(AssertUnwindSafe(|| self.body.next_chunk())) {
-            Ok(Some(piece)) => Some(piece.map_err(Failure::application)),
-            Ok(None) => {
-                self.exhausted = true;
-                None
-            }
+            Ok(piece) => Some(piece?.map_err(Failure::application)),
             Err(panic) => Some(Err(Failure::panic(panic))),
         }
     }
@@ -252,7 +242,6 @@ impl Exchange {
         // What `write` left in the queue goes with the head it would have followed.
         self.shared.replace_head(error_page::head(status));
         self.body = error_page::body(status);
-        self.exhausted = false;
     }
 
     fn finish(&mut self, outcome: Outcome) -> Event {
