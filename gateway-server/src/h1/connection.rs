@@ -90,6 +90,9 @@ enum BodyDecoder {
 /// How many empty lines before a request line are let pass (HTTP-5): old clients sent one after a body.
 const MAX_EMPTY_LINES: usize = 4;
 
+/// A buffer that held no longer body than this is kept for the next request.
+const KEPT_BODY_BYTES: u64 = 8 << 10;
+
 /// What to do after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextCycle {
@@ -219,6 +222,7 @@ impl Connection {
                 self.response = ResponseState::Idle;
                 self.empty_lines = 0;
                 self.searched = 0;
+                self.release_large_buffer();
                 NextCycle::Ready
             }
             _ => NextCycle::Close,
@@ -255,6 +259,13 @@ impl Connection {
         };
         self.response = ResponseState::Expected;
         self.persistence = Persistence::of_request(self.head.keep_alive);
+    }
+
+    /// Lets go of a buffer that has grown for a body, so that an idle connection holds little.
+    fn release_large_buffer(&mut self) {
+        if self.body_bytes > KEPT_BODY_BYTES && self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     /// The head's bytes are not needed any longer.

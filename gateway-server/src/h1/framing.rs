@@ -40,19 +40,14 @@ pub fn body_framing<'a>(
 ) -> Result<BodyFraming, RequestError> {
     let (mut length, mut coding) = (None, None);
     for (name, value) in fields {
-        match name.len() {
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if length.replace(value).is_some() {
-                    return Err(RequestError::LengthRepeated);
-                }
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                // HTTP-82, HTTP-106: two lines mean two codings, and we take exactly one.
-                if coding.replace(value).is_some() {
-                    return Err(RequestError::Coding);
-                }
-            }
-            _ => {}
+        let (seen, repeated) = match name.len() {
+            14 if name.eq_ignore_ascii_case(b"content-length") => (&mut length, RequestError::LengthRepeated),
+            // HTTP-82, HTTP-106: two lines mean two codings, and we take exactly one.
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => (&mut coding, RequestError::Coding),
+            _ => continue,
+        };
+        if seen.replace(value).is_some() {
+            return Err(repeated);
         }
     }
     match (length, coding) {

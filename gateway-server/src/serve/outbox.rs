@@ -81,3 +81,34 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the system takes at a time, everything arrives, in order.
+    #[tokio::test]
+    async fn partial_writes_are_continued() {
+        for (bytes, chunk, tail) in [(10, 5_000_000, 2), (0, 3_000_000, 0), (200_000, 0, 0), (0, 5, 2), (7, 2048, 2)] {
+            let (sender, receiver) = Stream::pair().unwrap();
+            let mut outbox = Outbox::default();
+            outbox.bytes.extend(std::iter::repeat_n(b'b', bytes));
+            let tail: &'static [u8] = b"\r\n".get(..tail).unwrap();
+            outbox.put(Bytes::from(vec![b'c'; chunk]), tail);
+            let mut expected = vec![b'b'; bytes];
+            expected.extend(std::iter::repeat_n(b'c', chunk));
+            expected.extend_from_slice(tail);
+            let reading = tokio::spawn(async move {
+                let mut received = Vec::new();
+                while receiver.read_buf(&mut received).await.unwrap() > 0 {}
+                received
+            });
+            while !outbox.try_flush(&sender).unwrap() {
+                sender.writable().await.unwrap();
+            }
+            assert!(outbox.is_empty());
+            drop(sender);
+            assert!(reading.await.unwrap() == expected);
+        }
+    }
+}

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use gateway_spec::Environ;
 
 /// What a connection does next.
+#[allow(clippy::large_enum_variant, reason = "the large one is the usual one, and a box would cost an allocation")]
 pub(super) enum Step<'a> {
     /// Read more. `idle`: nothing of a request is here.
     Receive { idle: bool },

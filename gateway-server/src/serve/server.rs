@@ -106,7 +106,7 @@ impl Server {
         let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop));
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            tracing::info!(address = %listener.address(), "listening");
+            tracing::debug!(address = %listener.address(), "listening");
             accepting.spawn(accept(listener, Arc::clone(&shared), Arc::clone(&places)));
         }
         let mut result = Ok(());

@@ -1,5 +1,14 @@
 //! The listener as its clients see it: real sockets, bytes in, bytes out.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests, where a failure is a panic"
+)]
+
 mod asynchronous;
 mod bodies;
 mod closes;

@@ -62,6 +62,16 @@ fn http_168_a_long_pipeline_is_answered_whole() {
 }
 
 #[test]
+fn responses_to_requests_that_came_together_go_out_together() {
+    let server = serve(echo);
+    let mut client = server.client();
+    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(10));
+    let mut buffer = [0; 64 << 10];
+    let length = std::io::Read::read(&mut client.stream, &mut buffer).unwrap();
+    assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap().matches("HTTP/1.1 200 OK").count(), 10);
+}
+
+#[test]
 fn http_169_nothing_is_answered_after_close() {
     let server = serve(echo);
     let mut client = server.client();
