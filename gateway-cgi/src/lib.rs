@@ -19,6 +19,7 @@
 //! | being a CGI program | [`serve`], [`program`] |
 //! | reading and writing header blocks of programs | [`head`] |
 //! | the variables a gateway hands to a program | [`variables`] |
+//! | following local redirects | [`redirect`] |
 //! | request bodies of unknown length (feature `spool`) | `spool` |
 //! | running CGI programs | `host` (feature `host`) |
 //!
@@ -37,6 +38,7 @@ pub mod head;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod program;
+pub mod redirect;
 #[cfg(feature = "spool")]
 pub mod spool;
 pub mod variables;

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::process::Exit;
 use crate::head::HeadError;
+use crate::redirect::RedirectError;
 use crate::spool::SpoolError;
 
 /// Why a program gave no answer, or not the whole of one.
@@ -111,24 +112,6 @@ pub enum HostError {
     /// The task that looks after the program has ended early: the runtime is being shut down; 503.
     #[error("the gateway is shutting down")]
     ShuttingDown,
-}
-
-/// Why a local redirect is not followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedirectError {
-    /// The host was not told where local redirects go.
-    #[error("no application was given for local redirects")]
-    NowhereToGo,
-    /// The target is no path that could be decoded.
-    #[error("the path is malformed")]
-    Malformed,
-    /// The limit of redirects in a row (CGI-112).
-    #[error("{limit} redirects in a row")]
-    TooMany {
-        /// The limit.
-        limit: u8,
-    },
 }
 
 impl HostError {

@@ -33,7 +33,6 @@ mod config;
 mod descriptors;
 mod error;
 mod process;
-mod redirect;
 mod run;
 mod script;
 mod stderr;
@@ -49,13 +48,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use crate::head::{ProgramHead, ResponseKind};
+use crate::redirect::redirected;
 use answer::{Piece, Pieces};
 use body::RequestBody;
 use run::Run;
 use script::{Script, Scripts, hides_a_slash};
 
+pub use crate::redirect::RedirectError;
 pub use config::{Config, FailedExit};
-pub use error::{HostError, RedirectError};
+pub use error::HostError;
 pub use process::Exit;
 
 /// Runs CGI programs: one file, or those in a directory. It is an application, so any gateway can serve it.
@@ -213,7 +214,7 @@ impl Cgi {
     async fn follow(&self, from: Environ, target: &str) -> Result<AsyncResponse, AppError> {
         let refused = |why| HostError::Redirect { target: target.to_owned(), why }.into_app_error();
         let local = self.local.as_ref().ok_or_else(|| refused(RedirectError::NowhereToGo))?;
-        let environ = redirect::redirected(&from, target).map_err(refused)?;
+        let environ = redirected(&from, target).map_err(refused)?;
         drop(from);
         local.call_boxed(environ, InputStream::empty()).await
     }

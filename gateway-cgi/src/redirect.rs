@@ -1,10 +1,9 @@
 //! Local redirects: the answer is what a request for another path would have given (RFC 3875 §6.2.2).
 //!
-//! Holds the request that is made from the first one. Does not hold who answers it.
+//! Holds the request that is made from the first one, for hosts of programs and for FastCGI clients. Does not hold who
+//! answers it.
 
 use gateway_spec::Environ;
-
-use super::error::RedirectError;
 
 /// How many local redirects may follow one another (CGI-112); lighttpd allows as many.
 const LIMIT: u8 = 5;
@@ -17,7 +16,21 @@ struct Redirects(u8);
 ///
 /// It is a GET without a body, as in httpd and lighttpd: the first program may have read the body (CGI-109). HEAD stays
 /// HEAD. REDIRECT_URL says where it came from.
-pub(super) fn redirected(from: &Environ, target: &str) -> Result<Environ, RedirectError> {
+///
+/// # Errors
+/// [`RedirectError`]: the target cannot be decoded, or this is one redirect too many.
+///
+/// # Examples
+/// ```
+/// use gateway_cgi::redirect::redirected;
+/// use gateway_spec::Environ;
+///
+/// let second = redirected(&Environ::example("POST", "/login"), "/welcome?first")?;
+/// assert_eq!(second.request_method(), "GET");
+/// assert_eq!(second.path_info(), "/welcome");
+/// # Ok::<(), gateway_cgi::redirect::RedirectError>(())
+/// ```
+pub fn redirected(from: &Environ, target: &str) -> Result<Environ, RedirectError> {
     let Redirects(before) = from.extensions.get::<Redirects>().copied().unwrap_or_default();
     if before >= LIMIT {
         return Err(RedirectError::TooMany { limit: LIMIT });
@@ -65,6 +78,24 @@ fn decode(path: &str) -> Option<Vec<u8>> {
         }
     }
     Some(decoded)
+}
+
+/// Why a local redirect is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// The gateway was not told where local redirects go.
+    #[error("no application was given for local redirects")]
+    NowhereToGo,
+    /// The target is no path that could be decoded.
+    #[error("the path is malformed")]
+    Malformed,
+    /// The limit of redirects in a row (CGI-112).
+    #[error("{limit} redirects in a row")]
+    TooMany {
+        /// The limit.
+        limit: u8,
+    },
 }
 
 #[cfg(test)]
