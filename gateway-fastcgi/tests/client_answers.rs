@@ -314,6 +314,38 @@ async fn cgi_113_114_a_local_redirect_is_the_clients_to_follow() {
 }
 
 #[tokio::test]
+async fn cgi_108_109_a_local_redirect_is_answered_by_who_knows_the_path() {
+    struct Site(Client);
+    impl gateway_spec::AsyncApplication for Site {
+        async fn call(
+            &self,
+            environ: Environ,
+            input: InputStream,
+        ) -> Result<gateway_spec::AsyncResponse, gateway_spec::AppError> {
+            if environ.path_info() == "/loop" {
+                return self.0.clone().local_redirects_to(Arc::new(Site(self.0.clone()))).call(environ, input).await;
+            }
+            let text = format!("{} {} {:?}", environ.request_method(), environ.path_info(), input.length());
+            Ok(gateway_spec::AsyncResponse::new(gateway_spec::StatusCode::OK, gateway_spec::headers![], text))
+        }
+    }
+    let worker = Worker::start(|_, mut line| async move {
+        loop {
+            let asked = line.request().await?;
+            let target = if asked.param("PATH_INFO").unwrap() == "/loop" { "/loop" } else { "/there?x" };
+            line.write(&answer(format!("Location: {target}\n\n").as_bytes())).await?;
+        }
+    });
+    let client = worker.client().local_redirects_to(Arc::new(Site(worker.client())));
+    let outcome = ask(&client, "POST", InputStream::from(Bytes::from("body"))).await;
+    assert_eq!(outcome, Outcome::whole(b"GET /there Some(0)"));
+    assert_eq!(client.idle_connections(), 1);
+    // CGI-112
+    let environ = Environ::example("GET", "/loop");
+    assert_eq!(read(call(&client, environ, InputStream::empty()).await).await, Outcome::Failed(500));
+}
+
+#[tokio::test]
 async fn cgi_21_65_a_body_without_a_length_gets_its_true_one() {
     let worker = Worker::start(|_, mut line| async move {
         loop {

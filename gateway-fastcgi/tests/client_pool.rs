@@ -343,6 +343,17 @@ async fn an_idle_connection_is_closed_in_time() {
 }
 
 #[tokio::test]
+async fn kept_connections_can_be_closed_for_good() {
+    let (worker, _) = flag_keeper();
+    let client = worker.client();
+    assert_eq!(get(&client).await, Outcome::whole(b"hello"));
+    client.close_kept();
+    assert_eq!(client.idle_connections(), 0);
+    assert_eq!(get(&client).await, Outcome::whole(b"hello"));
+    assert_eq!((client.idle_connections(), worker.connections()), (0, 2));
+}
+
+#[tokio::test]
 async fn dropping_the_client_closes_its_connections() {
     let closed = Arc::new(Notify::new());
     let told = closed.clone();

@@ -1,6 +1,12 @@
 //! The client against this crate's own worker, over both kinds of socket.
 #![cfg(all(feature = "client", feature = "worker"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value
+)]
 
 mod client_support;
 

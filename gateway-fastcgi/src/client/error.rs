@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use gateway_cgi::{head::HeadError, spool::SpoolError};
+use gateway_cgi::{head::HeadError, redirect::RedirectError, spool::SpoolError};
 use gateway_spec::{AppError, GatewayError};
 use http::StatusCode;
 
@@ -76,6 +76,9 @@ pub enum ClientError {
     /// The worker's header block is invalid.
     #[error("the worker's header block is invalid")]
     Head(#[source] HeadError),
+    /// The worker's local redirect cannot be followed.
+    #[error("local redirect not followed")]
+    Redirect(#[source] RedirectError),
     /// No header block in time.
     #[error("no answer within {limit:?}")]
     HeadTimeout {
@@ -106,7 +109,10 @@ impl ClientError {
             Self::Spool(SpoolError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Request(SendError::PairTooLong { .. }) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Input(_) | Self::Spool(SpoolError::Input(_)) => StatusCode::BAD_REQUEST,
-            Self::Request(_) | Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            // CGI-112.
+            Self::Redirect(RedirectError::TooMany { .. }) | Self::Request(_) | Self::Spool(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::QueueFull { .. }
             | Self::QueueTimeout { .. }
             | Self::Refused { status: ProtocolStatus::OVERLOADED } => StatusCode::SERVICE_UNAVAILABLE,
@@ -119,6 +125,7 @@ impl ClientError {
             | Self::Closed
             | Self::Protocol(_)
             | Self::Refused { .. }
+            | Self::Redirect(_)
             | Self::Head(_) => StatusCode::BAD_GATEWAY,
         }
     }

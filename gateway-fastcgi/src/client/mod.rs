@@ -18,7 +18,7 @@
 //! | no answer in time | 504; after the head, a broken response |
 //! | end of the connection before END_REQUEST | 502; after the head, a broken response, never a clean end |
 //! | error output | the request's error stream, by line, bounded (FCGI-83) |
-//! | local redirect | passed to the client as 302, like nginx does (CGI-113) |
+//! | local redirect | [`Client::local_redirects_to`] (CGI-108); without it passed to the client as 302, like nginx does (CGI-113) |
 //!
 //! A request is sent a second time only if it was sent on a kept connection, not a byte of an answer came, what was taken of
 //! the body is still there, and either nothing was sent or the method is idempotent (RFC 9110 §9.2.2).
@@ -38,8 +38,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gateway_cgi::redirect::redirected;
 use gateway_cgi::spool::Spool;
-use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, ErrorStream, InputStream};
+use gateway_spec::{
+    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, ErrorStream, InputStream,
+};
 
 use crate::net::Address;
 pub use config::Config;
@@ -47,7 +50,7 @@ use conversation::Conversation;
 pub use error::ClientError;
 use pool::Pool;
 use request_body::RequestBody;
-use response::ResponseBody;
+use response::{BodyWanted, ResponseBody};
 use variables::Variables;
 
 /// An application that has its requests answered by FastCGI workers.
@@ -75,13 +78,28 @@ use variables::Variables;
 pub struct Client {
     config: Arc<Config>,
     pool: Arc<Pool>,
+    local: Option<Arc<dyn DynAsyncApplication>>,
 }
 
 impl Client {
     /// A client for the workers at `address`. Nothing is connected yet.
     pub fn new(address: Address, config: Config) -> Self {
         let config = Arc::new(config);
-        Self { pool: Pool::new(address, Arc::clone(&config)), config }
+        Self { pool: Pool::new(address, Arc::clone(&config)), config, local: None }
+    }
+
+    /// Says who answers local redirects: most often the server's table of mounts, which knows every path. Without it such
+    /// an answer is a 302 for the client.
+    #[must_use]
+    pub fn local_redirects_to(mut self, app: Arc<dyn DynAsyncApplication>) -> Self {
+        self.local = Some(app);
+        self
+    }
+
+    /// Closes the connections that are kept, and keeps none from now on: to be called before workers are stopped, because
+    /// php-cgi does not end while it has a connection.
+    pub fn close_kept(&self) {
+        self.pool.close_kept();
     }
 
     /// Where the workers are.
@@ -94,18 +112,34 @@ impl Client {
         self.pool.idle_connections()
     }
 
-    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, ClientError> {
-        let script = self.config.script.find(&mut environ).await?;
+    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        let answered = self.exchange(&mut environ, input).await.map_err(ClientError::into_app_error)?;
+        let (conversation, mut head, start) = answered;
+        if let (Some(local), Some(target)) = (&self.local, &head.local_redirect) {
+            let second = redirected(&environ, target).map_err(|why| ClientError::Redirect(why).into_app_error())?;
+            // CGI-107: it has no body, so only its end is waited for.
+            drop(ResponseBody::new(conversation, start, &head, BodyWanted::No));
+            return local.call_boxed(second, InputStream::empty()).await;
+        }
+        head.redirect_the_client();
+        let wanted = if environ.request_method() == "HEAD" { BodyWanted::No } else { BodyWanted::Yes };
+        let body = ResponseBody::new(conversation, start, &head, wanted);
+        Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(body)))
+    }
+
+    async fn exchange(
+        &self,
+        environ: &mut Environ,
+        input: InputStream,
+    ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
+        let script = self.config.script.find(environ).await?;
         let (body, length) = self.sized(environ.content_length(), input).await?;
         let request = Request {
-            variables: Variables::choose(&self.config.variables, script, &environ, length),
+            variables: Variables::choose(&self.config.variables, script, environ, length),
             errors: environ.errors.clone(),
-            is_idempotent: is_idempotent(&environ),
+            is_idempotent: is_idempotent(environ),
         };
-        let is_head = environ.request_method() == "HEAD";
-        let (conversation, head, start) = self.ask(&request, body).await?;
-        let body = ResponseBody::new(conversation, start, &head, is_head);
-        Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(body)))
+        self.ask(&request, body).await
     }
 
     /// The request body and its length; `None` if no body accompanies the request (CGI-21).
@@ -163,7 +197,7 @@ fn is_idempotent(environ: &Environ) -> bool {
 
 impl AsyncApplication for Client {
     async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        self.answer(environ, input).await.map_err(ClientError::into_app_error)
+        self.answer(environ, input).await
     }
 }
 

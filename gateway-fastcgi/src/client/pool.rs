@@ -35,6 +35,7 @@ pub(super) struct Pool {
 struct IdleConnections {
     list: Vec<Idle>,
     is_watched: bool,
+    is_closed: bool,
 }
 
 struct Idle {
@@ -83,6 +84,13 @@ impl Pool {
 
     pub(super) fn idle_connections(&self) -> usize {
         self.idle().list.len()
+    }
+
+    /// Closes the idle connections, and takes none from now on.
+    pub(super) fn close_kept(&self) {
+        let mut idle = self.idle();
+        idle.is_closed = true;
+        idle.list.clear();
     }
 
     /// A connection: a kept one if there is one, else a fresh one.
@@ -154,6 +162,9 @@ impl Pool {
             return;
         };
         let mut idle = self.idle();
+        if idle.is_closed {
+            return;
+        }
         idle.list.push(Idle { connection, until });
         if !std::mem::replace(&mut idle.is_watched, true) {
             tokio::spawn(close_idle(Arc::downgrade(self)));

@@ -23,21 +23,31 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) headers: Headers,
     content_length: Option<u64>,
+    /// Where the real answer is, if it is at another path here (CGI-108).
+    pub(super) local_redirect: Option<String>,
 }
 
 impl From<ProgramHead> for Head {
     fn from(head: ProgramHead) -> Self {
-        let ProgramHead { status, mut headers, kind, content_length } = head;
-        if let ResponseKind::LocalRedirect { target } = kind {
-            // CGI-113. The client asks for the target itself, and gets what it would have got here. In its eyes `//host`
-            // would be another server, so the path is spelled otherwise (CGI-114, RFC 3986 §5.2.4).
-            let target = if target.starts_with("//") { format!("/.{target}") } else { target };
-            if let Ok(target) = HeaderValue::from_str(&target) {
-                headers.remove(LOCATION.as_str());
-                headers.push(LOCATION, target);
-            }
+        let ProgramHead { status, headers, kind, content_length } = head;
+        let local_redirect = match kind {
+            ResponseKind::LocalRedirect { target } => Some(target),
+            _ => None,
+        };
+        Self { status, headers, content_length, local_redirect }
+    }
+}
+
+impl Head {
+    /// Leaves a local redirect to the client (CGI-113), which gets at the target what it would have got here.
+    ///
+    /// In its eyes `//host` would be another server, so such a path is spelled otherwise (CGI-114, RFC 3986 §5.2.4).
+    pub(super) fn redirect_the_client(&mut self) {
+        let Some(target) = self.local_redirect.take().filter(|target| target.starts_with("//")) else { return };
+        if let Ok(target) = HeaderValue::from_str(&format!("/.{target}")) {
+            self.headers.remove(LOCATION.as_str());
+            self.headers.push(LOCATION, target);
         }
-        Self { status, headers, content_length }
     }
 }
 
@@ -70,9 +80,18 @@ pub(super) struct ResponseBody {
     left: Option<u64>,
 }
 
+/// Whether the request was one whose answer has a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyWanted {
+    Yes,
+    /// Not after HEAD (CGI-73), and not of an answer that another one takes the place of.
+    No,
+}
+
 impl ResponseBody {
-    pub(super) fn new(conversation: Conversation, start: Bytes, head: &Head, head_request: bool) -> Self {
-        let is_bodiless = head_request || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    pub(super) fn new(conversation: Conversation, start: Bytes, head: &Head, wanted: BodyWanted) -> Self {
+        let is_bodiless =
+            wanted == BodyWanted::No || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let left = if is_bodiless { Some(0) } else { head.content_length };
         let mut body = Self { conversation: Some(conversation), next: start, failed: None, left };
         if body.next.is_empty() {
