@@ -10,7 +10,7 @@ use gateway::{Answer, Gateway, Running, get, post};
 use gateway_fastcgi::connection::Limits;
 use gateway_fastcgi::net::Address;
 use gateway_fastcgi::protocol::{ProtocolStatus, RecordType, RequestId};
-use gateway_fastcgi::worker::{AllowList, WorkerConfig};
+use gateway_fastcgi::worker::{AllowList, Duplex, WorkerConfig};
 use gateway_spec::{AppError, Body, Disconnected, Dispatch, Environ, StartResponse, StatusCode, headers};
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -168,6 +168,22 @@ fn fcgi_116_a_gateway_that_writes_first_and_reads_later_gets_through() {
     let body = big(2 << 20);
     let answer = gateway.ask_half_duplex(&post("/", body.len()), &body);
     assert!(answer.body == body);
+}
+
+#[test]
+fn fcgi_116_a_gateway_that_sends_nothing_after_the_first_output_gets_a_whole_answer() {
+    let running = Running::unix(echo, WorkerConfig::default().duplex(Duplex::Half));
+    let mut gateway = Gateway::connect(&running);
+    for length in [70_000, 3 << 20] {
+        let body = big(length);
+        gateway.begin(&post("/echo", length));
+        for piece in body.chunks(32 * 1024) {
+            gateway.send_stdin(piece);
+            assert!(gateway.has_got_nothing(), "output came before the end of the body");
+        }
+        gateway.end_stdin();
+        assert!(gateway.answer().body == body);
+    }
 }
 
 #[test]
@@ -437,11 +453,11 @@ fn blocked_calls_do_not_hold_up_others() {
 fn fcgi_70_a_request_that_is_none_is_answered_and_the_connection_lives() {
     let running = Running::unix(hello, WorkerConfig::default());
     let mut gateway = Gateway::connect(&running);
-    let mut without_name = get("/");
-    without_name.retain(|(name, _)| name != "SERVER_NAME");
+    let mut without_method = get("/");
+    without_method.retain(|(name, _)| name != "REQUEST_METHOD");
     let mut wrong_length = post("/", 3);
     wrong_length.push(("CONTENT_LENGTH".to_owned(), "three".to_owned()));
-    for request in [without_name, wrong_length] {
+    for request in [without_method, wrong_length] {
         assert!(gateway.ask(&request, b"abc").head.starts_with("Status: 400 "));
     }
     check_hello(&gateway.ask(&get("/"), b""));

@@ -6,6 +6,21 @@ use crate::protocol::Capabilities;
 use gateway_spec::Dispatch;
 use std::time::Duration;
 
+/// Whether a gateway goes on sending the request body once it has got the head of the answer.
+///
+/// nginx stops then: an application that answers while it reads would never get the rest, and the gateway no end of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplex {
+    /// nginx, by its SERVER_SOFTWARE, does not; others do.
+    #[default]
+    Guess,
+    /// It does: output is sent as the application gives it.
+    Full,
+    /// It does not: before the first output is sent, the rest of the body is received, past 256 KiB into a file without a name,
+    /// unless the application has let go of its input.
+    Half,
+}
+
 /// How a [`super::Worker`] behaves.
 ///
 /// # Examples
@@ -20,6 +35,7 @@ use std::time::Duration;
 pub struct WorkerConfig {
     pub(super) limits: Limits,
     pub(super) mount: Mount,
+    pub(super) duplex: Duplex,
     pub(super) max_connections: u32,
     pub(super) pre_read_bytes: usize,
     pub(super) multiprocess: bool,
@@ -38,6 +54,7 @@ impl Default for WorkerConfig {
         Self {
             limits: Limits::default(),
             mount: Mount::Guess,
+            duplex: Duplex::Guess,
             max_connections: 1024,
             pre_read_bytes: 64 * 1024,
             multiprocess: true,
@@ -65,6 +82,13 @@ impl WorkerConfig {
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Self {
         self.mount = mount;
+        self
+    }
+
+    /// Whether the gateway can receive an answer while it sends the body. Default [`Duplex::Guess`].
+    #[must_use]
+    pub fn duplex(mut self, duplex: Duplex) -> Self {
+        self.duplex = duplex;
         self
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Holds which parameters an application sees and what they are turned into. Does not hold the body.
 
-use super::WorkerConfig;
 use super::mount::{Sent, script_filename};
+use super::{Duplex, WorkerConfig};
 use crate::protocol::Params;
 use gateway_cgi::variables::{Credentials, is_for_programs};
 use gateway_spec::{EnvironBuilder, EnvironError};
@@ -24,6 +24,8 @@ pub(super) struct Described {
     pub(super) builder: EnvironBuilder,
     /// `None` if none was declared: the body then ends with STDIN.
     pub(super) content_length: Option<u64>,
+    /// The rest of the body has to be received before anything is sent.
+    pub(super) half_duplex: bool,
 }
 
 /// Reads the parameters of a request. Of repeated names the last wins (FCGI-43).
@@ -53,14 +55,51 @@ pub(super) fn describe(params: &Params, config: &WorkerConfig) -> Result<Describ
             }
         }
     }
+    let half_duplex = match config.duplex {
+        Duplex::Guess => sent.server_software.starts_with(b"nginx"),
+        Duplex::Full => false,
+        Duplex::Half => true,
+    };
     let cut = config.mount.cut(&sent);
     builder.set("SCRIPT_NAME", &cut.script_name).set("PATH_INFO", &cut.path_info);
     if let Some(length) = content_length {
         builder.set("CONTENT_LENGTH", length.to_string());
     }
+    fill_gaps(&mut builder, params);
     let builder =
         builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
-    Ok(Described { builder, content_length })
+    Ok(Described { builder, content_length, half_duplex })
+}
+
+/// Puts something true in the place of variables that must not be empty and sometimes are.
+///
+/// nginx without `server_name` sends an empty SERVER_NAME, and behind a UNIX socket an empty SERVER_PORT. RFC 3875 §4.1.14 takes
+/// the name from the Host field, which any server would then have used.
+fn fill_gaps(builder: &mut EnvironBuilder, params: &Params) {
+    let sent = |name: &[u8]| params.get(name).filter(|value| !value.is_empty());
+    if sent(b"SERVER_NAME").is_none() {
+        let host = sent(b"HTTP_HOST").and_then(host_of).or_else(|| sent(b"SERVER_ADDR"));
+        builder.set("SERVER_NAME", host.unwrap_or(b"localhost"));
+    }
+    if sent(b"SERVER_PORT").is_none() {
+        let secure = sent(b"HTTPS").is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
+        builder.set("SERVER_PORT", if secure { "443" } else { "80" });
+    }
+    if sent(b"SERVER_PROTOCOL").is_none() {
+        // CGI-40: the oldest version promises the least.
+        builder.set("SERVER_PROTOCOL", "HTTP/1.0");
+    }
+}
+
+/// The host of a Host field without its port, if it looks like one.
+fn host_of(field: &[u8]) -> Option<&[u8]> {
+    let end = match field.first()? {
+        b'[' => field.iter().position(|byte| *byte == b']')? + 1,
+        _ => field.iter().position(|byte| *byte == b':').unwrap_or(field.len()),
+    };
+    let host = field.get(..end)?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~[]:%".contains(byte);
+    (!host.is_empty() && host.iter().all(is_plain)).then_some(host)
 }
 
 /// `nginx` sends an empty value where there is no body; that is no declared length (FCGI-113).

@@ -3,7 +3,7 @@
 //! Holds the two loops over [`Exchange`], one for a task and one for a thread, and what the application holds of the connection.
 //! Does not hold any rule of PEP 3333 (the driver does), or a record (the machine does).
 
-use super::link::{Caller, Link, LinkError, State};
+use super::link::{Caller, Link, LinkError, Meanwhile, State};
 use crate::connection::WorkerEvent;
 use crate::protocol::RequestId;
 use bytes::{Buf, Bytes};
@@ -13,7 +13,7 @@ use gateway_spec::{
     Permit, PushSink,
 };
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// What a request has of its connection. All of it ends with the request.
@@ -21,6 +21,8 @@ pub(super) struct RequestIo {
     pub(super) link: Arc<Link>,
     pub(super) id: RequestId,
     pub(super) generation: u64,
+    /// The gateway stops sending the body once it has got output.
+    pub(super) half_duplex: bool,
 }
 
 /// How an exchange ended.
@@ -139,7 +141,7 @@ fn drive_blocking(mut exchange: Exchange, io: &RequestIo) -> Over {
             Err(Disconnected) => break Ended::Unwanted,
             Ok(next) => next,
         };
-        let sent = io.link.flush_blocking().and_then(|()| match next {
+        let sent = io.send_blocking().and_then(|()| match next {
             Next::Pause => {
                 // Ends early when the gateway says something.
                 let _ = io.link.stream().block_until(crate::net::Readiness::Read, PAUSE);
@@ -194,6 +196,35 @@ impl RequestIo {
         }
     }
 
+    /// Sends what is there; where the gateway would stop sending the body then, the rest of that is received first.
+    fn send_blocking(&self) -> Result<(), LinkError> {
+        if self.half_duplex && self.link.expects_input() {
+            let _taking = self.link.taking_input.lock().unwrap_or_else(PoisonError::into_inner);
+            self.receive_rest()?;
+        }
+        self.link.flush_blocking()
+    }
+
+    fn receive_rest(&self) -> Result<(), LinkError> {
+        while self.link.expects_input() {
+            match self.link.next_event_blocking(self.generation, Meanwhile::Held)? {
+                Some(WorkerEvent::Stdin { data, .. }) => {
+                    let mut state = self.link.lock_for(self.generation).map_err(|_| LinkError::Gone)?;
+                    state.spool.get_or_insert_default().push(data)?;
+                }
+                Some(WorkerEvent::Abort(_)) | None => return Err(LinkError::Gone),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What was received before the application asked for it; empty when that was all.
+    fn spooled(&self, max: usize) -> io::Result<Bytes> {
+        let mut state = self.link.lock_for(self.generation)?;
+        state.spool.as_mut().map_or(Ok(Bytes::new()), |spool| spool.take(max))
+    }
+
     async fn wait(&self, next: &Next) -> Result<(), LinkError> {
         self.link.flush().await?;
         match next {
@@ -213,7 +244,7 @@ impl PushSink for RequestIo {
         // The head waits for the chunk that follows it at once.
         let is_head = matches!(event, Event::Head(_));
         self.put(event)?;
-        if is_head { Ok(()) } else { self.link.flush_blocking().map_err(|_| Disconnected) }
+        if is_head { Ok(()) } else { self.send_blocking().map_err(|_| Disconnected) }
     }
 }
 
@@ -251,8 +282,13 @@ impl BodySource {
 
 impl InputSource for BodySource {
     fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        while self.rest.is_empty() {
-            match self.io.link.next_event_blocking(self.io.generation) {
+        let link = Arc::clone(&self.io.link);
+        let _taking = link.taking_input.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.rest.is_empty() {
+            self.rest = self.io.spooled(max)?;
+        }
+        while self.rest.is_empty() && link.expects_input() {
+            match self.io.link.next_event_blocking(self.io.generation, Meanwhile::Sent) {
                 Ok(Some(WorkerEvent::Stdin { data, .. })) => self.rest = data,
                 Ok(Some(WorkerEvent::StdinEnd(_))) => return Ok(Bytes::new()),
                 Ok(Some(WorkerEvent::Abort(_)) | None) => return Err(Disconnected.into()),

@@ -4,6 +4,7 @@
 //! anybody waits. Does not hold what the events lead to.
 
 use super::WorkerConfig;
+use super::spool::Spool;
 use crate::connection::{Outgoing, WorkerConnection, WorkerEvent};
 use crate::net::{Readiness, Stream};
 use crate::protocol::ProtocolError;
@@ -25,6 +26,8 @@ const SLICES: usize = 16;
 pub(super) struct Link {
     stream: Stream,
     state: Mutex<State>,
+    /// Held by whoever takes the body from the connection, so that its pieces stay in order.
+    pub(super) taking_input: Mutex<()>,
     read_timeout: Duration,
     write_timeout: Duration,
 }
@@ -46,6 +49,8 @@ pub(super) struct State {
     scratch: Vec<u8>,
     /// An event that was met while late input was dropped.
     early: Option<WorkerEvent>,
+    /// The rest of the body, once it had to be received before the application asked for it.
+    pub(super) spool: Option<Spool>,
 }
 
 /// How a connection came to its end before its time.
@@ -74,6 +79,14 @@ pub(super) enum Caller {
     Thread,
 }
 
+/// What happens to output while input is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meanwhile {
+    Sent,
+    /// The gateway would send no more input.
+    Held,
+}
+
 impl Link {
     pub(super) fn new(stream: Stream, config: &WorkerConfig) -> Self {
         let state = State {
@@ -86,9 +99,10 @@ impl Link {
             left: None,
             scratch: Vec::new(),
             early: None,
+            spool: None,
         };
         let (read_timeout, write_timeout) = (config.read_timeout, config.write_timeout);
-        Self { stream, state: Mutex::new(state), read_timeout, write_timeout }
+        Self { stream, state: Mutex::new(state), taking_input: Mutex::new(()), read_timeout, write_timeout }
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -115,6 +129,7 @@ impl Link {
         state.input_unwanted = false;
         state.head.clear();
         state.left = None;
+        state.spool = None;
         state.generation
     }
 
@@ -129,6 +144,12 @@ impl Link {
 
     pub(super) fn is_aborted(&self) -> bool {
         self.lock().aborted
+    }
+
+    /// Is there input that somebody may still ask for?
+    pub(super) fn expects_input(&self) -> bool {
+        let state = self.lock();
+        !state.input_unwanted && !state.machine.is_input_complete()
     }
 
     pub(super) fn let_go_of_input(&self, generation: u64) {
@@ -162,13 +183,17 @@ impl Link {
     }
 
     /// [`Link::next_event`] within a request, for a thread.
-    pub(super) fn next_event_blocking(&self, generation: u64) -> Result<Option<WorkerEvent>, LinkError> {
+    pub(super) fn next_event_blocking(
+        &self,
+        generation: u64,
+        output: Meanwhile,
+    ) -> Result<Option<WorkerEvent>, LinkError> {
         loop {
             drop(self.lock_for(generation).map_err(|_| LinkError::Gone)?);
             if let Some(event) = self.event()? {
                 return Ok(Some(event));
             }
-            let unsent = !self.try_flush(Caller::Thread)?;
+            let unsent = output == Meanwhile::Sent && !self.try_flush(Caller::Thread)?;
             match self.read(Caller::Thread)? {
                 Read::Some => {}
                 Read::End => return self.event(),

@@ -30,11 +30,12 @@ mod exchange;
 mod link;
 mod mount;
 mod session;
+mod spool;
 #[cfg(test)]
 mod tests;
 
 pub use allow::{AllowList, AllowListError};
-pub use config::WorkerConfig;
+pub use config::{Duplex, WorkerConfig};
 pub use mount::Mount;
 
 use crate::net::{AcceptTrouble, Listener, Peer, Stream};

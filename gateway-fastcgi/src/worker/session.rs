@@ -82,8 +82,14 @@ impl Session {
 
     async fn request(&self, request: Request) -> Result<(), LinkError> {
         let Request { id, params, .. } = request;
-        let io = Arc::new(RequestIo { link: Arc::clone(&self.link), id, generation: self.link.turn() });
-        let answered = self.answer(&io, &params).await;
+        let generation = self.link.turn();
+        let answered = match describe(&params, &self.shared.config) {
+            Err(error) => self.refuse(id, &error),
+            Ok(described) => {
+                let (link, half_duplex) = (Arc::clone(&self.link), described.half_duplex);
+                self.answer(&Arc::new(RequestIo { link, id, generation, half_duplex }), described, &params).await
+            }
+        };
         if answered.is_ok() && self.link.is_aborted() {
             // FCGI-79: as soon as possible, and once; the machine knows whether the request has ended already.
             let _ = self.link.lock().machine.send_end(id, 0);
@@ -93,11 +99,7 @@ impl Session {
         answered
     }
 
-    async fn answer(&self, io: &Arc<RequestIo>, params: &Params) -> Result<(), LinkError> {
-        let described = match describe(params, &self.shared.config) {
-            Ok(described) => described,
-            Err(error) => return self.refuse(io.id, &error),
-        };
+    async fn answer(&self, io: &Arc<RequestIo>, described: Described, params: &Params) -> Result<(), LinkError> {
         let arrived = self.receive_body(described.content_length).await?;
         let (admission, whole) = match &arrived {
             Arrived::Aborted => return Ok(()),
@@ -187,7 +189,7 @@ const BAD_REQUEST: &[u8] =
     b"Status: 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 16\r\n\r\n400 Bad Request\n";
 
 fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>) -> Result<Environ, ParamsError> {
-    let Described { builder, content_length } = described;
+    let Described { builder, content_length, .. } = described;
     let input = match arrived {
         Arrived::Whole(bytes) if content_length.is_none_or(|length| length == bytes.len() as u64) => Input::from(bytes),
         // Fewer or more bytes than declared: the application sees the mismatch, or only what was declared (FCGI-94).

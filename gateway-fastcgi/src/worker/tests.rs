@@ -154,6 +154,20 @@ fn cgi_51_https_makes_the_scheme() {
 }
 
 #[test]
+fn cgi_38_39_40_what_nginx_leaves_empty_is_filled_in() {
+    let filled = |pairs: &[(&str, &[u8])]| {
+        let gaps: [(&str, &[u8]); 3] = [("SERVER_NAME", b""), ("SERVER_PORT", b""), ("SERVER_PROTOCOL", b"")];
+        let environ = environ(&[&gaps, pairs].concat()).unwrap();
+        let text = |name: &str| environ.get(name).unwrap().to_str().unwrap().to_owned();
+        [text("SERVER_NAME"), text("SERVER_PORT"), text("SERVER_PROTOCOL")]
+    };
+    assert_eq!(filled(&[]), ["localhost", "80", "HTTP/1.0"]);
+    assert_eq!(filled(&[("HTTP_HOST", b"a.example:8080"), ("HTTPS", b"on")]), ["a.example", "443", "HTTP/1.0"]);
+    assert_eq!(filled(&[("HTTP_HOST", b"[::1]:80")])[0], "[::1]");
+    assert_eq!(filled(&[("HTTP_HOST", b"a/b"), ("SERVER_ADDR", b"10.0.0.1")])[0], "10.0.0.1");
+}
+
+#[test]
 fn fcgi_41_nul_in_a_value_is_refused() {
     assert!(matches!(environ(&[("X_A", b"a\0b")]), Err(ParamsError::Environ(_))));
 }

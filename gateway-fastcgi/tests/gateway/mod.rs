@@ -305,6 +305,12 @@ impl Gateway {
         let _ = read;
     }
 
+    /// Has nothing come so far?
+    pub(crate) fn has_got_nothing(&mut self) -> bool {
+        self.take_in_what_is_there();
+        self.stdout.is_empty() && self.end.is_none()
+    }
+
     #[track_caller]
     pub(crate) fn values(&mut self) -> PeerValues {
         self.machine.send_get_values(&ValueName::ALL);

@@ -1,0 +1,87 @@
+//! What is left of a request body, kept until the application asks for it.
+//!
+//! Holds bytes in order: a little in memory, the rest in a file without a name. Does not hold the decision when that is needed.
+
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Kept in memory before a file is made: what a form or a small upload takes.
+const MAX_MEMORY: usize = 256 * 1024;
+
+/// Longest piece that is read back from the file.
+const PIECE: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    memory: VecDeque<Bytes>,
+    in_memory: usize,
+    file: Option<File>,
+    read: u64,
+    written: u64,
+}
+
+impl Spool {
+    pub(super) fn push(&mut self, data: Bytes) -> io::Result<()> {
+        if self.file.is_none() && self.in_memory + data.len() <= MAX_MEMORY {
+            self.in_memory += data.len();
+            self.memory.push_back(data);
+            return Ok(());
+        }
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile()?),
+        };
+        file.write_all_at(&data, self.written)?;
+        self.written += data.len() as u64;
+        Ok(())
+    }
+
+    /// The next bytes, at most `max`; none when everything was taken.
+    pub(super) fn take(&mut self, max: usize) -> io::Result<Bytes> {
+        if let Some(first) = self.memory.front_mut() {
+            let piece = first.split_to(first.len().min(max));
+            self.in_memory -= piece.len();
+            if !first.has_remaining() {
+                self.memory.pop_front();
+            }
+            return Ok(piece);
+        }
+        let left = usize::try_from(self.written - self.read).unwrap_or(usize::MAX);
+        let mut piece = vec![0; left.min(max).min(PIECE)];
+        if let Some(file) = &self.file {
+            file.read_exact_at(&mut piece, self.read)?;
+        }
+        self.read += piece.len() as u64;
+        Ok(piece.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_in_order_from_memory_and_file() {
+        let all: Vec<u8> = (0..1_000_000_u32).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
+        let mut spool = Spool::default();
+        let mut got = Vec::new();
+        for (number, piece) in all.chunks(30_000).enumerate() {
+            spool.push(Bytes::copy_from_slice(piece)).unwrap();
+            if number % 5 == 0 {
+                got.extend_from_slice(&spool.take(10_000).unwrap());
+            }
+        }
+        assert!(spool.file.is_some());
+        loop {
+            let piece = spool.take(70_000).unwrap();
+            if piece.is_empty() {
+                break;
+            }
+            got.extend_from_slice(&piece);
+        }
+        assert!(got == all);
+    }
+}
