@@ -2,6 +2,14 @@
 //!
 //! Everything is observed as an operator would: by running `gateway check-config` and `gateway serve`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, where a failure is a panic"
+)]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};

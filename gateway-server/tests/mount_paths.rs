@@ -1,5 +1,13 @@
 //! How paths are decoded and split between mounts: one table, one row for each thing that has gone wrong somewhere.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, where a failure is a panic"
+)]
+
 use gateway_server::mount::{AlreadyMounted, MountTable, PathError, Prefix, PrefixError, RequestPath};
 use proptest::prelude::*;
 

@@ -60,7 +60,7 @@ impl Built {
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
             }
-            Target::FastCgi(address, options) => Handler::asynchronous(client(address, options)),
+            Target::FastCgi(address, options) => Handler::asynchronous(self.client(address, options)),
             Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links);
@@ -84,9 +84,14 @@ impl Built {
         config = with(config, options.stop_timeout, manager::Config::stop_timeout);
         tracing::info!(program, count, "starting workers");
         let workers = Workers::spawn(program, arguments, count, config)?;
-        let client = client(workers.address(), &options.client);
+        let client = self.client(workers.address(), &options.client);
         self.workers.push(workers);
         Ok(client)
+    }
+
+    fn client(&self, address: &Address, options: &FastCgiOptions) -> Client {
+        let client = Client::new(address.clone(), client_config(options));
+        client.local_redirects_to(Arc::new(self.site.clone()))
     }
 }
 
@@ -108,7 +113,7 @@ fn cgi_config(options: &CgiOptions) -> host::Config {
     with(config, options.max_spool.map(spool_of), host::Config::spool)
 }
 
-fn client(address: &Address, options: &FastCgiOptions) -> Client {
+fn client_config(options: &FastCgiOptions) -> client::Config {
     let mut config = client::Config::default().variables(variables(&options.params, options.authorization));
     config = with(config, options.timeout.map(Some), client::Config::total_timeout);
     config = with(config, options.connect_timeout, client::Config::connect_timeout);
@@ -126,8 +131,7 @@ fn client(address: &Address, options: &FastCgiOptions) -> Client {
     if !options.suffixes.is_empty() {
         config = config.suffixes(&options.suffixes);
     }
-    config = with(config, options.script.as_ref(), client::Config::script);
-    Client::new(address.clone(), config)
+    with(config, options.script.as_ref(), client::Config::script)
 }
 
 fn variables(extra: &[(String, String)], authorization: bool) -> MetaVariables {

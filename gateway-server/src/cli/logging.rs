@@ -24,14 +24,15 @@ pub(super) fn install(log: &Log) {
     let filter = EnvFilter::builder().parse_lossy(log.level.clone() + &access);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // Where a line comes from is of interest to those who look closely.
+    let usual = format::Format::default().with_target(log.level.contains("debug") || log.level.contains("trace"));
     let _ = match log.format {
-        Format::Human => builder.with_ansi(is_terminal).event_format(Human::default()).try_init(),
+        Format::Human => builder.with_ansi(is_terminal).event_format(Human { usual }).try_init(),
         Format::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
     };
 }
 
 /// The usual form, and a short one for requests.
-#[derive(Default)]
 struct Human {
     usual: format::Format,
 }

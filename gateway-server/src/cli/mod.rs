@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command, Serve};
-use settings::Settings;
+use settings::{Format, Settings};
 
 pub use mistake::{Mistake, Place};
 pub use rules::Problem;
@@ -70,9 +70,14 @@ fn serve(flags: &Serve) -> ExitCode {
     if !mistakes.is_empty() {
         return tell(&mistakes);
     }
-    match run::run(settings) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => tell(&[error]),
+    let format = settings.log.format;
+    match (run::run(settings), format) {
+        (Ok(()), _) => ExitCode::SUCCESS,
+        (Err(error), Format::Human) => tell(&[error]),
+        (Err(error), Format::Json) => {
+            tracing::error!(%error, "not serving");
+            ExitCode::FAILURE
+        }
     }
 }
 

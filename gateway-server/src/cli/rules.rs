@@ -115,10 +115,15 @@ mod tests {
     use super::*;
 
     const RULES: &[Rule<Vec<String>>] = &[
-        Rule { key: "name", allowed: "anything", set: |seen, _, value| Some(seen.push(value.into())) },
-        Rule { key: "env.", allowed: "a text", set: |seen, name, value| Some(seen.push(format!("{name}:{value}"))) },
+        Rule { key: "name", allowed: "anything", set: |seen, _, value| note(seen, value.into()) },
+        Rule { key: "env.", allowed: "a text", set: |seen, name, value| note(seen, format!("{name}:{value}")) },
         Rule { key: "never", allowed: "nothing", set: |_, _, _| None },
     ];
+
+    fn note(seen: &mut Vec<String>, text: String) -> Option<()> {
+        seen.push(text);
+        Some(())
+    }
 
     #[test]
     fn a_rule_takes_its_key_and_one_with_a_dot_takes_all_that_follow() {

@@ -82,7 +82,7 @@ impl Target {
         let (kind, place) = text.split_once(':').unwrap_or((text, ""));
         let form = || Problem::value(text, FORMS);
         match (kind, place) {
-            ("app", "demo") => Ok(Target::App(App::Demo, AppOptions::default())),
+            ("app", "demo") => Ok(Target::App(App::Demo, AppOptions)),
             ("app", _) => Err(Problem::value(text, "app:demo")),
             ("cgi" | "static", "") => Err(form()),
             ("cgi", path) => Ok(Target::Cgi(base.join(path), CgiOptions::default())),
@@ -167,4 +167,123 @@ pub(super) fn resolved(address: Address, base: &Path) -> Address {
 fn decoded(value: &str) -> Result<String, Problem> {
     let text = percent_encoding::percent_decode_str(value).decode_utf8();
     text.map(Into::into).map_err(|_| Problem::refused(value, "not UTF-8 after percent-decoding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mount::Links;
+
+    fn parse(text: &str) -> Result<Target, Vec<TargetMistake>> {
+        Target::parse(text, Path::new("/base"))
+    }
+
+    #[test]
+    fn each_form_is_understood() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let rows = [
+            ("app:demo", Target::App(App::Demo, AppOptions)),
+            ("cgi:x", Target::Cgi("/base/x".into(), CgiOptions::default())),
+            ("cgi:/abs/dir/", Target::Cgi("/abs/dir/".into(), CgiOptions::default())),
+            ("cgi:with:colon", Target::Cgi("/base/with:colon".into(), CgiOptions::default())),
+            ("static:.", Target::Static("/base/.".into(), StaticOptions::default())),
+            ("fastcgi:unix:s.sock", Target::FastCgi(Address::unix("/base/s.sock"), FastCgiOptions::default())),
+            ("fastcgi:unix:/run/s", Target::FastCgi(Address::unix("/run/s"), FastCgiOptions::default())),
+            ("fastcgi:tcp:h:9000", Target::FastCgi(Address::tcp("h", 9000), FastCgiOptions::default())),
+            ("fastcgi:tcp:[::1]:9", Target::FastCgi(Address::tcp("::1", 9), FastCgiOptions::default())),
+            ("fastcgi:spawn:php-cgi", Target::Spawn(words(&["php-cgi"]), SpawnOptions::default())),
+            ("fastcgi:spawn:a 'b c' d=e:f", Target::Spawn(words(&["a", "b c", "d=e:f"]), SpawnOptions::default())),
+            ("cgi:x?", Target::Cgi("/base/x".into(), CgiOptions::default())),
+            ("cgi:x?&&", Target::Cgi("/base/x".into(), CgiOptions::default())),
+        ];
+        for (text, wanted) in rows {
+            assert_eq!(parse(text), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused_whole() {
+        let texts = [
+            "",
+            "demo",
+            "app",
+            "app:",
+            "app:Demo",
+            "app:demo:x",
+            "cgi",
+            "cgi:",
+            "CGI:x",
+            "static:",
+            "fastcgi:",
+            "fastcgi:x",
+            "fastcgi:unix:",
+            "fastcgi:unix",
+            "fastcgi:tcp:",
+            "fastcgi:tcp:host",
+            "fastcgi:tcp:host:x",
+            "fastcgi:tcp:host:99999",
+            "fastcgi:tcp::9000",
+            "fastcgi:spawn:",
+            "fastcgi:spawn: ",
+            "fastcgi:spawn:'a",
+            "http://host",
+            "?x=y",
+        ];
+        for text in texts {
+            let mistakes = parse(text).expect_err(text);
+            assert!(matches!(mistakes.as_slice(), [TargetMistake { option: None, .. }]), "{text}: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn options_fill_their_fields() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let Ok(Target::Cgi(_, cgi)) = parse(
+            "cgi:x?timeout=5s&max_children=3&argument=-a&argument=b%20c&env.A=1%262&env.B=&root=www&authorization=true",
+        ) else {
+            panic!("no CGI target")
+        };
+        assert_eq!((cgi.timeout, cgi.max_children, cgi.authorization), (seconds(5), Some(3), true));
+        assert_eq!((cgi.arguments, cgi.root), (vec!["-a".to_owned(), "b c".to_owned()], Some("/base/www".into())));
+        assert_eq!(cgi.env, [("A".to_owned(), "1&2".to_owned()), ("B".to_owned(), String::new())]);
+
+        let Ok(Target::Spawn(_, spawn)) = parse(
+            "fastcgi:spawn:w?workers=2&read_timeout=4s&env.lower_ok=1&param.X=y&directory=d&suffix=.php&suffix=.x",
+        ) else {
+            panic!("no spawn target")
+        };
+        assert_eq!((spawn.workers, spawn.client.read_timeout), (Some(2), seconds(4)));
+        assert_eq!(spawn.env, [("lower_ok".to_owned(), "1".to_owned())]);
+        assert_eq!(spawn.client.params, [("X".to_owned(), "y".to_owned())]);
+        assert_eq!(
+            (spawn.directory, spawn.client.suffixes),
+            (Some("/base/d".into()), vec![".php".into(), ".x".into()])
+        );
+
+        let Ok(Target::Static(_, files)) = parse("static:x?index=false&links=anywhere") else {
+            panic!("no static target")
+        };
+        assert_eq!((files.index, files.links), (Some(false), Links::Anywhere));
+    }
+
+    #[test]
+    fn cgi_10_11_the_requests_own_variables_are_not_the_operators() {
+        for name in ["PATH_INFO", "REQUEST_METHOD", "HTTP_PROXY", "HTTP_COOKIE", "path_info", "A-B", "1A", "A.B", "Ä"]
+        {
+            for (target, key) in [("cgi:x", "env"), ("fastcgi:tcp:h:1", "param"), ("fastcgi:spawn:x", "param")] {
+                assert!(parse(&format!("{target}?{key}.{name}=1")).is_err(), "{target} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_mistake_in_the_options_is_found() {
+        let mistakes =
+            parse("fastcgi:unix:x?workers=2&read_timeout=soon&read_timeout=1s&env.A=1&index=a/b&x&param.A=%ff")
+                .unwrap_err();
+        let keys: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.option.as_deref()).collect();
+        assert_eq!(keys, ["workers", "read_timeout", "read_timeout", "env.A", "index", "x", "param.A"]);
+    }
 }

@@ -45,7 +45,7 @@ fn about(way: Way) -> &'static str {
 }
 
 const INTRODUCTION: &str = "One application, written once against one contract, answers behind three gateways at the same \
-     time. Nothing in it knows which of them is calling.";
+     time. Its code is the same each time; only the way to it differs.";
 
 const SERVE: &str = "gateway serve --mount /=static:. --mount /cgi-bin=cgi:./cgi-bin \\\n    --mount \
      /app=fastcgi:unix:/run/app.sock?read_timeout=5s";

@@ -21,7 +21,7 @@ pub(super) fn svg(way: Way) -> String {
     for (number, step) in steps.iter().enumerate() {
         let top = 53 + HEIGHT * number;
         svg.push_str(&format!(
-            r#"<path class="arrow" d="M170 {top}v38m-5-8l5 8l5-8"/><text class="label" x="180" y="{}">{}</text><rect class="box" x="1" y="{}" width="338" height="52" rx="8"/><text class="name" x="170" y="{}">{}</text><text x="170" y="{}">{}</text>"#,
+            r#"<path class="arrow" d="M60 {top}v38m-5-8l5 8l5-8"/><text class="label" x="74" y="{}">{}</text><rect class="box" x="1" y="{}" width="338" height="52" rx="8"/><text class="name" x="170" y="{}">{}</text><text x="170" y="{}">{}</text>"#,
             top + 24,
             step.arrow,
             top + 43,

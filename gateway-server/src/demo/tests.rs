@@ -126,7 +126,7 @@ fn the_form_is_echoed_whole_or_cut_but_counted() {
     let echo = |body: String| {
         let mut given = environ("POST", "/echo", &[("CONTENT_TYPE", "text/x-test")]);
         given.set("CONTENT_LENGTH", body.len().to_string()).unwrap();
-        given.input = Input::from(body);
+        given.input = Input::from(gateway_spec::Bytes::from(body));
         ask(&Demo::new(Way::InProcess), given).body
     };
     assert!(echo("Hello".into()).contains("received 5 bytes of text/x-test:\nHello\n"));

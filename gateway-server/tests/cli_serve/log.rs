@@ -1,0 +1,68 @@
+//! What is written to standard error.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use crate::gateway::Gateway;
+
+#[test]
+fn each_request_is_one_line_without_its_query() {
+    let mut gateway = Gateway::serve(&std::env::temp_dir(), &["--mount", "/d=app:demo"]);
+    gateway.get("/d/?secret=1");
+    let line = gateway.wait_for("GET /d/");
+    assert!(line.contains("\"GET /d/\" 200 ") && line.contains(" bytes in ") && line.contains("127.0.0.1:"), "{line}");
+    gateway.get("/d/nothing%1B%5B31m%22");
+    let line = gateway.wait_for("nothing");
+    assert!(line.contains(r#""GET /d/nothing\u{1b}[31m\"" 404 "#), "{line}");
+    let (_, log) = gateway.stop();
+    assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
+}
+
+#[test]
+fn no_access_log_leaves_only_those_lines_out() {
+    let gateway = Gateway::serve(&std::env::temp_dir(), &["--mount", "/d=app:demo", "--no-access-log"]);
+    gateway.get("/d/");
+    let (_, log) = gateway.stop();
+    assert!(!log.iter().any(|line| line.contains("GET")), "{log:#?}");
+    for text in ["mounted prefix=/d target=app:demo", "listening on http://127.0.0.1:", "stopping", "stopped"] {
+        assert!(log.iter().any(|line| line.contains(text)), "{text} is not in {log:#?}");
+    }
+}
+
+#[test]
+fn json_is_one_object_a_line_from_first_to_last() {
+    let gateway = Gateway::serve(&std::env::temp_dir(), &["--log-format", "json"]);
+    gateway.get("/fastcgi/x%22?secret=1");
+    let (status, log) = gateway.stop();
+    assert_eq!(status.code(), Some(0));
+    let objects: Vec<serde_json::Value> = log.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let access: Vec<_> = objects.iter().filter(|object| object["target"] == "gateway_server::access").collect();
+    assert_eq!(access.len(), 1, "{log:#?}");
+    assert_eq!((&access[0]["method"], &access[0]["path"]), (&"GET".into(), &"/fastcgi/x\"".into()));
+    assert_eq!(access[0]["status"], 404);
+    assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
+}
+
+#[test]
+fn a_level_leaves_out_what_is_below_it() {
+    let mut gateway = Gateway::start(&std::env::temp_dir(), &["--listen", "127.0.0.1:0", "--log", "debug"]);
+    gateway.wait_for("DEBUG");
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s.sock");
+    let listen = format!("unix:{}", socket.display());
+    let quiet = Gateway::start(folder.path(), &["--listen", &listen, "--log", "error", "--mount", "/=app:demo"]);
+    // Silent from the start, so that only the socket tells when it is ready.
+    let mut stream = loop {
+        match UnixStream::connect(&socket) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    write!(stream, "GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("In-process"), "{answer}");
+    let (status, log) = quiet.stop();
+    assert!(status.success() && log.iter().all(|line| line.contains("GET /")), "{log:#?}");
+    assert!(!socket.exists(), "the socket's file is removed");
+}

@@ -1,0 +1,16 @@
+//! `gateway serve` as its users see it: the built command, asked over sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, where a failure is a panic"
+)]
+
+mod demonstration;
+mod files;
+mod gateway;
+mod log;
+mod mounts;
+mod stop;
