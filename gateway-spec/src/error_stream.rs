@@ -82,3 +82,62 @@ impl fmt::Debug for ErrorStream {
         f.write_str(if self.sink.is_some() { "ErrorStream(sink)" } else { "ErrorStream(stderr)" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Holds text back until it is flushed.
+    #[derive(Default)]
+    struct Buffered {
+        held: Mutex<String>,
+        log: Mutex<String>,
+    }
+
+    impl ErrorSink for Buffered {
+        fn write(&self, text: &str) {
+            self.held.lock().expect("not poisoned").push_str(text);
+        }
+
+        fn flush(&self) {
+            let held = std::mem::take(&mut *self.held.lock().expect("not poisoned"));
+            self.log.lock().expect("not poisoned").push_str(&held);
+        }
+    }
+
+    fn stream() -> (Arc<Buffered>, ErrorStream) {
+        let sink = Arc::new(Buffered::default());
+        (Arc::clone(&sink), ErrorStream::new(sink))
+    }
+
+    #[test]
+    fn pep_31_41_52_text_reaches_the_log_at_the_latest_with_flush() {
+        let (sink, mut errors) = stream();
+        errors.write("one\n");
+        errors.write_lines(["two\n", "three", "\n"]);
+        write!(errors, "{}\n", 4).expect("written");
+        assert_eq!(*sink.log.lock().expect("not poisoned"), "");
+        errors.flush();
+        assert_eq!(*sink.log.lock().expect("not poisoned"), "one\ntwo\nthree\n4\n");
+    }
+
+    #[test]
+    fn pep_32_any_text_is_taken() {
+        let (sink, errors) = stream();
+        errors.write("\u{1F600} \0 \u{7f} \r");
+        errors.flush();
+        assert_eq!(*sink.log.lock().expect("not poisoned"), "\u{1F600} \0 \u{7f} \r");
+    }
+
+    #[test]
+    fn pep_42_43_letting_go_of_a_stream_closes_nothing() {
+        let (sink, errors) = stream();
+        drop(errors.clone());
+        errors.write("still open");
+        errors.flush();
+        assert_eq!(*sink.log.lock().expect("not poisoned"), "still open");
+    }
+}

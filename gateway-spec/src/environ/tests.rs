@@ -315,3 +315,21 @@ proptest! {
         prop_assert_eq!(seen, model);
     }
 }
+
+#[test]
+fn pep_173_what_is_computed_from_an_environ_follows_its_changes() {
+    let mut environ = built(required().variable("PATH_INFO", "/a").header(b"Cookie", b"a=1"));
+    assert_eq!(environ.request_url(), "http://h/a");
+    environ.set("QUERY_STRING", "q=2").expect("set");
+    environ.set("HTTP_COOKIE", "a=3").expect("set");
+    assert_eq!(environ.request_url(), "http://h/a?q=2");
+    assert_eq!(environ.header("cookie"), Some(Value::new(b"a=3")));
+}
+
+#[test]
+fn pep_24_26_variables_are_values_or_not_there() {
+    let environ = built(required().variable("REMOTE_ADDR", ""));
+    assert_eq!((environ.content_type(), environ.content_length(), environ.remote_addr()), (None, None, None));
+    assert_eq!((environ.path_info(), environ.query_string()), (Value::default(), Value::default()));
+    assert_eq!(environ.get("REMOTE_USER"), None);
+}
