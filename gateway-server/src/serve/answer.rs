@@ -114,6 +114,7 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
         }
         Admission::Full => return Outcome::Refused(Refusal::Busy),
     };
+    wire.shared.watch.call_begins();
     let mut exchange = start(wire, &**app, environ);
     let mut patience = Patience::default();
     loop {
@@ -133,7 +134,10 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
         }
         permit = loop {
             match admit(wire).await {
-                Admission::Inline(permit) => break permit,
+                Admission::Inline(permit) => {
+                    wire.shared.watch.call_begins();
+                    break permit;
+                }
                 Admission::Overflow(permit) => {
                     return blocking(wire, Work::Exchange(exchange), permit, timer).await;
                 }

@@ -14,6 +14,7 @@
 //! | `config` | settings |
 //! | `handler` | who answers |
 //! | `server`, `shared` | accepting, counting, stopping |
+//! | `watch` | serving sockets while applications block |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
 //! | `answer` | one request through its application |
@@ -33,6 +34,7 @@ mod request;
 mod server;
 mod shared;
 mod timer;
+mod watch;
 mod wire;
 
 pub use config::Config;

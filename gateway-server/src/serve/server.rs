@@ -4,6 +4,7 @@ use super::config::Config;
 use super::connection::serve_connection;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
+use super::watch;
 use super::wire::Wire;
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
@@ -104,6 +105,7 @@ impl Server {
         }
         let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop));
+        watch::start(&shared)?;
         let mut accepting = JoinSet::new();
         for listener in listeners {
             tracing::debug!(address = %listener.address(), "listening");

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::handler::Router;
+use super::watch::Watch;
 use super::wire::Wire;
 use gateway_spec::Dispatch;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     pub(super) inline_places: usize,
     pub(super) runtime: Handle,
     pub(super) stop: Arc<Stop>,
+    pub(super) watch: Watch,
     live: Mutex<HashMap<u64, Live>>,
     next_id: AtomicU64,
     /// Rings when the last connection has ended.
@@ -41,6 +43,7 @@ impl Shared {
             router,
             runtime,
             stop,
+            watch: Watch::default(),
             live: Mutex::new(HashMap::new()),
             next_id: AtomicU64::new(1),
             all_ended: Notify::new(),
