@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use client_support::*;
-use gateway_fastcgi::client::Config;
-use gateway_spec::{Environ, InputStream};
+use gateway_fastcgi::client::{Client, ClientError, Config};
+use gateway_fastcgi::net::Address;
+use gateway_spec::{Environ, GatewayError, InputStream};
 use tokio::sync::{Notify, Semaphore};
 
 /// Remembers the KEEP_CONN flag of each request, and answers it.
@@ -351,6 +352,42 @@ async fn kept_connections_can_be_closed_for_good() {
     assert_eq!(client.idle_connections(), 0);
     assert_eq!(get(&client).await, Outcome::whole(b"hello"));
     assert_eq!((client.idle_connections(), worker.connections()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_full_queue_of_the_worker_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let mut waiting = Vec::new();
+    let full = loop {
+        match tokio::net::UnixStream::connect(&path).await {
+            Ok(stream) => waiting.push(stream),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+    let client = |timeout| Client::new(Address::unix(&path), Config::default().connect_timeout(timeout));
+    let hasty = client(Duration::from_millis(30));
+    let error = call(&hasty, Environ::example("GET", "/"), InputStream::empty()).await.unwrap_err();
+    let error = error.downcast_ref::<GatewayError>().unwrap();
+    assert_eq!(error.status(), 504);
+    assert!(std::error::Error::source(error).unwrap().is::<ClientError>());
+    // The queue is emptied while a client waits.
+    let patient = client(LONG);
+    let patient = tokio::spawn(async move { get(&patient).await });
+    let served = waiting.len();
+    drop(waiting);
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+    for _ in 0..served {
+        drop(listener.accept().await.unwrap());
+    }
+    let mut line = Line(tokio::time::timeout(LONG, listener.accept()).await.unwrap().unwrap().0);
+    line.request().await.unwrap();
+    line.write(&answer(HELLO)).await.unwrap();
+    assert_eq!(patient.await.unwrap(), Outcome::whole(b"hello"));
 }
 
 #[tokio::test]

@@ -103,12 +103,16 @@ impl Pool {
                 return Ok(Lease { connection, permit, pool: Arc::clone(self) });
             }
         }
-        self.fresh(permit).await
+        self.open(permit).await
     }
 
     /// A connection that nobody had before. One that is idle gives way to it.
     pub(super) async fn fresh(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
         drop(self.take_idle());
+        self.open(permit).await
+    }
+
+    async fn open(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
         let limit = self.config.connect_timeout;
         let stream = match timeout(limit, self.connect()).await {
             Ok(connected) => {

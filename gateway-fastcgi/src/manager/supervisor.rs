@@ -244,5 +244,5 @@ impl Running {
 }
 
 fn log(pid: u32, line: &str) {
-    tracing::warn!(pid, text = line, "worker wrote to its standard error");
+    tracing::info!(pid, text = line, "worker wrote to its standard error");
 }
