@@ -133,6 +133,7 @@ pub(super) fn answer(
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "applications are handed start_response for good")]
 mod tests {
     use super::*;
     use gateway_spec::{AppError, Body, StartResponse, StatusCode, headers};
