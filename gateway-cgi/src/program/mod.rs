@@ -4,6 +4,7 @@
 //! environ (`environment`), how events become bytes (`output`), or any rule of PEP 3333: those are the driver's.
 //! It needs the standard library only. A CGI program is started for every request, so what is not linked in is not paid.
 
+mod drain;
 mod environment;
 mod output;
 #[cfg(test)]
@@ -49,10 +50,15 @@ pub fn serve<A: Application + ?Sized>(app: &A) -> ExitCode {
     // the output at line ends.
     let descriptors = io::stdin().as_fd().try_clone_to_owned().and_then(|stdin| {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok((File::from(stdin), File::from(stdout)))
+        let rest = stdin.try_clone()?;
+        Ok((File::from(stdin), File::from(stdout), rest))
     });
     match descriptors {
-        Ok((stdin, stdout)) => serve_with(app, std::env::vars_os(), stdin, stdout, &errors).into(),
+        Ok((stdin, stdout, rest)) => {
+            let outcome = serve_with(app, std::env::vars_os(), stdin, stdout, &errors);
+            drain::drain(rest);
+            outcome.into()
+        }
         Err(error) => {
             errors.write(&format!("gateway-cgi: standard input and output cannot be used: {error}\n"));
             ExitCode::FAILURE
