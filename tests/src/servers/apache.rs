@@ -36,7 +36,7 @@ pub fn fcgid() -> Running {
     let place = Place::new();
     let testbed = place.program(&program("testbed"));
     let body = format!(
-        "FcgidIPCDir {0}/fcgid\nFcgidProcessTableFile {0}/fcgid-table\nFcgidMaxProcesses 1\nFcgidMaxRequestLen 2147483647
+        "FcgidIPCDir {0}/fcgid\nFcgidProcessTableFile {0}/fcgid-table\nFcgidMaxProcesses 1\nFcgidIOTimeout 3\nFcgidErrorScanInterval 1\nFcgidZombieScanInterval 1\nFcgidMaxRequestLen 2147483647
 FcgidWrapper {1} virtual\nAlias /app {1}\n<Location /app>\n SetHandler fcgid-script\n Options +ExecCGI\n</Location>\n",
         place.folder("fcgid").parent().unwrap_or(place.path()).display(),
         testbed.display()
@@ -52,6 +52,7 @@ fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Ru
         .collect();
     Running::listen(place, "apache", behind, |place, port| {
         let here = place.path().display();
+        // Since 2.4.59 httpd drops a program's Content-Length unless it is told to trust it.
         let configuration = format!(
             "{modules}ServerRoot {here}
 ServerName localhost
@@ -67,6 +68,10 @@ ThreadsPerChild 16
 MaxRequestWorkers 16
 KeepAlive On
 AllowEncodedSlashes NoDecode
+MergeSlashes Off
+Timeout 3
+KeepAliveTimeout 1
+SetEnv ap_trust_cgilike_cl 1
 DocumentRoot {here}
 <Directory />
  Require all granted

@@ -15,6 +15,7 @@ pub fn start() -> Running {
     let mut command = Command::new(installed(&["fcgiwrap"]));
     command.args(["-c", "2", "-s"]).arg(format!("unix:{}", socket.display()));
     let wrap = start_unix(&place, "fcgiwrap", &socket, &mut command);
+    // nginx keeps the request body until it is whole: a CGI program must be told its length.
     let parameters = format!(
         "
    fastcgi_split_path_info ^(/app)(.*)$;

@@ -45,7 +45,7 @@ fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Ru
     let modules: Vec<String> = modules.iter().map(|m| format!("\"{m}\"")).collect();
     Running::listen(place, "lighttpd", behind, |place, port| {
         let here = place.path().display();
-        // Both directions stream: by default lighttpd keeps whole bodies before it passes them on.
+        // Answers stream. Requests do not: lighttpd would refuse those without a length (411) instead of keeping them.
         let configuration = format!(
             "server.modules = ( {} )
 server.document-root = \"{here}\"
@@ -54,7 +54,8 @@ server.port = {port}
 server.errorlog = \"{here}/lighttpd-error.log\"
 server.upload-dirs = ( \"{here}\" )
 server.max-request-size = 0
-server.stream-request-body = 2
+server.max-keep-alive-idle = 1
+server.range-requests = \"disable\"
 server.stream-response-body = 2
 {body}",
             modules.join(", ")

@@ -23,6 +23,7 @@ pub fn tcp() -> Running {
 
 /// The application below `/app`: nginx knows no mounts, so its split takes the prefix off.
 const MOUNTED: &str = "
+   fastcgi_request_buffering off;
    fastcgi_split_path_info ^(/app)(.*)$;
    fastcgi_param SCRIPT_NAME $fastcgi_script_name;
    fastcgi_param PATH_INFO $fastcgi_path_info;";
@@ -35,16 +36,16 @@ pub(super) fn start(place: Place, behind: Vec<Process>, upstream: &str, paramete
             "daemon off; pid {here}/nginx.pid; worker_processes 1; error_log {here}/nginx-error.log info;
 events {{ worker_connections 256; }}
 http {{
- access_log off; default_type text/plain; client_max_body_size 0;
+ access_log off; default_type text/plain; client_max_body_size 0; merge_slashes off; keepalive_timeout 1s;
  client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
  uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
  upstream application {{ server {upstream}; keepalive 8; }}
  server {{
-  listen 127.0.0.1:{port};
+  listen 127.0.0.1:{port}; server_name localhost;
   location / {{
    fastcgi_pass application;
    fastcgi_keep_conn on;
-   fastcgi_request_buffering off;
+   fastcgi_read_timeout 3s; fastcgi_send_timeout 3s;
    fastcgi_max_temp_file_size 0;
    fastcgi_param QUERY_STRING $query_string;
    fastcgi_param REQUEST_METHOD $request_method;

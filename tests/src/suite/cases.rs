@@ -49,12 +49,9 @@ pub fn cases() -> Vec<Case> {
     all.extend(heads());
     all.extend(failures());
     all.extend(environ::cases());
-    all.push(Case {
-        name: "closed",
-        requests: Vec::new(),
-        same_as_direct: false,
-        judge: Judge::Gateway(closed::judge),
-    });
+    for (name, judge) in closed::CASES {
+        all.push(Case { name, requests: Vec::new(), same_as_direct: false, judge: Judge::Gateway(judge) });
+    }
     all
 }
 
