@@ -235,3 +235,38 @@ fn a_mistake_in_the_file_stops_serve_as_well_and_flags_are_looked_at_too() {
     let lines: Vec<&str> = said.lines().map(|line| line.split(" is not").next().unwrap()).collect();
     assert_eq!(lines, ["gateway: g.toml:1:11: threads: \"0\"", "gateway: --log: \"loud\""]);
 }
+
+#[test]
+fn keys_lists_every_key_with_what_it_means_and_takes() {
+    let folder = place();
+    let output = gateway(folder.path(), &["keys"]);
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let mut lines = listed.lines();
+    let mut keys = 0;
+    while let Some(line) = lines.next() {
+        let Some((key, about)) = line.strip_prefix("  ").and_then(|line| line.trim_start().split_once("  ")) else {
+            continue;
+        };
+        assert!(!key.is_empty() && !about.trim().is_empty(), "{line}");
+        assert!(lines.next().is_some_and(|next| next.trim_start().starts_with("takes ")), "{line}");
+        keys += 1;
+    }
+    assert!(keys > 50, "{keys} keys in {listed}");
+    // What an error message calls allowed is in the list.
+    for wrong in [
+        "[log]\nx = 1",
+        "[limits]\nx = 1",
+        "[timeouts]\nx = 1",
+        "x = 1",
+        "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:spawn:sh?x=1\"",
+    ] {
+        let (_, _, mistakes) = check(wrong);
+        let allowed = mistakes[0].split("allowed are ").nth(1).unwrap();
+        for key in allowed.split(", ") {
+            assert!(
+                listed.contains(&format!("  {key} ")) || listed.contains(&format!("[{key}]")),
+                "{key} is not listed"
+            );
+        }
+    }
+}

@@ -164,6 +164,7 @@ fn pep_13_prefixes_are_written_like_paths() {
     {
         assert_eq!(script_name(text), Ok(wanted.as_bytes().to_vec()), "{text}");
     }
+    assert_eq!("/".parse(), Ok(Prefix::root()));
     let refused = [
         ("", PrefixError::Path(PathError::NotAbsolute)),
         ("app", PrefixError::Path(PathError::NotAbsolute)),

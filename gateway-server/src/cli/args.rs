@@ -28,6 +28,8 @@ pub(super) enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Lists every key of the configuration file and of the targets: what it means and what it takes.
+    Keys,
 }
 
 /// The flags of `gateway serve`. Values are texts here: their mistakes are described as those of the file are.
@@ -40,10 +42,10 @@ pub(super) struct Serve {
     /// A configuration file. Flags win over it; mounts are added to its own.
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated. --help lists all targets.
+    /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated.
     #[arg(long, value_name = "PREFIX=TARGET")]
     mount: Vec<String>,
-    /// Worker threads; applications run on them and may block. [default: four for each core, and 16 at least]
+    /// Calls of applications that may run, and block, at once. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
     /// The form of what is written to standard error: human or json. [default: human]
@@ -60,18 +62,13 @@ pub(super) struct Serve {
 /// What stands below the flags in the long help.
 const TARGETS: &str = "\
 Targets, each with ?key=value&key=value behind it (values may be percent-encoded):
-  app:demo                      the demonstration, inside this process
-  cgi:FILE_OR_DIR               a CGI program, or a folder of them
-      timeout, header_timeout, idle_timeout, queue_timeout, max_children, max_spool, root,
-      authorization, argument, inherit, env.NAME
-  fastcgi:unix:PATH             FastCGI workers that run already
-  fastcgi:tcp:HOST:PORT
-      timeout, connect_timeout, header_timeout, read_timeout, queue_timeout, idle_timeout, max_connections,
-      max_kept, max_queue, max_spool, root, index, suffix, script, authorization, param.NAME
-  fastcgi:spawn:COMMAND ARGS    FastCGI workers that this process starts, and starts again when they die
-      the same, and workers, stop_timeout, directory, inherit, env.NAME
-  static:DIR                    files
-      index, links
+  app:demo                    the demonstration, inside this process
+  cgi:FILE_OR_DIR             a CGI program, or a folder of them
+  fastcgi:unix:PATH           FastCGI workers that run already
+  fastcgi:tcp:HOST:PORT       the same, over TCP
+  fastcgi:spawn:COMMAND ARGS  FastCGI workers that this process starts, and starts again when they die
+  static:DIR                  files
+`gateway keys` lists all keys.
 
 Examples:
   gateway serve --mount '/=static:./public' --mount '/cgi-bin=cgi:./cgi-bin?timeout=30s'

@@ -10,14 +10,14 @@ use gateway_cgi::variables::{Credentials, MetaVariables};
 use gateway_fastcgi::client::{self, Client};
 use gateway_fastcgi::manager::{self, Workers};
 use gateway_fastcgi::net::Address;
-use gateway_spec::AppError;
+use gateway_spec::{AppError, Application, Body, Environ, StartResponse, StatusCode, headers};
 
 use super::mistake::Place;
 use super::options::{CgiOptions, FastCgiOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
-use crate::mount::{MountTable, Site, StaticFiles};
+use crate::mount::{MountTable, Prefix, Site, StaticFiles};
 use crate::serve::Handler;
 
 /// What answers, and the workers behind it, which live as long as this does.
@@ -45,8 +45,20 @@ pub(super) fn build(mounts: &[Mount]) -> Result<Built, BuildError> {
         table.mount(mount.prefix.clone(), handler).map_err(|error| failed(error.into()))?;
         tracing::info!(prefix = %mount.prefix, target = %mount.target, "mounted");
     }
+    // So that a request for nothing is in the access log, like any other; where `/` is mounted, that stays.
+    let _ = table.mount(Prefix::root(), Handler::new(Nothing));
     built.site.complete(table);
     Ok(built)
+}
+
+/// What is mounted where nothing is.
+struct Nothing;
+
+impl Application for Nothing {
+    fn call(&self, _: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+        start_response(StatusCode::NOT_FOUND, headers!["content-type" => "text/plain"])?;
+        Ok("404 Not Found\n".into())
+    }
 }
 
 impl Built {

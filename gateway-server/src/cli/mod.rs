@@ -7,8 +7,9 @@
 //! | --- | --- |
 //! | `args` | the command line |
 //! | `config`, `settings` | the configuration file; all that can be set |
-//! | `target`, `options`, `words` | what can be mounted |
+//! | `target`, `options`, `keys`, `words` | what can be mounted |
 //! | `rules`, `value`, `mistake` | tables of keys, single values, and what is wrong with them |
+//! | `reference` | every key, for people |
 //! | `check` | mistakes that only show when everything is known |
 //! | `tour` | what is served when nothing is said |
 //! | `build`, `run` | from settings to answers; the life of the process |
@@ -20,9 +21,11 @@ mod args;
 mod build;
 mod check;
 mod config;
+mod keys;
 mod logging;
 mod mistake;
 mod options;
+mod reference;
 mod rules;
 mod run;
 mod settings;
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Serve(flags) => serve(&flags),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Keys => say(&reference::text()),
     }
 }
 

@@ -11,8 +11,35 @@ pub(super) struct Rule<T> {
     pub(super) key: &'static str,
     /// What a value may be, to be read after "allowed is".
     pub(super) allowed: &'static str,
-    /// Reads the value and puts it in its place; `None` if it is not allowed. The first text is the rest of the key.
-    pub(super) set: fn(&mut T, &str, &str) -> Option<()>,
+    /// What the value means, and its default, for the [reference](super::reference).
+    pub(super) about: &'static str,
+    set: Set<T>,
+}
+
+/// Reads a value and puts it in its place; `None` if it is not allowed. The first text is the rest of the key.
+type Set<T> = fn(&mut T, &str, &str) -> Option<()>;
+
+impl<T> Rule<T> {
+    pub(super) const fn new(key: &'static str, allowed: &'static str, about: &'static str, set: Set<T>) -> Self {
+        Rule { key, allowed, about, set }
+    }
+
+    /// The key as it is shown.
+    pub(super) fn name(&self) -> String {
+        if self.key.ends_with('.') { format!("{}NAME", self.key) } else { self.key.to_owned() }
+    }
+}
+
+/// Puts a value that was read in its place.
+pub(super) fn put<T>(place: &mut Option<T>, value: Option<T>) -> Option<()> {
+    *place = Some(value?);
+    Some(())
+}
+
+/// [`put`] for a value that has a default of its own.
+pub(super) fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
 }
 
 /// What is wrong with one value, key or thing that an operator wrote.
@@ -93,11 +120,7 @@ fn rest_of<'k, T>(rule: &Rule<T>, key: &'k str) -> Option<&'k str> {
 
 /// [`Problem::Unknown`] with the keys of these rules.
 pub(super) fn unknown<T>(rules: &[Rule<T>]) -> Problem {
-    Problem::Unknown { allowed: rules.iter().map(name).collect() }
-}
-
-fn name<T>(rule: &Rule<T>) -> String {
-    if rule.key.ends_with('.') { format!("{}NAME", rule.key) } else { rule.key.to_owned() }
+    Problem::Unknown { allowed: rules.iter().map(Rule::name).collect() }
 }
 
 /// Foreign text in a message: quoted, escaped, and cut short.
@@ -115,9 +138,9 @@ mod tests {
     use super::*;
 
     const RULES: &[Rule<Vec<String>>] = &[
-        Rule { key: "name", allowed: "anything", set: |seen, _, value| note(seen, value.into()) },
-        Rule { key: "env.", allowed: "a text", set: |seen, name, value| note(seen, format!("{name}:{value}")) },
-        Rule { key: "never", allowed: "nothing", set: |_, _, _| None },
+        Rule::new("name", "anything", "", |seen, _, value| note(seen, value.into())),
+        Rule::new("env.", "a text", "", |seen, name, value| note(seen, format!("{name}:{value}"))),
+        Rule::new("never", "nothing", "", |_, _, _| None),
     ];
 
     fn note(seen: &mut Vec<String>, text: String) -> Option<()> {

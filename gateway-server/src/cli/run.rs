@@ -62,13 +62,16 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
 /// One worker more than calls: the listener keeps one for sockets.
 fn runtime(settings: &mut Settings) -> io::Result<Runtime> {
     const BLOCKING: usize = 256;
+    // Name resolution and files.
     const SPARE: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = settings.threads.unwrap_or((4 * cores).max(16)).saturating_add(1);
-    settings.server = std::mem::take(&mut settings.server).threads(threads).limits(settings.limits.clone());
+    let blocking = settings.max_blocking_calls.unwrap_or(BLOCKING);
+    let server = std::mem::take(&mut settings.server).limits(settings.limits.clone());
+    settings.server = server.threads(threads).max_blocking_calls(blocking);
     Builder::new_multi_thread()
         .worker_threads(threads)
-        .max_blocking_threads(BLOCKING + SPARE)
+        .max_blocking_threads(blocking.saturating_add(SPARE))
         .thread_name("gateway")
         .enable_all()
         .build()

@@ -5,8 +5,7 @@
 use gateway_fastcgi::net::Address;
 
 use super::mistake::Place;
-use super::options::{put, set};
-use super::rules::Rule;
+use super::rules::{Rule, put, set};
 use super::target::Target;
 use super::value::{self, BYTES, COUNT, DURATION, SWITCH};
 use crate::h1;
@@ -19,6 +18,7 @@ pub(super) struct Settings {
     /// Where to listen; nothing means the default address.
     pub(super) listen: Vec<Listen>,
     pub(super) threads: Option<usize>,
+    pub(super) max_blocking_calls: Option<usize>,
     pub(super) log: Log,
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
@@ -67,80 +67,91 @@ pub(super) enum Format {
 
 pub(super) const LEVEL: &str = "error, warn, info, debug or trace, or directives such as info,gateway_cgi=debug";
 
+const FIELDS: &str = "a number from 1 to 256";
+const _: () = assert!(h1::MAX_FIELDS == 256);
+
 /// Keys at the top of the configuration file; tables have their own.
-pub(super) const TOP: &[Rule<Settings>] =
-    &[Rule { key: "threads", allowed: COUNT, set: |s, _, v| put(&mut s.threads, value::count(v)) }];
+pub(super) const TOP: &[Rule<Settings>] = &[Rule::new(
+    "threads",
+    COUNT,
+    "calls of applications at once; four for each core, and 16 at least, by default",
+    |s, _, v| put(&mut s.threads, value::count(v)),
+)];
 
 pub(super) const LOG: &[Rule<Settings>] = &[
-    Rule { key: "format", allowed: "human or json", set: |s, _, v| set(&mut s.log.format, format(v)) },
-    Rule { key: "level", allowed: LEVEL, set: |s, _, v| set(&mut s.log.level, level(v)) },
-    Rule { key: "access", allowed: SWITCH, set: |s, _, v| set(&mut s.log.access, value::switch(v)) },
+    Rule::new("format", "human or json", "the form of a line on standard error; human by default", |s, _, v| {
+        set(&mut s.log.format, format(v))
+    }),
+    Rule::new("level", LEVEL, "how much is written; info by default", |s, _, v| set(&mut s.log.level, level(v))),
+    Rule::new("access", SWITCH, "whether each request is a line; true by default", |s, _, v| {
+        set(&mut s.log.access, value::switch(v))
+    }),
 ];
 
 pub(super) const LIMITS: &[Rule<Settings>] = &[
-    Rule { key: "max_head_bytes", allowed: BYTES, set: |s, _, v| limit(s, value::size(v), h1::Limits::max_head_bytes) },
-    Rule { key: "max_fields", allowed: COUNT, set: |s, _, v| limit(s, value::count(v), h1::Limits::max_fields) },
-    Rule {
-        key: "max_target_bytes",
-        allowed: BYTES,
-        set: |s, _, v| limit(s, value::size(v), h1::Limits::max_target_bytes),
-    },
-    Rule {
-        key: "max_body_bytes",
-        allowed: BYTES,
-        set: |s, _, v| limit(s, value::bytes(v).map(Some), h1::Limits::max_body_bytes),
-    },
-    Rule {
-        key: "max_trailer_bytes",
-        allowed: BYTES,
-        set: |s, _, v| limit(s, value::size(v), h1::Limits::max_trailer_bytes),
-    },
-    Rule {
-        key: "max_connections",
-        allowed: COUNT,
-        set: |s, _, v| server(s, value::count(v), serve::Config::max_connections),
-    },
-    Rule {
-        key: "max_requests_per_connection",
-        allowed: COUNT,
-        set: |s, _, v| server(s, value::count(v).map(|n| n as u64), serve::Config::max_requests_per_connection),
-    },
-    Rule {
-        key: "max_blocking_calls",
-        allowed: COUNT,
-        set: |s, _, v| server(s, value::count(v), serve::Config::max_blocking_calls),
-    },
-    Rule {
-        key: "preread_bytes",
-        allowed: BYTES,
-        set: |s, _, v| server(s, value::size(v), serve::Config::preread_bytes),
-    },
-    Rule { key: "drain_bytes", allowed: BYTES, set: |s, _, v| server(s, value::size(v), serve::Config::drain_bytes) },
+    Rule::new("max_head_bytes", BYTES, "longest request head; 64KiB by default", |s, _, v| {
+        limit(s, value::size(v), h1::Limits::max_head_bytes)
+    }),
+    Rule::new("max_fields", FIELDS, "fields in a request head; 100 by default", |s, _, v| {
+        limit(s, value::count(v).filter(|fields| *fields <= h1::MAX_FIELDS), h1::Limits::max_fields)
+    }),
+    Rule::new("max_target_bytes", BYTES, "longest request target; 8KiB by default", |s, _, v| {
+        limit(s, value::size(v), h1::Limits::max_target_bytes)
+    }),
+    Rule::new("max_body_bytes", BYTES, "longest request body; no limit by default", |s, _, v| {
+        limit(s, value::bytes(v).map(Some), h1::Limits::max_body_bytes)
+    }),
+    Rule::new("max_trailer_bytes", BYTES, "longest trailer of a chunked body; 8KiB by default", |s, _, v| {
+        limit(s, value::size(v), h1::Limits::max_trailer_bytes)
+    }),
+    Rule::new("max_connections", COUNT, "open connections; 10000 by default", |s, _, v| {
+        server(s, value::count(v), serve::Config::max_connections)
+    }),
+    Rule::new("max_requests_per_connection", COUNT, "requests on one connection; no limit by default", |s, _, v| {
+        server(s, value::count(v).map(|n| n as u64), serve::Config::max_requests_per_connection)
+    }),
+    Rule::new(
+        "max_blocking_calls",
+        COUNT,
+        "calls beyond threads that may wait on a thread of their own; 256 by default",
+        |s, _, v| put(&mut s.max_blocking_calls, value::count(v)),
+    ),
+    Rule::new(
+        "preread_bytes",
+        BYTES,
+        "bodies up to this size are read before the application is called; 64KiB by default",
+        |s, _, v| server(s, value::size(v), serve::Config::preread_bytes),
+    ),
+    Rule::new(
+        "drain_bytes",
+        BYTES,
+        "how much of an unread body is read away to keep the connection; 256KiB by default",
+        |s, _, v| server(s, value::size(v), serve::Config::drain_bytes),
+    ),
 ];
 
 pub(super) const TIMEOUTS: &[Rule<Settings>] = &[
-    Rule {
-        key: "header",
-        allowed: DURATION,
-        set: |s, _, v| server(s, value::duration(v), serve::Config::header_timeout),
-    },
-    Rule {
-        key: "keep_alive",
-        allowed: DURATION,
-        set: |s, _, v| server(s, value::duration(v), serve::Config::keep_alive_timeout),
-    },
-    Rule { key: "body", allowed: DURATION, set: |s, _, v| server(s, value::duration(v), serve::Config::body_timeout) },
-    Rule {
-        key: "write",
-        allowed: DURATION,
-        set: |s, _, v| server(s, value::duration(v), serve::Config::write_timeout),
-    },
-    Rule {
-        key: "linger",
-        allowed: DURATION,
-        set: |s, _, v| server(s, value::duration(v), serve::Config::linger_timeout),
-    },
-    Rule { key: "stop", allowed: DURATION, set: |s, _, v| server(s, value::duration(v), serve::Config::stop_timeout) },
+    Rule::new("header", DURATION, "for a whole request head; 30s by default", |s, _, v| {
+        server(s, value::duration(v), serve::Config::header_timeout)
+    }),
+    Rule::new("keep_alive", DURATION, "for the next request on a connection; 75s by default", |s, _, v| {
+        server(s, value::duration(v), serve::Config::keep_alive_timeout)
+    }),
+    Rule::new("body", DURATION, "for the next piece of a request body; 30s by default", |s, _, v| {
+        server(s, value::duration(v), serve::Config::body_timeout)
+    }),
+    Rule::new("write", DURATION, "for a client to take more of its answer; 30s by default", |s, _, v| {
+        server(s, value::duration(v), serve::Config::write_timeout)
+    }),
+    Rule::new(
+        "linger",
+        DURATION,
+        "for the last answer to reach a client that still sends; 2s by default",
+        |s, _, v| server(s, value::duration(v), serve::Config::linger_timeout),
+    ),
+    Rule::new("stop", DURATION, "for requests in progress when the server is stopped; 30s by default", |s, _, v| {
+        server(s, value::duration(v), serve::Config::stop_timeout)
+    }),
 ];
 
 fn server<T>(settings: &mut Settings, value: Option<T>, set: fn(serve::Config, T) -> serve::Config) -> Option<()> {

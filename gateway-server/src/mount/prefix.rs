@@ -44,6 +44,11 @@ pub enum PrefixError {
 }
 
 impl Prefix {
+    /// The prefix of every path, `/`.
+    pub const fn root() -> Self {
+        Prefix { script_name: Vec::new() }
+    }
+
     /// SCRIPT_NAME for what is mounted here: empty for `/`, and never `/` itself (PEP-13).
     pub fn script_name(&self) -> &[u8] {
         &self.script_name

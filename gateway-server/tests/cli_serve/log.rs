@@ -14,6 +14,8 @@ fn each_request_is_one_line_without_its_query() {
     gateway.get("/d/nothing%1B%5B31m%22");
     let line = gateway.wait_for("nothing");
     assert!(line.contains(r#""GET /d/nothing\u{1b}[31m\"" 404 "#), "{line}");
+    gateway.get("/elsewhere");
+    gateway.wait_for("\"GET /elsewhere\" 404 ");
     let (_, log) = gateway.stop();
     assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
 }

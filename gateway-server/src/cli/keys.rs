@@ -1,0 +1,209 @@
+//! The keys of each kind of target: one table each.
+//!
+//! Holds the tables, and the readers of values that only targets have. Does not hold the values (`options`).
+
+use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
+use super::rules::{Rule, put, set};
+use super::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH, TEXT};
+use crate::mount::Links;
+
+const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
+
+pub(super) const APP: &[Rule<AppOptions>] = &[];
+
+pub(super) const CGI: &[Rule<CgiOptions>] = &[
+    Rule::new("timeout", DURATION, "how long a program may run in all; one hour by default", |o, _, v| {
+        put(&mut o.timeout, value::duration(v))
+    }),
+    Rule::new(
+        "header_timeout",
+        DURATION,
+        "how long a program may take for its header block; 60s by default",
+        |o, _, v| put(&mut o.header_timeout, value::duration(v)),
+    ),
+    Rule::new(
+        "idle_timeout",
+        DURATION,
+        "how long a program may be silent inside its answer; 60s by default",
+        |o, _, v| put(&mut o.idle_timeout, value::duration(v)),
+    ),
+    Rule::new("queue_timeout", DURATION, "how long a request waits for a place; 10s by default", |o, _, v| {
+        put(&mut o.queue_timeout, value::duration(v))
+    }),
+    Rule::new("max_children", COUNT, "programs at once; 32 by default", |o, _, v| {
+        put(&mut o.max_children, value::count(v))
+    }),
+    Rule::new(
+        "max_spool",
+        BYTES,
+        "longest request body without a length, which is kept first; 1GiB by default",
+        |o, _, v| put(&mut o.max_spool, value::bytes(v)),
+    ),
+    Rule::new("root", PATH, "document root, for DOCUMENT_ROOT and PATH_TRANSLATED; none by default", |o, _, v| {
+        put(&mut o.root, value::path(v))
+    }),
+    Rule::new("authorization", SWITCH, "whether programs see the Authorization field; false by default", |o, _, v| {
+        set(&mut o.authorization, value::switch(v))
+    }),
+    Rule::new("argument", TEXT, "one more argument for every program; repeats", |o, _, v| {
+        add(&mut o.arguments, value::text(v))
+    }),
+    Rule::new(
+        "inherit",
+        "the name of a variable",
+        "one more variable of the gateway for every program, beside PATH and TZ; repeats",
+        |o, _, v| add(&mut o.inherit, name(v)),
+    ),
+    Rule::new("env.", NAME_AND_TEXT, "a variable for every program", |o, n, v| add(&mut o.env, request_variable(n, v))),
+];
+
+pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
+    Rule::new("timeout", DURATION, "how long a request may take in all; no limit by default", |o, _, v| {
+        put(&mut o.timeout, value::duration(v))
+    }),
+    Rule::new("connect_timeout", DURATION, "how long connecting may take; 3s by default", |o, _, v| {
+        put(&mut o.connect_timeout, value::duration(v))
+    }),
+    Rule::new(
+        "header_timeout",
+        DURATION,
+        "how long a worker may take for its header block; 60s by default",
+        |o, _, v| put(&mut o.header_timeout, value::duration(v)),
+    ),
+    Rule::new(
+        "read_timeout",
+        DURATION,
+        "how long a worker may be silent inside its answer; 60s by default",
+        |o, _, v| put(&mut o.read_timeout, value::duration(v)),
+    ),
+    Rule::new("queue_timeout", DURATION, "how long a request waits for a connection; 10s by default", |o, _, v| {
+        put(&mut o.queue_timeout, value::duration(v))
+    }),
+    Rule::new(
+        "idle_timeout",
+        DURATION,
+        "how long a connection is kept without a request; 30s by default",
+        |o, _, v| put(&mut o.idle_timeout, value::duration(v)),
+    ),
+    Rule::new("max_connections", COUNT, "connections at once; 32 by default", |o, _, v| {
+        put(&mut o.max_connections, value::count(v))
+    }),
+    Rule::new(
+        "max_kept",
+        COUNT,
+        "connections kept between requests; 4 by default, must be less than pm.max_children of php-fpm",
+        |o, _, v| put(&mut o.max_kept, value::count(v)),
+    ),
+    Rule::new("max_queue", COUNT, "requests that wait for a connection; 1024 by default", |o, _, v| {
+        put(&mut o.max_queue, value::count(v))
+    }),
+    Rule::new(
+        "max_spool",
+        BYTES,
+        "longest request body without a length, which is kept first; 1GiB by default",
+        |o, _, v| put(&mut o.max_spool, value::bytes(v)),
+    ),
+    Rule::new(
+        "root",
+        PATH,
+        "folder of scripts: the path names one, as php-fpm needs it; by default workers find them",
+        |o, _, v| put(&mut o.root, value::path(v)),
+    ),
+    Rule::new("index", "the name of a file", "script of a folder, with root; index.php by default", |o, _, v| {
+        put(&mut o.index, file_name(v))
+    }),
+    Rule::new(
+        "suffix",
+        "the end of a name, such as .php",
+        "what names of scripts end in, with root; .php by default; repeats",
+        |o, _, v| add(&mut o.suffixes, file_name(v)),
+    ),
+    Rule::new("script", PATH, "one script that answers every path", |o, _, v| put(&mut o.script, value::path(v))),
+    Rule::new("authorization", SWITCH, "whether workers see the Authorization field; false by default", |o, _, v| {
+        set(&mut o.authorization, value::switch(v))
+    }),
+    Rule::new("param.", NAME_AND_TEXT, "a variable of every request", |o, n, v| {
+        add(&mut o.params, request_variable(n, v))
+    }),
+];
+
+pub(super) const SPAWN: &[Rule<SpawnOptions>] = &[
+    Rule::new("workers", COUNT, "how many processes; 2 by default", |o, _, v| put(&mut o.workers, value::count(v))),
+    Rule::new(
+        "stop_timeout",
+        DURATION,
+        "how long workers have to end before they are killed; 10s by default",
+        |o, _, v| put(&mut o.stop_timeout, value::duration(v)),
+    ),
+    Rule::new("directory", PATH, "where workers are started; the current folder by default", |o, _, v| {
+        put(&mut o.directory, value::path(v))
+    }),
+    Rule::new(
+        "inherit",
+        "the name of a variable",
+        "one more variable of the gateway for the workers, beside PATH, TZ, LANG and the like; repeats",
+        |o, _, v| add(&mut o.inherit, name(v)),
+    ),
+    Rule::new("env.", NAME_AND_TEXT, "a variable of the workers' environment", |o, n, v| {
+        add(&mut o.env, process_variable(n, v))
+    }),
+];
+
+pub(super) const STATIC: &[Rule<StaticOptions>] = &[
+    Rule::new("index", SWITCH, "whether index.html answers for its folder; true by default", |o, _, v| {
+        put(&mut o.index, value::switch(v))
+    }),
+    Rule::new(
+        "links",
+        "inside or anywhere",
+        "where symbolic links may lead: inside the folder or anywhere; inside by default",
+        |o, _, v| set(&mut o.links, links(v)),
+    ),
+];
+
+fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
+    list.push(value?);
+    Some(())
+}
+
+fn links(text: &str) -> Option<Links> {
+    match text {
+        "inside" => Some(Links::Inside),
+        "anywhere" => Some(Links::Anywhere),
+        _ => None,
+    }
+}
+
+/// One segment of a path: neither a way out nor a way down.
+fn file_name(text: &str) -> Option<String> {
+    value::text(text).filter(|name| !name.contains('/') && !matches!(name.as_str(), "" | "." | ".."))
+}
+
+/// A name that any program can read.
+fn name(text: &str) -> Option<String> {
+    let first = text.bytes().next()?;
+    let is_name = (first.is_ascii_alphabetic() || first == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then(|| text.to_owned())
+}
+
+fn process_variable(variable: &str, text: &str) -> Option<(String, String)> {
+    Some((name(variable)?, value::text(text)?))
+}
+
+/// A variable of every request. What describes the request itself is not the operator's to set (CGI-10, CGI-11).
+fn request_variable(variable: &str, text: &str) -> Option<(String, String)> {
+    const OF_THE_REQUEST: [&str; 8] = [
+        "GATEWAY_INTERFACE",
+        "REQUEST_METHOD",
+        "SCRIPT_NAME",
+        "PATH_INFO",
+        "QUERY_STRING",
+        "SERVER_PROTOCOL",
+        "CONTENT_TYPE",
+        "CONTENT_LENGTH",
+    ];
+    let upper = !variable.bytes().any(|byte| byte.is_ascii_lowercase());
+    let free = !OF_THE_REQUEST.contains(&variable) && !variable.starts_with("HTTP_");
+    (upper && free).then(|| process_variable(variable, text)).flatten()
+}

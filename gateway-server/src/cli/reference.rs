@@ -1,0 +1,57 @@
+//! Every key of the configuration file and of the targets, as a text for people.
+//!
+//! Holds the order and the layout. What is said comes from the tables that also read the values, so it cannot be out of
+//! date.
+
+use std::fmt::Write as _;
+
+use super::keys::{CGI, FASTCGI, SPAWN, STATIC};
+use super::rules::Rule;
+use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
+
+/// What the file holds beside keys with one value.
+const LISTEN: [&str; 3] =
+    ["listen", "where to listen; 127.0.0.1:8080 by default", "unix:PATH or HOST:PORT, or a list of them"];
+const MOUNT: [[&str; 3]; 3] = [
+    ["prefix", "the paths that are answered", "a path such as / or /app"],
+    ["target", "who answers them", "KIND:WHERE, as in the headings below"],
+    ["options", "how", "a table of the keys below"],
+];
+
+pub(super) fn text() -> String {
+    let mut text = "The configuration file is TOML. Relative paths in it start from its own folder.\n\n".to_owned();
+    line(&mut text, LISTEN);
+    lines(&mut text, TOP);
+    section(&mut text, "[log]", LOG);
+    section(&mut text, "[limits]", LIMITS);
+    section(&mut text, "[timeouts]", TIMEOUTS);
+    text.push_str("\n[[mount]], once for each mount\n");
+    for key in MOUNT {
+        line(&mut text, key);
+    }
+    text.push_str(
+        "\nThe keys of a target stand in its options, or behind it: --mount '/app=cgi:./app?timeout=5s&env.LANG=C'.\n",
+    );
+    text.push_str("\napp:demo takes none.\n");
+    section(&mut text, "cgi:FILE_OR_DIR", CGI);
+    section(&mut text, "fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…", FASTCGI);
+    section(&mut text, "fastcgi:spawn:COMMAND ARGS… also", SPAWN);
+    section(&mut text, "static:DIR", STATIC);
+    text
+}
+
+fn section<T>(text: &mut String, heading: &str, rules: &[Rule<T>]) {
+    let _ = writeln!(text, "\n{heading}");
+    lines(text, rules);
+}
+
+fn lines<T>(text: &mut String, rules: &[Rule<T>]) {
+    for rule in rules {
+        line(text, [&rule.name(), rule.about, rule.allowed]);
+    }
+}
+
+/// A key, what it means, and what it takes on a line below.
+fn line(text: &mut String, [name, about, allowed]: [&str; 3]) {
+    let _ = writeln!(text, "  {name:28}{about}\n{:30}takes {allowed}", "");
+}
