@@ -37,13 +37,17 @@ pub fn systemd_sockets() -> io::Result<Vec<OwnedFd>> {
     if number("LISTEN_PID") != Some(std::process::id()) {
         return Ok(Vec::new());
     }
-    let count = number("LISTEN_FDS").unwrap_or(0).min(MAX_PASSED);
+    duplicates(FIRST_PASSED, number("LISTEN_FDS").unwrap_or(0).min(MAX_PASSED))
+}
+
+/// Duplicates of `count` descriptors from the number `first` on.
+fn duplicates(first: u32, count: u32) -> io::Result<Vec<OwnedFd>> {
     if count == 0 {
         return Ok(Vec::new());
     }
     // The one way to a descriptor by its number that needs no unsafe code: ask for it as for another process's.
     let this = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
-    (FIRST_PASSED..FIRST_PASSED + count)
+    (first..first + count)
         .map(|number| {
             let number = i32::try_from(number).map_err(io::Error::other)?;
             Ok(rustix::process::pidfd_getfd(&this, number, PidfdGetfdFlags::empty())?)
@@ -56,3 +60,31 @@ const FIRST_PASSED: u32 = 3;
 
 /// No sane unit passes more; a wild number in the environment must not cost more than this.
 const MAX_PASSED: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_passed_socket_is_found_by_its_number() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = u32::try_from(socket.as_raw_fd()).unwrap();
+        let passed = duplicates(number, 1).unwrap();
+        assert!(is_listening_socket(&passed[0]));
+        let passed = std::net::TcpListener::from(passed.into_iter().next().unwrap());
+        assert_eq!(passed.local_addr().unwrap(), socket.local_addr().unwrap());
+        assert!(duplicates(number, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_number_that_is_no_descriptor_is_an_error() {
+        assert!(duplicates(1_000_000, 1).is_err());
+    }
+
+    #[test]
+    fn nothing_is_passed_to_another_process() {
+        // Tests run without LISTEN_PID, or with one of an ancestor.
+        assert!(systemd_sockets().unwrap().is_empty());
+    }
+}
