@@ -118,7 +118,7 @@ mod tests {
         let (sink, mut errors) = stream();
         errors.write("one\n");
         errors.write_lines(["two\n", "three", "\n"]);
-        write!(errors, "{}\n", 4).expect("written");
+        writeln!(errors, "{}", 4).expect("written");
         assert_eq!(*sink.log.lock().expect("not poisoned"), "");
         errors.flush();
         assert_eq!(*sink.log.lock().expect("not poisoned"), "one\ntwo\nthree\n4\n");

@@ -1,5 +1,7 @@
 //! `docs/pep3333.md` says of every requirement of PEP 3333 how it is kept, and names tests that exist.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

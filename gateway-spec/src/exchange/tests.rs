@@ -1,6 +1,6 @@
 //! The driver against the server rules of PEP 3333: what comes out of an exchange, as short texts, row by row.
 //!
-//! Holds the helpers. The rows are in `start` (head and restarts), `length`, `write`, `close` and `middleware`.
+//! Holds the helpers. Whatever an application may do is in `any`; the rows are in `start` (head and restarts), `length`, `write`, `close` and `middleware`.
 
 #![allow(clippy::needless_pass_by_value)] // applications are written where they are checked
 
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{Headers, Iterable, headers};
 
+mod any;
 mod close;
 mod length;
 mod middleware;

@@ -1,7 +1,7 @@
 //! The rules that the lint checks: a table of facts, which also prints `docs/SPEC.md`.
 //!
-//! Holds ids, strengths, texts and sources. Does not hold the checks: `request`, `input`, `start` and `body` do. What a type makes
-//! impossible has no rule here; `docs/pep3333.md` says which type that is.
+//! Holds ids, strengths, texts and sources. Does not hold the checks: `request`, `input`, `start` and `body` do. What a
+//! type makes impossible has no rule here; `docs/pep3333.md` says which type that is.
 
 use std::fmt;
 
@@ -113,7 +113,8 @@ rules! {
         "The URL scheme is a scheme by its syntax.",
         "PEP 3333 \"environ Variables\"; RFC 3986 §3.1";
     OWN_KEYS: "PEP-37", Should, Server,
-        "A variable of the server's own has a name of lower-case letters, digits, dots and underscores; all others are in upper case.",
+        "A variable of the server's own has a name of lower-case letters, digits, dots and underscores; all others \
+         are in upper case.",
         "PEP 3333 \"environ Variables\"";
     INPUT_READ: "PEP-40", Must, Server,
         "Reading the input gives at most as many bytes as were asked for.",
@@ -159,7 +160,8 @@ rules! {
         "The response is started in the first iteration at the latest, even if that gives an empty piece.",
         "PEP 3333 \"Specification Details\", \"The start_response() Callable\"";
     STOP_WHEN_TOLD: "PEP-85", Must, Application,
-        "When start_response gives the error back that was passed to it, that error goes on to the server and nothing else.",
+        "When start_response gives the error back that was passed to it, that error goes on to the server and nothing \
+         else.",
         "PEP 3333 \"The start_response() Callable\", \"Error Handling\"";
     ONE_START: "PEP-87", Must, Application,
         "A response is started once; starting again takes an error as the reason.",
