@@ -43,7 +43,7 @@ pub(super) fn build(mounts: &[Mount]) -> Result<Built, BuildError> {
         let failed = |source| BuildError { place: mount.target_place.clone(), source };
         let handler = built.handler(&mount.target).map_err(failed)?;
         table.mount(mount.prefix.clone(), handler).map_err(|error| failed(error.into()))?;
-        tracing::info!(prefix = %mount.prefix, target = %mount.target, "mounted");
+        tracing::info!(prefix = %mount.prefix, handler = %mount.target, "mounted");
     }
     // So that a request for nothing is in the access log, like any other; where `/` is mounted, that stays.
     let _ = table.mount(Prefix::root(), Handler::new(Nothing));

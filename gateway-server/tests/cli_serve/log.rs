@@ -26,7 +26,7 @@ fn no_access_log_leaves_only_those_lines_out() {
     gateway.get("/d/");
     let (_, log) = gateway.stop();
     assert!(!log.iter().any(|line| line.contains("GET")), "{log:#?}");
-    for text in ["mounted prefix=/d target=app:demo", "listening on http://127.0.0.1:", "stopping", "stopped"] {
+    for text in ["mounted prefix=/d handler=app:demo", "listening on http://127.0.0.1:", "stopping", "stopped"] {
         assert!(log.iter().any(|line| line.contains(text)), "{text} is not in {log:#?}");
     }
 }

@@ -104,3 +104,40 @@ fn what_a_file_says_is_served_and_flags_add_to_it() {
     assert_eq!(gateway.get("/app/").status, 200);
     assert_eq!(gateway.get(&format!("/app/{}", "x".repeat(100))).status, 414);
 }
+
+#[test]
+fn options_reach_what_is_mounted() {
+    let folder = tempfile::tempdir().unwrap();
+    let print = "printf 'Content-Type: text/plain\\n\\n'\n";
+    script(&folder.path().join("slow"), "exec sleep 600\n");
+    let told = "printf 'args = %s\\nhome = %s\\nuser = %s\\nroot = %s\\nsecret = %s\\n' \"$*\" \"$HOME\" \
+                \"$HTTP_AUTHORIZATION\" \"$PATH_TRANSLATED\" \"$CARGO_MANIFEST_DIR\"\n";
+    script(&folder.path().join("told"), &format!("{print}{told}"));
+    let this = env!("CARGO_BIN_EXE_gateway");
+    let worker = format!(
+        "/worker=fastcgi:spawn:{this}?env.GATEWAY_DEMO_ROLE=fastcgi&workers=3&param.X_GIVEN=a%20b&authorization=true"
+    );
+    let mounts = [
+        "/slow=cgi:slow?header_timeout=100ms",
+        "/plain=cgi:told",
+        "/told=cgi:told?argument=-a&argument=b%20c&inherit=HOME&authorization=true&root=.",
+        &worker,
+        "/nobody=fastcgi:unix:nobody.sock?connect_timeout=1s",
+    ];
+    let flags: Vec<&str> = mounts.iter().flat_map(|mount| ["--mount", mount]).collect();
+    let gateway = Gateway::serve(folder.path(), &flags);
+    let ask = |path: &str| gateway.ask("GET", path, &["Authorization: Basic eA=="], "");
+
+    assert_eq!(ask("/slow").status, 504);
+    assert_eq!(ask("/nobody").status, 502);
+    let plain = ask("/plain/x");
+    assert_eq!(["args", "home", "user", "root", "secret"].map(|name| plain.line(name)), [""; 5]);
+    let told = ask("/told/x");
+    let home = std::env::var("HOME").unwrap_or_default();
+    let root = folder.path().join("./x").display().to_string();
+    assert_eq!(["args", "home", "user", "secret"].map(|name| told.line(name)), ["-a b c", &home, "Basic eA==", ""]);
+    assert_eq!(told.line("root"), root);
+    let worker = ask("/worker/");
+    assert_eq!((worker.line("X_GIVEN"), worker.line("HTTP_AUTHORIZATION")), ("a b", "Basic eA=="));
+    assert_eq!(crate::gateway::children(gateway.id()).len(), 3, "the workers");
+}

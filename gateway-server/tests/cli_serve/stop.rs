@@ -40,6 +40,23 @@ fn requests_in_progress_are_finished() {
 }
 
 #[test]
+fn requests_that_take_longer_than_the_stop_timeout_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[timeouts]\nstop = \"50ms\"\n[[mount]]\nprefix = \"/\"\ntarget = \"app:demo\"\n";
+    std::fs::write(folder.path().join("g.toml"), text).unwrap();
+    let mut gateway = Gateway::serve(folder.path(), &["--config", "g.toml"]);
+    let mut stream = gateway.connect();
+    write!(stream, "GET /stream HTTP/1.0\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap();
+    gateway.signal(Signal::TERM);
+    gateway.wait_for("stopped before all requests were done");
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(!rest.windows(7).any(|window| window == b"line 10"), "it was not finished");
+    assert_eq!(gateway.end().0.code(), Some(0), "the stop went as it was asked for");
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once_and_leaves_no_child_either() {
     let mut gateway = Gateway::serve(&std::env::temp_dir(), &[]);
     let workers = children(gateway.id());
