@@ -51,7 +51,8 @@ fn judge(gateway: &dyn Gateway, between: &[Request]) -> Vec<Deviation> {
     let mut expected = before + 1 + between.len() as u64;
     let settled = poll_until(PATIENCE, || {
         let after = count(gateway);
-        let due = std::mem::replace(&mut expected, expected + 1);
+        let due = expected;
+        expected += 1;
         match after {
             Some(after) if after == due => Some(Vec::new()),
             Some(after) if after < before => {
