@@ -47,7 +47,7 @@ fn cgi_variables_of_a_request() {
             "HTTP_USER_AGENT=t",
             "HTTP_X_A=1, 2",
         ],
-        &["CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_CONNECTION"],
+        &["CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_CONNECTION", "AUTH_TYPE", "REMOTE_USER"],
     );
 }
 
