@@ -1,4 +1,5 @@
 //! A configuration with a mistake is refused with the file, the line and the field; nothing starts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,6 @@
 //! Malformed HTTP requests to our listener: each gets the answer its requirement names, the connection ends, and the
 //! server answers the next client (RFC 9112, RFC 9110).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::client::{Connection, Request, send};
 use gateway_tests::process::Running;

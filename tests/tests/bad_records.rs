@@ -1,5 +1,6 @@
 //! Malformed records to our FastCGI worker: it closes, ignores or answers as its requirement says, and serves the next
 //! connection (FastCGI 1.0).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::place::Place;
 use gateway_tests::process::Process;

@@ -1,4 +1,5 @@
 //! The suite through our own gateways, and what only they can be asked: bodies are closed when the client goes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::client::{Connection, Request};
 use gateway_tests::process::{Running, running_below};

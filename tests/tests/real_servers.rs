@@ -1,4 +1,5 @@
 //! The suite through real servers in front of our programs. Each test writes one column of `docs/SUPPORTED.md`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::process::{Running, running_below};
 use gateway_tests::servers::{apache, fcgiwrap, lighttpd, nginx};

@@ -1,4 +1,5 @@
 //! Our gateway in front of programs that are not ours: php-fpm over FastCGI, Perl and Python over CGI.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::client::{Content, Payload, Request, Response, send};
 use gateway_tests::place::Place;

@@ -87,6 +87,7 @@ impl Payload {
 }
 
 /// Bytes that differ from block to block, so that a lost, doubled or swapped part shows.
+#[allow(clippy::cast_possible_truncation, reason = "the low bytes are what is wanted, and a block is small")]
 pub fn pattern_blocks(length: u64) -> impl Iterator<Item = Vec<u8>> {
     let block = BLOCK_BYTES as u64;
     (0..length.div_ceil(block)).map(move |index| {

@@ -104,7 +104,7 @@ pub fn run(gateway: &dyn Gateway) -> Column {
     for case in cases() {
         let start = Instant::now();
         let deviations = deviations(&case, gateway, &yardstick);
-        let cell = differences::judge(gateway.name(), case.name, deviations);
+        let cell = differences::judge(gateway.name(), case.name, &deviations);
         println!("{:24} {:24} {:>6} ms  {cell}", gateway.name(), case.name, start.elapsed().as_millis());
         column.cells.insert(case.name.to_owned(), cell);
     }
