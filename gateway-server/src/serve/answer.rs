@@ -63,7 +63,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, call: Call<'_>, timer: &mut Timer) 
         Handler::Sync(app) => match body {
             Arrival::Arriving { length } => {
                 environ.input = Input::new(arriving(begun), length);
-                match wire.shared.dispatch.admit_blocking() {
+                match wire.shared.places.dispatch.admit_blocking() {
                     Admission::Full => Outcome::Refused(Refusal::Busy),
                     Admission::Inline(permit) | Admission::Overflow(permit) => {
                         blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await
@@ -107,7 +107,7 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
 
 /// Calls the application here, unless all workers but one sit in application code already.
 async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
-    let mut permit = match admit(wire).await {
+    let mut permit = match wire.shared.places.admit().await {
         Admission::Inline(permit) => permit,
         Admission::Overflow(permit) => {
             return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
@@ -119,11 +119,14 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
     let mut patience = Patience::default();
     loop {
         let pause = match drive(&mut exchange, wire) {
-            Drive::Over(outcome) => return outcome,
+            Drive::Over(outcome) => {
+                wire.shared.places.leave(permit);
+                return outcome;
+            }
             pause => pause,
         };
         // While the client or the application keeps us waiting, the place is free for others.
-        drop(permit);
+        wire.shared.places.leave(permit);
         if wire.flush(timer).await.is_err() {
             return gone(&mut exchange);
         }
@@ -133,7 +136,7 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
             patience = Patience::default();
         }
         permit = loop {
-            match admit(wire).await {
+            match wire.shared.places.admit().await {
                 Admission::Inline(permit) => {
                     wire.shared.watch.call_begins();
                     break permit;
@@ -145,20 +148,6 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
             }
         };
     }
-}
-
-/// Takes a place. Most calls are over in microseconds, so a full house is looked at again before another thread is asked.
-async fn admit(wire: &Wire) -> Admission {
-    const LOOKS: usize = 3;
-    for _ in 0..LOOKS {
-        if wire.shared.dispatch.busy().0 < wire.shared.inline_places
-            && let Admission::Inline(permit) = wire.shared.dispatch.admit()
-        {
-            return Admission::Inline(permit);
-        }
-        tokio::task::yield_now().await;
-    }
-    wire.shared.dispatch.admit()
 }
 
 /// What goes to a thread that may block.

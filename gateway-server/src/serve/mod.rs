@@ -14,6 +14,7 @@
 //! | `config` | settings |
 //! | `handler` | who answers |
 //! | `server`, `shared` | accepting, counting, stopping |
+//! | `places` | where a call may run |
 //! | `watch` | serving sockets while applications block |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
@@ -29,6 +30,7 @@ mod date;
 mod handler;
 mod input;
 mod outbox;
+mod places;
 mod refusal;
 mod request;
 mod server;

@@ -2,9 +2,9 @@
 
 use super::config::Config;
 use super::handler::Router;
+use super::places::Places;
 use super::watch::Watch;
 use super::wire::Wire;
-use gateway_spec::Dispatch;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,9 +15,7 @@ use tokio::task::AbortHandle;
 pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) router: Arc<dyn Router>,
-    pub(super) dispatch: Dispatch,
-    /// How many calls may run on workers at once.
-    pub(super) inline_places: usize,
+    pub(super) places: Places,
     pub(super) runtime: Handle,
     pub(super) stop: Arc<Stop>,
     pub(super) watch: Watch,
@@ -35,10 +33,9 @@ struct Live {
 impl Shared {
     pub(super) fn new(config: Config, router: Arc<dyn Router>, runtime: Handle, stop: Arc<Stop>) -> Self {
         // One worker is never given to applications, so that sockets are always served; a single one has to do both.
-        let inline_places = config.threads.saturating_sub(1).max(1);
+        let inline = config.threads.saturating_sub(1).max(1);
         Self {
-            dispatch: Dispatch::new(inline_places, config.max_blocking_calls),
-            inline_places,
+            places: Places::new(inline, config.max_blocking_calls),
             config,
             router,
             runtime,

@@ -51,7 +51,7 @@ fn look_on(shared: &Weak<Shared>) {
     let mut idle_looks = 0;
     loop {
         let Some(server) = shared.upgrade() else { return };
-        if server.dispatch.busy().0 > 0 {
+        if server.places.dispatch.busy().0 > 0 {
             idle_looks = 0;
             // Its doing nothing is the point: whoever runs it looks after the sockets next.
             server.runtime.spawn(async {});
@@ -65,7 +65,7 @@ fn look_on(shared: &Weak<Shared>) {
         }
         server.watch.asleep.store(true, Ordering::SeqCst);
         // Looked at again after the note is there: a call that began meanwhile either is seen here or saw the note.
-        let busy = server.dispatch.busy().0 > 0;
+        let busy = server.places.dispatch.busy().0 > 0;
         drop(server);
         if !busy {
             std::thread::park_timeout(LONGEST_SLEEP);
