@@ -24,7 +24,22 @@ use crate::serve::Handler;
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) site: Site,
-    pub(super) workers: Vec<Workers>,
+    pub(super) workers: Vec<Group>,
+}
+
+/// The workers of one mount, and who asks them.
+#[derive(Debug)]
+pub(super) struct Group {
+    workers: Workers,
+    client: Client,
+}
+
+impl Group {
+    /// Stops the workers. Their kept connections go first: some programs, php-cgi among them, do not end while they have one.
+    pub(super) async fn stop(self) {
+        self.client.close_kept();
+        self.workers.stop().await;
+    }
 }
 
 /// A mount that could not be made.
@@ -97,7 +112,7 @@ impl Built {
         tracing::info!(program, count, "starting workers");
         let workers = Workers::spawn(program, arguments, count, config)?;
         let client = self.client(workers.address(), &options.client);
-        self.workers.push(workers);
+        self.workers.push(Group { workers, client: client.clone() });
         Ok(client)
     }
 

@@ -6,12 +6,11 @@ use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use gateway_fastcgi::manager::Workers;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::build::{BuildError, build};
+use super::build::{BuildError, Group, build};
 use super::logging;
 use super::mistake::Place;
 use super::settings::{Listen, Settings};
@@ -117,7 +116,7 @@ fn at_once(signal: &str) -> RunError {
     RunError::SecondSignal
 }
 
-async fn stop_workers(workers: Vec<Workers>) {
+async fn stop_workers(workers: Vec<Group>) {
     if !workers.is_empty() {
         tracing::info!(groups = workers.len(), "stopping workers");
     }
