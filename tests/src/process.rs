@@ -247,6 +247,16 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     found
 }
 
+/// Checks that no program below `folder` runs any more. One that was just killed may need a moment to be gone.
+///
+/// # Panics
+/// If one is still there after some seconds.
+#[track_caller]
+pub fn assert_none_left(folder: &Path) {
+    let gone = poll_until(STOP_LIMIT, || running_below(folder).is_empty().then_some(()));
+    assert!(gone.is_some(), "left running: {:?}", running_below(folder));
+}
+
 /// Every process whose executable lies below `folder`.
 pub fn running_below(folder: &Path) -> Vec<u32> {
     let mut found: Vec<u32> = numbers_in_proc()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gateway_tests::client::{Connection, Payload, Request, send};
-use gateway_tests::process::{Running, descendants, descriptors, poll_until, running_below};
+use gateway_tests::process::{Running, assert_none_left, descendants, descriptors, poll_until};
 use gateway_tests::servers::ours;
 
 /// One client that leaves in the middle of each part of an exchange.
@@ -73,7 +73,7 @@ fn check_nothing_left(prefix: &str, mut server: Running) {
     assert_eq!(files(&server), files_before);
     assert!(!server.front().has_ended() && !server.logs().contains("panicked"), "{}", server.logs());
     let place = server.stop();
-    assert_eq!(running_below(place.path()), Vec::<u32>::new(), "left running");
+    assert_none_left(place.path());
 }
 
 /// The counts once they have stood still for a while: aborted exchanges take a moment to be noticed.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::client::{Connection, Request};
-use gateway_tests::process::{Running, running_below};
+use gateway_tests::process::{Running, assert_none_left};
 use gateway_tests::servers::ours;
 use gateway_tests::suite::direct::Direct;
 use gateway_tests::suite::{Gateway, HttpGateway, check, closed};
@@ -15,7 +15,7 @@ fn check_ours(gateway: &HttpGateway, mut server: Running) {
     check(gateway);
     assert!(!server.front().has_ended(), "{}", server.logs());
     let place = server.stop();
-    assert_eq!(running_below(place.path()), Vec::<u32>::new(), "left running");
+    assert_none_left(place.path());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The suite through real servers in front of our programs. Each test writes one column of `docs/SUPPORTED.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use gateway_tests::process::{Running, running_below};
+use gateway_tests::process::{Running, assert_none_left};
 use gateway_tests::servers::{apache, fcgiwrap, lighttpd, nginx};
 use gateway_tests::suite::{HttpGateway, check};
 
@@ -9,7 +9,7 @@ use gateway_tests::suite::{HttpGateway, check};
 fn check_server(name: &'static str, process_per_request: bool, server: Running) {
     check(&HttpGateway { name, prefix: "/app", process_per_request, address: server.address });
     let place = server.stop();
-    assert_eq!(running_below(place.path()), Vec::<u32>::new(), "left running");
+    assert_none_left(place.path());
 }
 
 #[test]

@@ -13,9 +13,9 @@ pub enum Payload {
     None,
     /// These bytes, with a Content-Length.
     Bytes(Vec<u8>),
-    /// So many bytes of [`pattern`], with a Content-Length.
+    /// So many bytes of [pattern](pattern_blocks), with a Content-Length.
     Pattern(u64),
-    /// So many bytes of [`pattern`] in the chunked coding, without a Content-Length.
+    /// So many bytes of [pattern](pattern_blocks) in the chunked coding, without a Content-Length.
     Chunked(u64),
     /// A Content-Length of the first number, but only so many bytes as the second says.
     Short(u64, u64),

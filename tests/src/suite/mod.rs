@@ -3,7 +3,7 @@
 //! The yardstick is the direct call ([`direct`]): the application driven in this process, without any wire. Every other
 //! gateway's answer is compared with it: status, end-to-end fields, body, completeness. What deviates must be in the
 //! written list ([`differences`]) with its reason, and what is in the list must be seen, so that the list stays true.
-//! The cases are in [`cases`] and [`environ`], the result's form in [`column`].
+//! The cases are in [`mod@cases`] and [`environ`], the result's form in [`mod@column`].
 
 pub mod cases;
 pub mod closed;
