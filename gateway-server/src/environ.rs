@@ -5,41 +5,41 @@
 
 use crate::h1::{RequestHead, TargetForm};
 use gateway_fastcgi::net::{Peer, Stream};
-use gateway_spec::{Environ, EnvironBuilder};
+use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate};
 use std::net::IpAddr;
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
 pub const SOFTWARE: &str = concat!("gateway-server/", env!("CARGO_PKG_VERSION"));
 
 /// What is the same for all requests of one connection, in the form the environ wants.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ConnectionFacts {
     server_address: String,
     server_port: Option<String>,
-    remote_address: String,
-    remote_port: Option<String>,
+    template: EnvironTemplate,
 }
 
 impl ConnectionFacts {
     pub(crate) fn of(stream: &Stream, peer: Peer) -> Self {
         let local = stream.local_tcp();
-        let port_of = |peer: Peer| match peer {
-            Peer::Tcp(address) => Some(address.port().to_string()),
-            Peer::Unix => None,
-        };
-        Self {
-            server_address: local.map_or_else(
-                || "localhost".to_owned(),
-                |at| match at.ip().to_canonical() {
-                    IpAddr::V4(ip) => ip.to_string(),
-                    IpAddr::V6(ip) => format!("[{ip}]"),
-                },
-            ),
-            server_port: local.map(|at| at.port().to_string()),
+        let server_address = local.map_or_else(
+            || "localhost".to_owned(),
+            |at| match at.ip().to_canonical() {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            },
+        );
+        let mut template = EnvironTemplate::default();
+        template
+            .set("GATEWAY_INTERFACE", "CGI/1.1")
+            .set("SERVER_SOFTWARE", SOFTWARE)
+            .set("REQUEST_SCHEME", "http")
             // RFC 3875 §4.1.8 demands an address (CGI-32); whoever reaches a UNIX socket is on this machine.
-            remote_address: peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string()),
-            remote_port: port_of(peer),
+            .set("REMOTE_ADDR", peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string()));
+        if let Peer::Tcp(address) = peer {
+            template.set("REMOTE_PORT", address.port().to_string());
         }
+        Self { server_address, server_port: local.map(|at| at.port().to_string()), template }
     }
 }
 
@@ -51,10 +51,8 @@ pub(crate) fn environ_builder(
     script_name_bytes: usize,
 ) -> EnvironBuilder {
     // Each field grows by `HTTP_`, `=` and NUL but loses its CRLF; the rest is what follows here.
-    let mut builder = EnvironBuilder::with_capacity(
-        512 + 2 * path.len() + head.bytes_len() + 8 * head.fields_len(),
-        20 + head.fields_len(),
-    );
+    let mut builder =
+        facts.template.builder(256 + 2 * path.len() + head.bytes_len() + 8 * head.fields_len(), 14 + head.fields_len());
     let (script_name, path_info) = path.split_at_checked(script_name_bytes).unwrap_or((b"", path));
     let (name, port) = server(head, facts);
     builder
@@ -63,16 +61,9 @@ pub(crate) fn environ_builder(
         .set("PATH_INFO", path_info)
         .set("QUERY_STRING", head.query().unwrap_or_default())
         .set("REQUEST_URI", head.target())
-        .set("REQUEST_SCHEME", "http")
         .set("SERVER_NAME", name)
         .set("SERVER_PORT", port)
-        .set("SERVER_PROTOCOL", head.version().as_str())
-        .set("SERVER_SOFTWARE", SOFTWARE)
-        .set("GATEWAY_INTERFACE", "CGI/1.1")
-        .set("REMOTE_ADDR", &facts.remote_address);
-    if let Some(port) = &facts.remote_port {
-        builder.set("REMOTE_PORT", port);
-    }
+        .set("SERVER_PROTOCOL", head.version().as_str());
     add_fields(&mut builder, head);
     builder
 }
@@ -147,5 +138,7 @@ pub(crate) fn decode_path(path: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
 
 /// Finishes an environ as this listener serves it.
 pub(crate) fn finish(builder: EnvironBuilder) -> Result<Environ, gateway_spec::EnvironError> {
-    builder.multithread(true).multiprocess(false).run_once(false).build()
+    let mut environ = builder.build()?;
+    environ.multithread = true;
+    Ok(environ)
 }

@@ -40,6 +40,15 @@ impl Arena {
         Arena { bytes: Vec::with_capacity(bytes), index: Vec::with_capacity(entries), marks: 0 }
     }
 
+    /// The same variables, and room for that many bytes and entries more.
+    pub(super) fn copy_with_room(&self, bytes: usize, entries: usize) -> Self {
+        let mut copy = Arena::with_capacity(self.bytes.len() + bytes, self.index.len() + entries);
+        copy.bytes.extend_from_slice(&self.bytes);
+        copy.index.extend_from_slice(&self.index);
+        copy.marks = self.marks;
+        copy
+    }
+
     pub(super) fn len(&self) -> usize {
         self.index.len()
     }
@@ -51,6 +60,7 @@ impl Arena {
 
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
+        self.bytes.reserve(name.len() + value.len() + 2);
         self.bytes.extend_from_slice(name);
         self.bytes.push(b'=');
         self.bytes.extend_from_slice(value);

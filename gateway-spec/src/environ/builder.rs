@@ -47,10 +47,12 @@ pub enum EnvironError {
 impl EnvironError {
     pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), EnvironError> {
         let text = || String::from_utf8_lossy(name).into_owned();
-        if name.is_empty() || name.contains(&b'=') || name.contains(&0) {
+        // Names and values are short: looking at every byte without a branch is faster than searching for the first.
+        let impossible = name.iter().fold(false, |found, byte| found | (*byte == b'=') | (*byte == 0));
+        if name.is_empty() || impossible {
             return Err(EnvironError::Name { name: text() });
         }
-        if value.contains(&0) { Err(EnvironError::Nul { name: text() }) } else { Ok(()) }
+        if holds_nul(value) { Err(EnvironError::Nul { name: text() }) } else { Ok(()) }
     }
 }
 
@@ -99,7 +101,7 @@ impl EnvironBuilder {
 
     /// [`header`](Self::header) for a builder that is filled in a loop.
     pub fn add_header(&mut self, name: &[u8], value: &[u8]) -> &mut Self {
-        if value.contains(&0) {
+        if holds_nul(value) {
             self.note(EnvironError::Nul { name: String::from_utf8_lossy(name).into_owned() });
             return self;
         }
@@ -197,4 +199,52 @@ impl EnvironBuilder {
     fn note(&mut self, error: EnvironError) {
         self.error.get_or_insert(error);
     }
+}
+
+/// The variables that many requests share, such as all of one connection: set and checked once, copied for each.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::EnvironTemplate;
+/// let mut connection = EnvironTemplate::default();
+/// connection.set("SERVER_NAME", "example.org").set("SERVER_PORT", "80").set("SERVER_PROTOCOL", "HTTP/1.1");
+/// let environ = connection.builder(256, 16).variable("REQUEST_METHOD", "GET").build()?;
+/// assert_eq!(environ.server_name(), "example.org");
+/// # Ok::<(), gateway_spec::EnvironError>(())
+/// ```
+#[derive(Default)]
+pub struct EnvironTemplate {
+    variables: Arena,
+    error: Option<EnvironError>,
+}
+
+impl EnvironTemplate {
+    /// Sets a variable; what is wrong with it is said by every environ made from this.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        match EnvironError::check(name, value) {
+            Ok(()) => self.variables.set(name, value),
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// A builder that has these variables, and room for that many bytes and entries more.
+    pub fn builder(&self, bytes: usize, entries: usize) -> EnvironBuilder {
+        let mut environ = Environ::empty();
+        environ.variables = self.variables.copy_with_room(bytes, entries);
+        EnvironBuilder { environ, error: self.error.clone() }
+    }
+}
+
+impl std::fmt::Debug for EnvironTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnvironTemplate").field("variables", &self.variables.len()).finish_non_exhaustive()
+    }
+}
+
+fn holds_nul(value: &[u8]) -> bool {
+    value.iter().fold(false, |found, byte| found | (*byte == 0))
 }

@@ -16,7 +16,7 @@ use http::Extensions;
 use crate::{ErrorStream, FileWrapper, Input};
 use arena::Arena;
 
-pub use builder::{EnvironBuilder, EnvironError};
+pub use builder::{EnvironBuilder, EnvironError, EnvironTemplate};
 pub use field::is_mappable;
 pub use value::Value;
 
