@@ -16,7 +16,6 @@ use gateway_spec::{Disconnected, Event, PushSink, ResponseHead};
 use http::StatusCode;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -211,10 +210,10 @@ impl Wire {
         }
     }
 
+    /// Between requests the connection's task is the only one that waits, so the socket's single place for a waker will do.
     async fn readable_or_stop(&self) -> Option<io::Result<()>> {
-        let mut readable = pin!(self.stream.readable());
         poll_fn(|cx| {
-            if let Poll::Ready(ready) = readable.as_mut().poll(cx) {
+            if let Poll::Ready(ready) = self.stream.poll_read_ready(cx) {
                 return Poll::Ready(Some(ready));
             }
             self.note_idle(cx.waker());

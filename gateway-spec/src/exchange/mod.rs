@@ -67,6 +67,8 @@ pub struct Exchange {
     body: Body,
     /// Data that goes out before the body is asked again: what `write` left, then the chunk that released the head.
     pending: Option<Bytes>,
+    /// `write` left head and data in the queue.
+    queued: bool,
     length: LengthGuard,
     failure: Option<Failure>,
 }
@@ -104,6 +106,7 @@ impl Exchange {
             phase: Phase::Head,
             body: Body::empty(),
             pending: None,
+            queued: false,
             length: LengthGuard::unknown(),
             failure: None,
             shared,
@@ -152,6 +155,7 @@ impl Exchange {
         if let Some(written) = written {
             // `write` committed the head: the gateway has sent it, or finds it in the queue.
             self.length = written.length;
+            self.queued = written.queued;
             self.phase = if written.queued { Phase::Head } else { Phase::Body };
         }
         match result {
@@ -163,7 +167,9 @@ impl Exchange {
 
     /// Nothing was sent yet: pull until the first bytes, the end, or a failure decides the head.
     fn before_head(&mut self) -> Event {
-        if let Some(head) = self.shared.take_queued_head() {
+        if self.queued
+            && let Some(head) = self.shared.take_queued_head()
+        {
             self.length = head.guard();
             self.phase = Phase::Body;
             return Event::Head(head);
@@ -191,7 +197,8 @@ impl Exchange {
     }
 
     fn after_head(&mut self) -> Event {
-        if let Some(chunk) = self.pending.take().or_else(|| self.shared.take_queued_chunk()) {
+        let queued = || if self.queued { self.shared.take_queued_chunk() } else { None };
+        if let Some(chunk) = self.pending.take().or_else(queued) {
             return self.send(chunk);
         }
         if self.length.is_complete() {

@@ -75,13 +75,17 @@ impl Shared {
 
     /// The application's call is over; says what `write` sent or left.
     pub(super) fn call_returned(&self) -> Option<Written> {
-        let _pushed = self.wait_for_push();
         let mut state = self.lock();
         state.returned = true;
+        if !state.head_sent {
+            return None;
+        }
+        // Another thread may be pushing what it wrote before the call returned. Its accounting is done: see `write`.
         let queued = state.queued_head.is_some();
-        state
-            .head_sent
-            .then_some(Written { queued, length: if queued { LengthGuard::unknown() } else { state.length } })
+        let length = if queued { LengthGuard::unknown() } else { state.length };
+        drop(state);
+        drop(self.wait_for_push());
+        Some(Written { queued, length })
     }
 
     /// Takes the stored head to send it now.
@@ -114,8 +118,11 @@ impl Shared {
         state.queue.clear();
     }
 
-    pub(super) fn end(&self) {
-        self.lock().ended = true;
+    /// The application has no say any more; nothing to do if it has let go of all its handles.
+    pub(super) fn end(self: &Arc<Self>) {
+        if Arc::strong_count(self) > 1 {
+            self.lock().ended = true;
+        }
     }
 
     /// Commits the head, if that has not happened, and accounts for `data`. What has to be sent comes back.
