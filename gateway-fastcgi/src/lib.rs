@@ -22,6 +22,7 @@
 //! | --- | --- | --- |
 //! | [`protocol`] | | the bytes: records, bodies, name-value pairs |
 //! | [`connection`] | | the order of records: one machine for each side, without I/O |
+//! | `calls` | `calls` | where synchronous applications are called, for gateways on tokio |
 //! | `net` | `net` | addresses, sockets and listeners shared by everything that does I/O |
 //! | `worker` | `worker` | serves an application over FastCGI |
 //! | `client` | `client` | asks workers, as an asynchronous application of the outer gateway |
@@ -35,6 +36,8 @@
 //! `docs/requirements/`.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "calls")]
+pub mod calls;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod connection;

@@ -7,11 +7,12 @@
 mod gateway;
 
 use gateway::{Answer, Gateway, Running, get, post};
+use gateway_fastcgi::calls::Calls;
 use gateway_fastcgi::connection::Limits;
 use gateway_fastcgi::net::Address;
 use gateway_fastcgi::protocol::{ProtocolStatus, RecordType, RequestId};
 use gateway_fastcgi::worker::{AllowList, Duplex, WorkerConfig};
-use gateway_spec::{AppError, Body, Disconnected, Dispatch, Environ, StartResponse, StatusCode, headers};
+use gateway_spec::{AppError, Body, Disconnected, Environ, StartResponse, StatusCode, headers};
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -395,10 +396,9 @@ fn fcgi_122_what_a_request_leaves_behind_cannot_write_into_the_next() {
     assert_eq!((answer.body.as_slice(), answer.stderr.as_slice()), (&b"ok"[..], &b""[..]));
 }
 
-#[test]
-fn fcgi_72_a_full_house_says_so() {
-    let inside = Signal::default();
-    let leave = Signal::default();
+/// `/stay` says that it is there and waits to be let go; everything else answers at once.
+fn staying() -> (impl gateway_spec::Application, Signal, Signal) {
+    let (inside, leave) = (Signal::default(), Signal::default());
     let (entered, left) = (inside.clone(), leave.clone());
     let app = move |environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
         if environ.path_info() == "/stay" {
@@ -407,7 +407,13 @@ fn fcgi_72_a_full_house_says_so() {
         }
         hello(environ, start_response)
     };
-    let config = WorkerConfig::default().shared_dispatch(Dispatch::new(1, 0));
+    (app, inside, leave)
+}
+
+#[test]
+fn fcgi_72_a_full_house_says_so() {
+    let (app, inside, leave) = staying();
+    let config = WorkerConfig::default().shared_calls(Calls::new(1, 0));
     let running = Running::unix(app, config);
     let mut first = Gateway::connect(&running);
     first.begin(&get("/stay"));
@@ -422,18 +428,9 @@ fn fcgi_72_a_full_house_says_so() {
 
 #[test]
 fn blocked_calls_do_not_hold_up_others() {
-    let inside = Signal::default();
-    let leave = Signal::default();
-    let (entered, left) = (inside.clone(), leave.clone());
-    let app = move |environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
-        if environ.path_info() == "/stay" {
-            entered.raise();
-            left.wait(1);
-        }
-        hello(environ, start_response)
-    };
+    let (app, inside, leave) = staying();
     // Two threads of the runtime, one of which may run applications: the others overflow.
-    let config = WorkerConfig::default().shared_dispatch(Dispatch::new(1, 64));
+    let config = WorkerConfig::default().shared_calls(Calls::new(1, 64));
     let running = Running::unix(app, config);
     let mut stuck: Vec<Gateway> = (0..8).map(|_| Gateway::connect(&running)).collect();
     for gateway in &mut stuck {
@@ -446,6 +443,24 @@ fn blocked_calls_do_not_hold_up_others() {
     leave.raise();
     for gateway in &mut stuck {
         check_hello(&gateway.answer());
+    }
+}
+
+#[test]
+fn one_call_that_blocks_on_an_idle_worker_stops_nobody() {
+    for _ in 0..5 {
+        let (app, inside, leave) = staying();
+        let running = Running::unix(app, WorkerConfig::default());
+        let (mut first, mut second) = (Gateway::connect(&running), Gateway::connect(&running));
+        check_hello(&first.ask(&get("/"), b""));
+        check_hello(&second.ask(&get("/"), b""));
+        first.begin(&get("/stay"));
+        first.end_stdin();
+        inside.wait(1);
+        // All other threads were asleep when the call began: somebody must wake up all the same.
+        check_hello(&second.ask(&get("/"), b""));
+        leave.raise();
+        check_hello(&first.answer());
     }
 }
 

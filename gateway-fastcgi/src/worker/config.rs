@@ -1,10 +1,11 @@
 //! What can be set about a worker, with a default and its reason each.
 
 use super::{AllowList, Mount};
+use crate::calls::Calls;
 use crate::connection::Limits;
 use crate::protocol::Capabilities;
-use gateway_spec::Dispatch;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// Whether a gateway goes on sending the request body once it has got the head of the answer.
 ///
@@ -46,7 +47,7 @@ pub struct WorkerConfig {
     pub(super) linger: Duration,
     pub(super) grace: Duration,
     allowed_peers: Option<AllowList>,
-    dispatch: Option<Dispatch>,
+    calls: Option<Calls>,
 }
 
 impl Default for WorkerConfig {
@@ -65,7 +66,7 @@ impl Default for WorkerConfig {
             linger: Duration::from_secs(2),
             grace: Duration::from_secs(30),
             allowed_peers: None,
-            dispatch: None,
+            calls: None,
         }
     }
 }
@@ -165,20 +166,18 @@ impl WorkerConfig {
         self
     }
 
-    /// The places for application calls, if they are shared with another gateway of this process.
+    /// The places for application calls, if they are shared with another gateway on the same runtime.
     ///
-    /// Default: `max(16, 4 × cores) − 1` on the runtime's threads, 512 on others; beyond them, OVERLOADED (FCGI-72).
+    /// Default: one on each of the runtime's workers but one, and 512 on other threads, as many as a runtime has by default;
+    /// beyond them, OVERLOADED (FCGI-72).
     #[must_use]
-    pub fn shared_dispatch(mut self, dispatch: Dispatch) -> Self {
-        self.dispatch = Some(dispatch);
+    pub fn shared_calls(mut self, calls: Calls) -> Self {
+        self.calls = Some(calls);
         self
     }
 
-    pub(super) fn dispatch(&self) -> Dispatch {
-        self.dispatch.clone().unwrap_or_else(|| {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            Dispatch::new((4 * cores).max(16) - 1, 512)
-        })
+    pub(super) fn calls(&self, runtime: &Handle) -> Calls {
+        self.calls.clone().unwrap_or_else(|| Calls::of(runtime, 512))
     }
 
     pub(super) fn allowed_peers(&self) -> AllowList {

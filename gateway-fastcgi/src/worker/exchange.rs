@@ -4,13 +4,14 @@
 //! Does not hold any rule of PEP 3333 (the driver does), or a record (the machine does).
 
 use super::link::{Caller, Link, LinkError, Meanwhile, State};
+use crate::calls::Calls;
 use crate::connection::WorkerEvent;
 use crate::protocol::RequestId;
 use bytes::{Buf, Bytes};
 use gateway_cgi::head;
 use gateway_spec::{
-    Admission, Application, Disconnected, Dispatch, Environ, ErrorSink, Event, Exchange, Failure, Framing, InputSource,
-    Permit, PushSink,
+    Admission, Application, Disconnected, Environ, ErrorSink, Event, Exchange, Failure, Framing, InputSource, Permit,
+    PushSink,
 };
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -70,7 +71,7 @@ pub(super) async fn run_inline(
     app: &Arc<dyn Application>,
     environ: Environ,
     io: &Arc<RequestIo>,
-    dispatch: &Dispatch,
+    calls: &Calls,
     permit: Permit,
 ) -> Result<Over, LinkError> {
     let mut exchange = Exchange::call_with(app, environ, Some(Arc::clone(io) as Arc<dyn PushSink>));
@@ -89,11 +90,13 @@ pub(super) async fn run_inline(
             Err(_) => break Ended::Unwanted,
         };
         if waits {
-            drop(permit.take());
+            if let Some(permit) = permit.take() {
+                calls.leave(permit);
+            }
             if io.wait(&next).await.is_err() {
                 break Ended::Unwanted;
             }
-            permit = match dispatch.admit() {
+            permit = match calls.admit().await {
                 Admission::Inline(permit) => Some(permit),
                 Admission::Overflow(permit) => return elsewhere(exchange, io, Some(permit)).await,
                 Admission::Full => return elsewhere(exchange, io, None).await,
@@ -103,7 +106,11 @@ pub(super) async fn run_inline(
             break Ended::Unwanted;
         }
     };
-    Ok(over(exchange, ended))
+    let over = over(exchange, ended);
+    if let Some(permit) = permit {
+        calls.leave(permit);
+    }
+    Ok(over)
 }
 
 /// Calls the application on a thread that may block, where it may also read the connection.

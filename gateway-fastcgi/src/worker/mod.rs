@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Applications are called on the runtime's own threads when that cannot stall it, and on threads that may block otherwise
-//! ([`gateway_spec::Dispatch`]): give the runtime more threads than there are cores.
+//! ([`crate::calls`]): give the runtime more threads than there are cores.
 
 mod allow;
 mod config;
@@ -38,12 +38,14 @@ pub use allow::{AllowList, AllowListError};
 pub use config::{Duplex, WorkerConfig};
 pub use mount::Mount;
 
+use crate::calls::Calls;
 use crate::net::{AcceptTrouble, Listener, Peer, Stream};
-use gateway_spec::{Application, Dispatch};
+use gateway_spec::Application;
 use session::Session;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -94,7 +96,8 @@ use tokio::task::JoinSet;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Worker {
-    shared: Arc<Shared>,
+    app: Arc<dyn Application>,
+    config: WorkerConfig,
     end: watch::Sender<bool>,
 }
 
@@ -102,7 +105,7 @@ pub struct Worker {
 pub(crate) struct Shared {
     app: Arc<dyn Application>,
     config: WorkerConfig,
-    dispatch: Dispatch,
+    calls: Calls,
 }
 
 impl Worker {
@@ -113,9 +116,7 @@ impl Worker {
 
     /// A worker with this configuration.
     pub fn with_config(app: impl Application, config: WorkerConfig) -> Self {
-        let dispatch = config.dispatch();
-        let shared = Arc::new(Shared { app: Arc::new(app), config, dispatch });
-        Self { shared, end: watch::Sender::new(false) }
+        Self { app: Arc::new(app), config, end: watch::Sender::new(false) }
     }
 
     /// A handle that ends this worker.
@@ -129,12 +130,17 @@ impl Worker {
     /// the grace time are cut off. On TCP, only peers of FCGI_WEB_SERVER_ADDRS are served if that is set (FCGI-5).
     ///
     /// # Errors
-    /// The listener broke.
+    /// The listener broke, or there is no thread for the watch over calls.
     pub async fn serve(self, listener: Listener) -> io::Result<()> {
-        let config = &self.shared.config;
+        let Self { app, config, end: ending } = self;
+        let runtime = Handle::current();
+        let calls = config.calls(&runtime);
+        calls.watch(&runtime)?;
+        let shared = Arc::new(Shared { app, config, calls });
+        let config = &shared.config;
         let allowed = config.allowed_peers();
         tracing::info!(address = %listener.address(), "fastcgi worker started");
-        let mut end = self.end.subscribe();
+        let mut end = ending.subscribe();
         let places = Arc::new(Semaphore::new(config.max_connections as usize));
         let mut sessions = JoinSet::new();
         let served = loop {
@@ -152,7 +158,7 @@ impl Worker {
                 tracing::warn!(%peer, "peer is not among FCGI_WEB_SERVER_ADDRS");
                 continue;
             }
-            let session = Session::new(Arc::clone(&self.shared), stream, peer, end.clone());
+            let session = Session::new(Arc::clone(&shared), stream, peer, end.clone());
             sessions.spawn(async move {
                 session.run().await;
                 drop(place);
@@ -160,8 +166,8 @@ impl Worker {
         };
         drop(listener);
         // Also on a broken listener: what has begun is finished.
-        self.end.send_replace(true);
-        let grace = self.shared.config.grace;
+        ending.send_replace(true);
+        let grace = config.grace;
         let finished = tokio::time::timeout(grace, async { while sessions.join_next().await.is_some() {} }).await;
         if finished.is_err() {
             tracing::warn!(connections = sessions.len(), ?grace, "requests cut off");

@@ -103,8 +103,8 @@ impl Session {
         let arrived = self.receive_body(described.content_length).await?;
         let (admission, whole) = match &arrived {
             Arrived::Aborted => return Ok(()),
-            Arrived::Whole(_) => (self.shared.dispatch.admit(), true),
-            Arrived::Part(_) => (self.shared.dispatch.admit_blocking(), false),
+            Arrived::Whole(_) => (self.shared.calls.admit().await, true),
+            Arrived::Part(_) => (self.shared.calls.admit_blocking(), false),
         };
         let environ = match environ(described, arrived, io) {
             Ok(environ) => environ,
@@ -112,7 +112,7 @@ impl Session {
         };
         let app = &self.shared.app;
         let over = match admission {
-            Admission::Inline(permit) if whole => run_inline(app, environ, io, &self.shared.dispatch, permit).await?,
+            Admission::Inline(permit) if whole => run_inline(app, environ, io, &self.shared.calls, permit).await?,
             Admission::Inline(permit) | Admission::Overflow(permit) => run_blocking(app, environ, io, permit).await?,
             Admission::Full => {
                 tracing::warn!(request = %io.id, "overloaded");

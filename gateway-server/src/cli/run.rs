@@ -58,13 +58,13 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     result
 }
 
-/// One worker more than calls: the listener keeps one for sockets.
+/// Exactly as many workers as are asked for; all but one of them may be in applications at a time.
 fn runtime(settings: &mut Settings) -> io::Result<Runtime> {
     const BLOCKING: usize = 256;
     // Name resolution and files.
     const SPARE: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = settings.threads.unwrap_or((4 * cores).max(16)).saturating_add(1);
+    let threads = settings.threads.unwrap_or((4 * cores).max(16));
     let blocking = settings.max_blocking_calls.unwrap_or(BLOCKING);
     let server = std::mem::take(&mut settings.server).limits(settings.limits.clone());
     settings.server = server.threads(threads).max_blocking_calls(blocking);

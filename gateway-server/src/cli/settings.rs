@@ -74,7 +74,7 @@ const _: () = assert!(h1::MAX_FIELDS == 256);
 pub(super) const TOP: &[Rule<Settings>] = &[Rule::new(
     "threads",
     COUNT,
-    "calls of applications at once; four for each core, and 16 at least, by default",
+    "threads for sockets and applications, of which all but one may be in applications at once; four for each core, and 16 at least, by default",
     |s, _, v| put(&mut s.threads, value::count(v)),
 )];
 
@@ -113,7 +113,7 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
     Rule::new(
         "max_blocking_calls",
         COUNT,
-        "calls beyond threads that may wait on a thread of their own; 256 by default",
+        "calls that may wait on a thread of their own; 256 by default",
         |s, _, v| put(&mut s.max_blocking_calls, value::count(v)),
     ),
     Rule::new(

@@ -169,7 +169,8 @@ Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8
   --explain-gateway        say which gateway it would be, and why
 
 How:
-  --threads N              at most N calls of the application at once on the event loop's own threads
+  --threads N              N threads for sockets and the application, of which all but one may be in it at once;
+                           with 1, an application that blocks holds up everybody
                            (default: four for each core, at least 16)
   --socket-mode MODE       permissions of a socket file (default: 600)
 

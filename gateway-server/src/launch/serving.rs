@@ -8,16 +8,17 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use gateway_fastcgi::calls::Calls;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin};
 use gateway_fastcgi::worker::{Worker, WorkerConfig};
-use gateway_spec::{Application, Dispatch};
+use gateway_spec::Application;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Decision, Why, http_url, log};
 use crate::serve::{Config, Server};
 
-/// Calls beyond `--threads` that may wait on threads of their own: slow uploads, and an application that blocks.
+/// Calls that may wait on threads of their own: slow uploads, and what finds all workers but one busy.
 const OVERFLOW: usize = 256;
 
 /// Threads beyond those, for name resolution and files.
@@ -33,8 +34,7 @@ pub(super) fn http(app: impl Application, address: &Address, decision: &Decision
     let runtime = runtime(threads)?;
     let listener = bind(&runtime, address, decision)?;
     let at = http_url(listener.address());
-    // One more worker than calls: `Config::threads` counts the one that is kept for sockets.
-    let config = Config::default().threads(threads + 1).max_blocking_calls(OVERFLOW);
+    let config = Config::default().threads(threads).max_blocking_calls(OVERFLOW);
     let server = Server::new(app).config(config);
     let handle = server.handle();
     let signals = signals(&runtime)?;
@@ -60,7 +60,7 @@ pub(super) fn fastcgi(
         None => inherit(&runtime)?,
     };
     let at = listener.address().to_string();
-    let config = WorkerConfig::default().shared_dispatch(Dispatch::new(threads, OVERFLOW));
+    let config = WorkerConfig::default().shared_calls(Calls::of(runtime.handle(), OVERFLOW));
     let worker = Worker::with_config(app, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
@@ -86,7 +86,7 @@ fn is_open_to_others(address: &Address) -> bool {
     }
 }
 
-/// How many calls may run at once on the runtime's workers.
+/// How many workers the runtime has; all but one of them may be in applications at a time.
 fn threads(decision: &Decision) -> usize {
     decision.threads.unwrap_or_else(|| {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -94,15 +94,15 @@ fn threads(decision: &Decision) -> usize {
     })
 }
 
-/// A runtime in which so many calls may block, and one thread is still left for sockets.
+/// A runtime with exactly so many workers.
 fn runtime(threads: usize) -> Result<Runtime, String> {
     Builder::new_multi_thread()
-        .worker_threads(threads + 1)
+        .worker_threads(threads)
         .max_blocking_threads(OVERFLOW + SPARE_THREADS)
         .thread_name("gateway")
         .enable_all()
         .build()
-        .map_err(|error| format!("cannot start {} threads: {error}", threads + 1))
+        .map_err(|error| format!("cannot start {threads} threads: {error}"))
 }
 
 fn bind(runtime: &Runtime, address: &Address, decision: &Decision) -> Result<Listener, String> {

@@ -63,7 +63,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, call: Call<'_>, timer: &mut Timer) 
         Handler::Sync(app) => match body {
             Arrival::Arriving { length } => {
                 environ.input = Input::new(arriving(begun), length);
-                match wire.shared.places.dispatch.admit_blocking() {
+                match wire.shared.calls.admit_blocking() {
                     Admission::Full => Outcome::Refused(Refusal::Busy),
                     Admission::Inline(permit) | Admission::Overflow(permit) => {
                         blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await
@@ -107,26 +107,25 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
 
 /// Calls the application here, unless all workers but one sit in application code already.
 async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
-    let mut permit = match wire.shared.places.admit().await {
+    let mut permit = match wire.shared.calls.admit().await {
         Admission::Inline(permit) => permit,
         Admission::Overflow(permit) => {
             return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
         }
         Admission::Full => return Outcome::Refused(Refusal::Busy),
     };
-    wire.shared.watch.call_begins();
     let mut exchange = start(wire, &**app, environ);
     let mut patience = Patience::default();
     loop {
         let pause = match drive(&mut exchange, wire) {
             Drive::Over(outcome) => {
-                wire.shared.places.leave(permit);
+                wire.shared.calls.leave(permit);
                 return outcome;
             }
             pause => pause,
         };
         // While the client or the application keeps us waiting, the place is free for others.
-        wire.shared.places.leave(permit);
+        wire.shared.calls.leave(permit);
         if wire.flush(timer).await.is_err() {
             return gone(&mut exchange);
         }
@@ -136,11 +135,8 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
             patience = Patience::default();
         }
         permit = loop {
-            match wire.shared.places.admit().await {
-                Admission::Inline(permit) => {
-                    wire.shared.watch.call_begins();
-                    break permit;
-                }
+            match wire.shared.calls.admit().await {
+                Admission::Inline(permit) => break permit,
                 Admission::Overflow(permit) => {
                     return blocking(wire, Work::Exchange(exchange), permit, timer).await;
                 }

@@ -66,7 +66,9 @@ impl Config {
     }
 
     /// Worker threads of the runtime, exactly this many and at least one. Default four for each core, and 16 at least:
-    /// applications run on them and may block, and idle ones cost nothing.
+    /// applications run on them and may block, and idle ones cost nothing. All but one may be in applications at a time;
+    /// with a single one, an application that blocks holds up all sockets. Within a runtime of the caller's
+    /// ([`super::Server::serve`]), that one's workers count.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);

@@ -14,8 +14,6 @@
 //! | `config` | settings |
 //! | `handler` | who answers |
 //! | `server`, `shared` | accepting, counting, stopping |
-//! | `places` | where a call may run |
-//! | `watch` | serving sockets while applications block |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
 //! | `answer` | one request through its application |
@@ -30,13 +28,11 @@ mod date;
 mod handler;
 mod input;
 mod outbox;
-mod places;
 mod refusal;
 mod request;
 mod server;
 mod shared;
 mod timer;
-mod watch;
 mod wire;
 
 pub use config::Config;

@@ -4,7 +4,6 @@ use super::config::Config;
 use super::connection::serve_connection;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
-use super::watch;
 use super::wire::Wire;
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
@@ -104,8 +103,7 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a multi-thread runtime is needed"));
         }
         let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
-        let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop));
-        watch::start(&shared)?;
+        let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop)?);
         let mut accepting = JoinSet::new();
         for listener in listeners {
             tracing::debug!(address = %listener.address(), "listening");

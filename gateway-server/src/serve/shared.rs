@@ -2,9 +2,8 @@
 
 use super::config::Config;
 use super::handler::Router;
-use super::places::Places;
-use super::watch::Watch;
 use super::wire::Wire;
+use gateway_fastcgi::calls::Calls;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,10 +14,9 @@ use tokio::task::AbortHandle;
 pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) router: Arc<dyn Router>,
-    pub(super) places: Places,
+    pub(super) calls: Calls,
     pub(super) runtime: Handle,
     pub(super) stop: Arc<Stop>,
-    pub(super) watch: Watch,
     live: Mutex<HashMap<u64, Live>>,
     next_id: AtomicU64,
     /// Rings when the last connection has ended.
@@ -31,20 +29,24 @@ struct Live {
 }
 
 impl Shared {
-    pub(super) fn new(config: Config, router: Arc<dyn Router>, runtime: Handle, stop: Arc<Stop>) -> Self {
-        // One worker is never given to applications, so that sockets are always served; a single one has to do both.
-        let inline = config.threads.saturating_sub(1).max(1);
-        Self {
-            places: Places::new(inline, config.max_blocking_calls),
+    pub(super) fn new(
+        config: Config,
+        router: Arc<dyn Router>,
+        runtime: Handle,
+        stop: Arc<Stop>,
+    ) -> std::io::Result<Self> {
+        let calls = Calls::of(&runtime, config.max_blocking_calls);
+        calls.watch(&runtime)?;
+        Ok(Self {
             config,
             router,
+            calls,
             runtime,
             stop,
-            watch: Watch::default(),
             live: Mutex::new(HashMap::new()),
             next_id: AtomicU64::new(1),
             all_ended: Notify::new(),
-        }
+        })
     }
 
     pub(super) fn is_stopping(&self) -> bool {

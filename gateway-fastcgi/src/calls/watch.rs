@@ -6,11 +6,13 @@
 //! progress, it hands the runtime something to do every few milliseconds, and an idle worker wakes up and takes over the
 //! sockets. When nothing is in progress the thread sleeps.
 
-use super::shared::Shared;
+use super::places::Places;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// How long sockets may stand unserved when a call blocks.
 const INTERVAL: Duration = Duration::from_millis(4);
@@ -21,10 +23,12 @@ const IDLE_LOOKS: u32 = 25;
 /// How long it sleeps at most. Should it ever miss a call, that is how long the call can do harm.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
+/// The thread, and whether it has to be woken. It ends when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
+    starting: Mutex<()>,
 }
 
 impl Watch {
@@ -32,42 +36,61 @@ impl Watch {
     pub(super) fn call_begins(&self) {
         if self.asleep.load(Ordering::SeqCst) {
             self.asleep.store(false, Ordering::SeqCst);
-            if let Some(thread) = self.thread.get() {
-                thread.unpark();
-            }
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
         }
     }
 }
 
-/// Starts the thread, which ends with the server.
-pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
-    let weak = Arc::downgrade(shared);
-    let thread = std::thread::Builder::new().name("gateway-watch".to_owned()).spawn(move || look_on(&weak))?;
-    let _ = shared.watch.thread.set(thread.thread().clone());
+impl Drop for Watch {
+    /// The thread sees that it has nothing to watch.
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+/// Starts the thread, if it does not run yet.
+pub(super) fn start(watch: &Arc<Watch>, places: &Arc<Places>, runtime: &Handle) -> io::Result<()> {
+    // Two gateways that share their places may begin at the same time.
+    let _starting = watch.starting.lock().unwrap_or_else(PoisonError::into_inner);
+    if watch.thread.get().is_some() {
+        return Ok(());
+    }
+    let (watched, places, runtime) = (Arc::downgrade(watch), Arc::clone(places), runtime.clone());
+    let looking = move || look_on(&watched, &places, &runtime);
+    let thread = std::thread::Builder::new().name("gateway-watch".to_owned()).spawn(looking)?;
+    let _ = watch.thread.set(thread.thread().clone());
     Ok(())
 }
 
-fn look_on(shared: &Weak<Shared>) {
+fn look_on(watch: &Weak<Watch>, places: &Places, runtime: &Handle) {
+    let has_calls = || places.dispatch().busy().0 > 0;
     let mut idle_looks = 0;
     loop {
-        let Some(server) = shared.upgrade() else { return };
-        if server.places.dispatch.busy().0 > 0 {
+        if watch.strong_count() == 0 {
+            return;
+        }
+        if has_calls() {
             idle_looks = 0;
             // Its doing nothing is the point: whoever runs it looks after the sockets next.
-            server.runtime.spawn(async {});
+            runtime.spawn(async {});
         } else {
             idle_looks += 1;
         }
         if idle_looks < IDLE_LOOKS {
-            drop(server);
             std::thread::sleep(INTERVAL);
             continue;
         }
-        server.watch.asleep.store(true, Ordering::SeqCst);
+        let Some(noted) = watch.upgrade() else { return };
+        noted.asleep.store(true, Ordering::SeqCst);
+        drop(noted);
         // Looked at again after the note is there: a call that began meanwhile either is seen here or saw the note.
-        let busy = server.places.dispatch.busy().0 > 0;
-        drop(server);
-        if !busy {
+        if !has_calls() {
             std::thread::park_timeout(LONGEST_SLEEP);
         }
         idle_looks = 0;

@@ -15,7 +15,7 @@ const QUICK: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub(super) struct Places {
-    pub(super) dispatch: Dispatch,
+    dispatch: Dispatch,
     inline: usize,
     waiting: AtomicUsize,
     freed: Notify,
@@ -34,15 +34,24 @@ impl Places {
         }
     }
 
+    pub(super) fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// Takes the best place there is.
     pub(super) async fn admit(&self) -> Admission {
         if let Some(permit) = self.try_inline() {
             return Admission::Inline(permit);
         }
         if !self.stuck.load(Ordering::Relaxed) {
-            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let waiting = Waiting::begin(&self.waiting);
             let waited = timeout(QUICK, self.freed_place()).await;
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            drop(waiting);
             match waited {
                 Ok(permit) => return Admission::Inline(permit),
                 Err(_) => self.stuck.store(true, Ordering::Relaxed),
@@ -81,5 +90,21 @@ impl Places {
             // Somebody was faster; a place that may block is not what was asked for.
             Admission::Overflow(_) | Admission::Full => None,
         }
+    }
+}
+
+/// One that waits; no longer counted when it has a place, has given up, or its connection was cut.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
