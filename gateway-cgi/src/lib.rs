@@ -21,19 +21,22 @@
 //! | the variables a gateway hands to a program | [`variables`] |
 //! | following local redirects | [`redirect`] |
 //! | request bodies of unknown length (feature `spool`) | `spool` |
+//! | starting programs that inherit nothing (feature `descriptors`) | `descriptors` |
 //! | running CGI programs | `host` (feature `host`) |
 //!
 //! Left to others: HTTP, and everything about an application that [`gateway_spec`] holds.
 //!
 //! Features: none by default, which leaves the program side on the standard library alone: a CGI program is started for
-//! every request, and its start-up is what costs. `host` adds the host side, with tokio; `spool` alone the keeping of request
-//! bodies, for other gateways that need it.
+//! every request, and its start-up is what costs. `host` adds the host side, with tokio; `spool` and
+//! `descriptors` are parts of it for other gateways: keeping request bodies, and keeping descriptors from programs.
 //!
 //! The rules come from RFC 3875, read through RFC 9110; the ids `CGI-n` in the code are rows of the requirement table in
 //! `docs/requirements/`.
-// One small file of the host side lifts this (`host/descriptors.rs`).
+// One small file for hosts lifts this (`descriptors.rs`).
 #![deny(unsafe_code)]
 
+#[cfg(feature = "descriptors")]
+pub mod descriptors;
 pub mod head;
 #[cfg(feature = "host")]
 pub mod host;

@@ -293,3 +293,17 @@ async fn cgi_178_a_worker_that_floods_its_standard_error_is_neither_blocked_nor_
     let status = wait(&workers, |status| status[0].last_exit.is_some()).await;
     assert_eq!(status[0].last_exit.unwrap().code(), Some(5));
 }
+
+#[tokio::test]
+async fn cgi_177_workers_get_three_descriptors_and_nothing_that_was_inherited() {
+    // What a process inherits is not marked to end at exec; a duplicate is not either.
+    let inherited = rustix::io::dup(std::fs::File::open("/dev/null").unwrap()).unwrap();
+    let place = Place::new();
+    let list = place.file("list");
+    // The fourth is the listing itself; the names come in any order.
+    let script = format!("ls /proc/self/fd | sort >{0}.new; mv {0}.new {0}; exec sleep 1000", list.display());
+    let workers = place.workers(&script, 1, place.config());
+    assert_eq!(contents(&list).await, "0\n1\n2\n3\n");
+    workers.stop().await;
+    drop(inherited);
+}

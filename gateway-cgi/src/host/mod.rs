@@ -30,7 +30,6 @@ mod activity;
 mod answer;
 mod body;
 mod config;
-mod descriptors;
 mod error;
 mod process;
 mod run;
@@ -113,7 +112,7 @@ impl Cgi {
     }
 
     fn new(scripts: Scripts, config: Config) -> Self {
-        descriptors::keep_private();
+        crate::descriptors::keep_private();
         let places = Arc::new(Semaphore::new(config.max_children.min(Semaphore::MAX_PERMITS)));
         Cgi { scripts, config: Arc::new(config), places, local: None }
     }

@@ -77,6 +77,15 @@ impl Calls {
         admission
     }
 
+    /// Takes a place on a worker if one is free right now.
+    pub fn try_inline(&self) -> Option<Permit> {
+        let permit = self.places.try_inline();
+        if permit.is_some() {
+            self.watch.call_begins();
+        }
+        permit
+    }
+
     /// Takes a place on a thread that may block, for a call that is known to wait (its body is still arriving).
     pub fn admit_blocking(&self) -> Admission {
         self.places.dispatch().admit_blocking()

@@ -81,7 +81,7 @@ impl Places {
         }
     }
 
-    fn try_inline(&self) -> Option<Permit> {
+    pub(super) fn try_inline(&self) -> Option<Permit> {
         if self.dispatch.busy().0 >= self.inline {
             return None;
         }

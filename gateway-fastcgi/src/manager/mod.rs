@@ -4,8 +4,8 @@
 //! [client](crate::client) does, over [`Workers::address`].
 //!
 //! All workers accept from one socket, which stays open here while none of them runs: a connection that comes in between
-//! waits and is not refused. Each is a process group of its own, gets the socket as descriptor 0, an environment
-//! from an allow-list, standard output to nowhere, and its standard error in our log line by line.
+//! waits and is not refused. Each is a process group of its own, gets the socket as descriptor 0 and none that this
+//! process has inherited, an environment from an allow-list, standard output to nowhere, and its standard error in our log line by line.
 
 mod backoff;
 mod config;
@@ -53,7 +53,8 @@ pub struct Workers {
 impl Workers {
     /// Opens a socket and starts `count` workers on it, at least one. Must be called within a tokio runtime.
     ///
-    /// A program without a `/` in its name is looked for in `PATH`.
+    /// A program without a `/` in its name is looked for in `PATH`. The descriptors that this process has inherited are marked
+    /// as its own first, so that no program it starts gets them ([`gateway_cgi::descriptors`], CGI-177).
     ///
     /// # Errors
     /// [`SpawnError`] when the socket cannot be made or the program cannot be started. That it is no FastCGI worker, or
@@ -64,6 +65,7 @@ impl Workers {
         count: usize,
         config: Config,
     ) -> Result<Self, SpawnError> {
+        gateway_cgi::descriptors::keep_private();
         let program = program.into();
         let socket = Socket::open(config.socket_directory_path()).map_err(SpawnError::Socket)?;
         let address = Address::unix(socket.path());
