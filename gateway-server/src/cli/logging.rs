@@ -1,10 +1,12 @@
 //! What is written to standard error: one line for each event, for people or as JSON.
 //!
-//! Holds the subscriber, and the form of the access log for people. Does not hold what is logged: the listener and the
-//! gateways say that. Query strings and header values are logged nowhere.
+//! Holds the subscriber, the form of the access log for people, and the way of error streams into the log. Does not hold
+//! what is logged: the listener, the gateways and the programs say that. Query strings and header values are logged nowhere.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
+use gateway_spec::{ErrorSink, ErrorStream};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -30,6 +32,23 @@ pub(super) fn install(log: &Log) {
         Format::Human => builder.with_ansi(is_terminal).event_format(Human { usual }).try_init(),
         Format::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
     };
+}
+
+/// The error streams of requests: each line becomes an event.
+///
+/// As it came it could pass for a line of ours, and would not be JSON where that is asked for (CGI-158, PEP-31).
+pub(super) fn error_stream() -> ErrorStream {
+    ErrorStream::new(Arc::new(ToLog))
+}
+
+struct ToLog;
+
+impl ErrorSink for ToLog {
+    fn write(&self, text: &str) {
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            tracing::warn!(target: "gateway_server::errors", text = line, "written to the error stream");
+        }
+    }
 }
 
 /// The usual form, and a short one for requests.

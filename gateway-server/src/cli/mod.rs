@@ -74,6 +74,7 @@ fn serve(flags: &Serve) -> ExitCode {
     if !mistakes.is_empty() {
         return tell(&mistakes);
     }
+    settings.server = std::mem::take(&mut settings.server).errors(logging::error_stream());
     let format = settings.log.format;
     match (run::run(settings), format) {
         (Ok(()), _) => ExitCode::SUCCESS,

@@ -81,6 +81,9 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     // Before any worker is started: a taken port is the commonest trouble.
     let listeners = listeners(&settings.listen).await?;
     let built = build(&settings.mounts)?;
+    if settings.mounts.is_empty() {
+        tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
+    }
     for listener in &listeners {
         tracing::info!("listening on {}", url(listener.address()));
     }

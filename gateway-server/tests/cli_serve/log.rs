@@ -1,6 +1,7 @@
 //! What is written to standard error.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use crate::gateway::Gateway;
@@ -64,4 +65,39 @@ fn a_level_leaves_out_what_is_below_it_and_can_differ_by_part() {
     assert!(status.success() && log.iter().any(|line| line.contains("stopped")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("mounted")), "{log:#?}");
     assert!(!socket.exists(), "the socket's file is removed");
+}
+
+/// A line as the access log writes it, said by a program.
+const FORGED: &str = "2026-01-01T00:00:00.000000Z 192.0.2.1:1 \"GET /forged\" 200 1 bytes in 1.0 ms";
+
+#[test]
+fn cgi_158_what_a_program_says_is_in_the_log_and_is_no_line_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    std::fs::write(&program, format!("#!/bin/sh\necho '{FORGED}' >&2\nprintf 'Content-Type: text/plain\\n\\n'\n"))
+        .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for format in ["human", "json"] {
+        let gateway = Gateway::serve(folder.path(), &["--log-format", format, "--mount", "/p=cgi:program"]);
+        assert_eq!(gateway.get("/p").status, 200);
+        let (_, log) = gateway.stop();
+        assert!(!log.iter().any(|line| line.starts_with("2026-01-01")), "{log:#?}");
+        assert_eq!(log.iter().filter(|line| line.contains("forged")).count(), 1, "{log:#?}");
+        if format == "json" {
+            let objects: Vec<serde_json::Value> =
+                log.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+            assert!(objects.iter().any(|object| object["text"] == FORGED && object["level"] == "WARN"), "{log:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_mounts_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("g.toml"), "").unwrap();
+    let mut gateway = Gateway::serve(folder.path(), &["--config", "g.toml"]);
+    assert_eq!(gateway.get("/").status, 404);
+    gateway.wait_for("\"GET /\" 404 ");
+    let (_, log) = gateway.stop();
+    assert!(log.iter().any(|line| line.contains("nothing is mounted")), "{log:#?}");
 }
