@@ -45,7 +45,7 @@ fn check(text: &str) -> (i32, String, Vec<String>) {
     (output.status.code().unwrap(), clean(&output.stdout), lines)
 }
 
-const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min";
+const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most 100 years";
 
 #[test]
 fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {

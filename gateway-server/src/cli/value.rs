@@ -8,16 +8,17 @@ use std::time::Duration;
 /// What a reader of values makes of a text: the value, or nothing if the text is none.
 pub(super) type Read<T> = Option<T>;
 
-pub(super) const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min";
+pub(super) const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most 100 years";
 pub(super) const COUNT: &str = "a number from 1 on";
 pub(super) const BYTES: &str = "a number of bytes, such as 65536, 64KiB or 10MiB";
 pub(super) const SWITCH: &str = "true or false";
 pub(super) const PATH: &str = "a path";
 pub(super) const TEXT: &str = "a text without NUL";
 
-/// A time: a number and a unit, one or more of them, more than zero.
+/// A time: a number and a unit, one or more of them, more than zero, and not so long that no clock can count it.
 pub(super) fn duration(text: &str) -> Read<Duration> {
-    humantime::parse_duration(text).ok().filter(|time| !time.is_zero())
+    const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+    humantime::parse_duration(text).ok().filter(|time| !time.is_zero() && *time <= LONGEST)
 }
 
 /// How many of something: none makes no sense.
@@ -66,9 +67,10 @@ mod tests {
         for (text, wanted) in [("5s", 5000), ("500ms", 500), ("2min", 120_000), ("1m 30s", 90_000), ("1h", 3_600_000)] {
             assert_eq!(duration(text), Some(Duration::from_millis(wanted)), "{text}");
         }
-        for text in ["", "5", "s", "-5s", "5 parsecs", "0s", "1e3s", "99999999999999999999s"] {
+        for text in ["", "5", "s", "-5s", "5 parsecs", "0s", "1e3s", "99999999999999999999s", "101years"] {
             assert_eq!(duration(text), None, "{text}");
         }
+        assert!(duration("100years").is_some_and(|time| std::time::Instant::now().checked_add(time).is_some()));
     }
 
     #[test]
