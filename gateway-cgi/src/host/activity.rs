@@ -45,7 +45,7 @@ impl Activity {
                 self.mark();
             }
             let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
-            let deadline = self.start + last + limit;
+            let deadline = at_latest(self.start + last, limit);
             if Instant::now() >= deadline {
                 return;
             }
@@ -61,4 +61,10 @@ impl Activity {
             () = self.quiet(limit) => Err(Silence),
         }
     }
+}
+
+/// `limit` after `start`; a limit beyond the end of time is none.
+pub(super) fn at_latest(start: Instant, limit: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    start.checked_add(limit).unwrap_or(start + FAR)
 }

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::activity::Activity;
+use super::activity::{Activity, at_latest};
 use super::answer::{AfterAll, Answer, OutputLimits};
 use super::body::feed;
 use super::process::{Exit, Pipes, Process};
@@ -38,7 +38,7 @@ impl Run {
     /// Runs the program and sends its answer.
     pub(super) async fn supervise(self, answer: Answer) {
         let Run { mut command, stdin, input, errors, config, permit } = self;
-        let deadline = Instant::now() + config.total_timeout;
+        let deadline = at_latest(Instant::now(), config.total_timeout);
         let program = command.get_program().to_owned();
         // posix_spawn returns when the program is loaded; the loading is not waited for on a thread of the reactor.
         let spawned = tokio::task::spawn_blocking(move || Process::spawn(&mut command, stdin));

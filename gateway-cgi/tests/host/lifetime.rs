@@ -63,6 +63,15 @@ async fn cgi_102_a_program_that_never_ends_is_ended() {
 }
 
 #[tokio::test]
+async fn cgi_102_the_longest_time_there_is_is_no_limit() {
+    let site = Site::with(&format!("{PLAIN}echo whole"));
+    let config = Config::new().total_timeout(Duration::MAX).head_timeout(Duration::MAX).idle_timeout(Duration::MAX);
+    let answer = site.call(config, site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
+    assert_eq!(answer.body, "whole\n");
+    site.wait_for_silence().await;
+}
+
+#[tokio::test]
 async fn cgi_102_a_program_that_closed_its_output_is_ended_too() {
     let site = Site::with(&format!("{PLAIN}echo whole\nexec >&- 2>&-\nwhile :; do sleep 0.01; done"));
     let config = Config::new().total_timeout(LONGER).linger(SHORT / 4);
