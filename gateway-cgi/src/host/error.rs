@@ -42,7 +42,7 @@ pub enum HostError {
     #[error("the request's variables are too long for a program")]
     TooManyVariables,
     /// The program could not be started; 503 when the system lacks something for now, else 500.
-    #[error("the program could not be started: {0}")]
+    #[error("the program could not be started: {0}{advice}", advice = spawn_advice(.0))]
     Spawn(#[source] io::Error),
     /// The output is no header block (CGI-2); 502.
     #[error("the header block is invalid: {0}")]
@@ -156,6 +156,14 @@ impl HostError {
             Some(Errno::ACCESS) => Self::Forbidden,
             _ => Self::Spawn(error),
         }
+    }
+}
+
+/// What else may be wrong: the file is there, so what is missing is what the file asks for.
+fn spawn_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; its first line (#!) may name an interpreter that is not there",
+        _ => "",
     }
 }
 

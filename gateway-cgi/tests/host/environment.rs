@@ -149,6 +149,7 @@ async fn a_program_that_cannot_be_started_is_answered_with_500() {
     for path in ["/no-interpreter", "/no-format"] {
         assert_fails(site.get(path).await, 500, "could not be started");
     }
+    assert_fails(site.get("/no-interpreter").await, 500, "may name an interpreter that is not there");
     site.wait_for_silence().await;
 }
 
