@@ -139,7 +139,7 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
   count_tests "tests, with the real servers" cargo test --workspace --no-fail-fast --lib --bins --tests
 fi
-step "support table" cargo run --quiet --package gateway-tests --bin supported
+step "support table" "$build_folder/supported"
 count_tests "documentation examples" cargo test --workspace --doc
 
 step "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
