@@ -69,7 +69,7 @@ impl Config {
 
     /// How many of the connections are kept for further requests. Default 4: php-fpm gives each a process of its own, also
     /// while nothing is asked, so it must be less than its `pm.max_children`, of which there are 5 by default (FCGI-118).
-    /// For workers that serve many connections at once, such as this crate's own, set it to `max_connections`.
+    /// For workers that serve many connections at once, such as this crate's own, set it to `max_connections` or more.
     #[must_use]
     pub fn max_kept(mut self, connections: usize) -> Self {
         self.max_kept = connections;

@@ -111,7 +111,7 @@ impl Built {
         config = with(config, options.stop_timeout, manager::Config::stop_timeout);
         tracing::info!(program, count, "starting workers");
         let workers = Workers::spawn(program, arguments, count, config)?;
-        let client = self.client(workers.address(), &options.client);
+        let client = self.client(workers.address(), &keeping_all(&options.client));
         self.workers.push(Group { workers, client: client.clone() });
         Ok(client)
     }
@@ -138,6 +138,12 @@ fn cgi_config(options: &CgiOptions) -> host::Config {
     config = with(config, options.queue_timeout, host::Config::queue_timeout);
     config = with(config, options.max_children, host::Config::max_children);
     with(config, options.max_spool.map(spool_of), host::Config::spool)
+}
+
+/// Workers that the gateway starts itself mostly serve many connections each, so all connections are kept. For those that
+/// serve one at a time the operator says otherwise: a kept connection holds such a worker (FCGI-118).
+fn keeping_all(options: &FastCgiOptions) -> FastCgiOptions {
+    FastCgiOptions { max_kept: options.max_kept.or(Some(usize::MAX)), ..options.clone() }
 }
 
 fn client_config(options: &FastCgiOptions) -> client::Config {
@@ -180,5 +186,17 @@ fn with<C, V>(config: C, value: Option<V>, set: impl FnOnce(C, V) -> C) -> C {
     match value {
         Some(value) => set(config, value),
         None => config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fcgi_118_all_connections_to_our_own_workers_are_kept_unless_the_operator_says_otherwise() {
+        let options = |max_kept| FastCgiOptions { max_kept, max_connections: Some(9), ..FastCgiOptions::default() };
+        assert_eq!(keeping_all(&options(None)), options(Some(usize::MAX)));
+        assert_eq!(keeping_all(&options(Some(2))), options(Some(2)));
     }
 }

@@ -91,7 +91,8 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     Rule::new(
         "max_kept",
         COUNT,
-        "connections kept between requests; 4 by default, must be less than pm.max_children of php-fpm",
+        "connections kept between requests; 4 by default, must be less than pm.max_children of php-fpm; to spawned \
+         workers all by default",
         |o, _, v| put(&mut o.max_kept, value::count(v)),
     ),
     Rule::new("max_queue", COUNT, "requests that wait for a connection; 1024 by default", |o, _, v| {
@@ -128,7 +129,13 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
 ];
 
 pub(super) const SPAWN: &[Rule<SpawnOptions>] = &[
-    Rule::new("workers", COUNT, "how many processes; 2 by default", |o, _, v| put(&mut o.workers, value::count(v))),
+    Rule::new(
+        "workers",
+        COUNT,
+        "how many processes; 2 by default; php-cgi and others that serve one connection at a time also need \
+         max_connections to be this number",
+        |o, _, v| put(&mut o.workers, value::count(v)),
+    ),
     Rule::new(
         "stop_timeout",
         DURATION,
