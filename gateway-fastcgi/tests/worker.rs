@@ -188,6 +188,32 @@ fn fcgi_116_a_gateway_that_sends_nothing_after_the_first_output_gets_a_whole_ans
 }
 
 #[test]
+fn fcgi_116_what_a_half_duplex_gateway_sends_is_kept_up_to_a_limit() {
+    // Reads as much as it is told, having begun to answer; then the number of bytes, or what was wrong.
+    let app = |mut environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
+        let most = environ.path_info().as_bytes()[1..].iter().fold(0, |all, digit| all * 10 + u64::from(digit - b'0'));
+        start_response(StatusCode::OK, headers![])?.write("begun ")?;
+        let mut read = Vec::new();
+        let outcome = std::mem::take(&mut environ.input).take(most).read_to_end(&mut read);
+        Ok(format!("{} {:?}", read.len(), outcome.map_err(|error| error.kind()).err()).into())
+    };
+    let config = WorkerConfig::default().duplex(Duplex::Half).max_spool_bytes(600_000);
+    let running = Running::unix(app, config);
+    let mut gateway = Gateway::connect(&running);
+    for (sent, asked, expected) in [
+        (600_000, "/999999", "begun 600000 None"),
+        (1_000_000, "/500000", "begun 500000 None"),
+        (1_000_000, "/999999", "Some(FileTooLarge)"),
+        (70_000, "/999999", "begun 70000 None"),
+    ] {
+        let answer = gateway.ask_half_duplex(&post(asked, sent), &big(sent));
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(body.ends_with(expected), "{sent} {asked}: {body}");
+        assert_eq!(answer.end.protocol_status, ProtocolStatus::REQUEST_COMPLETE);
+    }
+}
+
+#[test]
 fn fcgi_79_abort_while_the_body_is_read() {
     let seen = Signal::default();
     let told = seen.clone();

@@ -18,7 +18,7 @@ pub enum Duplex {
     /// It does: output is sent as the application gives it.
     Full,
     /// It does not: before the first output is sent, the rest of the body is received, past 256 KiB into a file without a name,
-    /// unless the application has let go of its input.
+    /// up to [`WorkerConfig::max_spool_bytes`], unless the application has let go of its input.
     Half,
 }
 
@@ -39,6 +39,7 @@ pub struct WorkerConfig {
     pub(super) duplex: Duplex,
     pub(super) max_connections: u32,
     pub(super) pre_read_bytes: usize,
+    pub(super) max_spool_bytes: u64,
     pub(super) multiprocess: bool,
     pub(super) silent_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -58,6 +59,7 @@ impl Default for WorkerConfig {
             duplex: Duplex::Guess,
             max_connections: 1024,
             pre_read_bytes: 64 * 1024,
+            max_spool_bytes: 1024 * 1024 * 1024,
             multiprocess: true,
             silent_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(600),
@@ -106,6 +108,15 @@ impl WorkerConfig {
     #[must_use]
     pub fn pre_read_bytes(mut self, bytes: usize) -> Self {
         self.pre_read_bytes = bytes;
+        self
+    }
+
+    /// How much of a body is kept that the application has not read when it begins to answer; see [`Duplex::Half`]. Default
+    /// 1 GiB, so that one client cannot fill a disk. What comes beyond is received and dropped, and the answer goes on: only
+    /// an application that reads so far gets an error ([`std::io::ErrorKind::FileTooLarge`]).
+    #[must_use]
+    pub fn max_spool_bytes(mut self, bytes: u64) -> Self {
+        self.max_spool_bytes = bytes;
         self
     }
 

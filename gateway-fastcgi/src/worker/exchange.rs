@@ -215,10 +215,7 @@ impl RequestIo {
     fn receive_rest(&self) -> Result<(), LinkError> {
         while self.link.expects_input() {
             match self.link.next_event_blocking(self.generation, Meanwhile::Held)? {
-                Some(WorkerEvent::Stdin { data, .. }) => {
-                    let mut state = self.link.lock_for(self.generation).map_err(|_| LinkError::Gone)?;
-                    state.spool.get_or_insert_default().push(data)?;
-                }
+                Some(WorkerEvent::Stdin { data, .. }) => self.link.spool(self.generation, data)?,
                 Some(WorkerEvent::Abort(_)) | None => return Err(LinkError::Gone),
                 Some(_) => {}
             }

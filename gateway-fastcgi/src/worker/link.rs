@@ -8,7 +8,7 @@ use super::spool::Spool;
 use crate::connection::{Outgoing, WorkerConnection, WorkerEvent};
 use crate::net::{Readiness, Stream};
 use crate::protocol::ProtocolError;
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use gateway_spec::Disconnected;
 use std::io::{self, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,6 +30,7 @@ pub(super) struct Link {
     pub(super) taking_input: Mutex<()>,
     read_timeout: Duration,
     write_timeout: Duration,
+    max_spool_bytes: u64,
 }
 
 pub(super) struct State {
@@ -102,7 +103,14 @@ impl Link {
             spool: None,
         };
         let (read_timeout, write_timeout) = (config.read_timeout, config.write_timeout);
-        Self { stream, state: Mutex::new(state), taking_input: Mutex::new(()), read_timeout, write_timeout }
+        Self {
+            stream,
+            state: Mutex::new(state),
+            taking_input: Mutex::new(()),
+            read_timeout,
+            write_timeout,
+            max_spool_bytes: config.max_spool_bytes,
+        }
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -150,6 +158,12 @@ impl Link {
     pub(super) fn expects_input(&self) -> bool {
         let state = self.lock();
         !state.input_unwanted && !state.machine.is_input_complete()
+    }
+
+    /// Keeps a piece of the body for later.
+    pub(super) fn spool(&self, generation: u64, data: Bytes) -> Result<(), LinkError> {
+        let mut state = self.lock_for(generation).map_err(|_| LinkError::Gone)?;
+        Ok(state.spool.get_or_insert_with(|| Spool::new(self.max_spool_bytes)).push(data)?)
     }
 
     pub(super) fn let_go_of_input(&self, generation: u64) {

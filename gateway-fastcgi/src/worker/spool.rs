@@ -1,6 +1,7 @@
 //! What is left of a request body, kept until the application asks for it.
 //!
-//! Holds bytes in order: a little in memory, the rest in a file without a name. Does not hold the decision when that is needed.
+//! Holds bytes in order: a little in memory, the rest in a file without a name, up to a limit. Does not hold the decision when
+//! that is needed. Unlike `gateway_cgi::spool` it is read while it is filled, by threads that may block.
 
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -14,8 +15,12 @@ const MAX_MEMORY: usize = 256 * 1024;
 /// Longest piece that is read back from the file.
 const PIECE: usize = 64 * 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Spool {
+    max_bytes: u64,
+    received: u64,
+    /// More came than the limit allows, and was dropped.
+    is_cut: bool,
     memory: VecDeque<Bytes>,
     in_memory: usize,
     file: Option<File>,
@@ -24,7 +29,26 @@ pub(super) struct Spool {
 }
 
 impl Spool {
+    pub(super) fn new(max_bytes: u64) -> Self {
+        Self {
+            max_bytes,
+            received: 0,
+            is_cut: false,
+            memory: VecDeque::new(),
+            in_memory: 0,
+            file: None,
+            read: 0,
+            written: 0,
+        }
+    }
+
+    /// Keeps this, if all of it fits; else it and what follows is dropped.
     pub(super) fn push(&mut self, data: Bytes) -> io::Result<()> {
+        self.received = self.received.saturating_add(data.len() as u64);
+        if self.is_cut || self.received > self.max_bytes {
+            self.is_cut = true;
+            return Ok(());
+        }
         if self.file.is_none() && self.in_memory + data.len() <= MAX_MEMORY {
             self.in_memory += data.len();
             self.memory.push_back(data);
@@ -39,7 +63,7 @@ impl Spool {
         Ok(())
     }
 
-    /// The next bytes, at most `max`; none when everything was taken.
+    /// The next bytes, at most `max`; none when everything was taken. An error where bytes were dropped.
     pub(super) fn take(&mut self, max: usize) -> io::Result<Bytes> {
         if let Some(first) = self.memory.front_mut() {
             let piece = first.split_to(first.len().min(max));
@@ -50,6 +74,10 @@ impl Spool {
             return Ok(piece);
         }
         let left = usize::try_from(self.written - self.read).unwrap_or(usize::MAX);
+        if left == 0 && self.is_cut {
+            let what = format!("more than {} bytes of the request body came before they were read", self.max_bytes);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
         let mut piece = vec![0; left.min(max).min(PIECE)];
         if let Some(file) = &self.file {
             file.read_exact_at(&mut piece, self.read)?;
@@ -66,7 +94,7 @@ mod tests {
     #[test]
     fn bytes_come_back_in_order_from_memory_and_file() {
         let all: Vec<u8> = (0..1_000_000_u32).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(u64::MAX);
         let mut got = Vec::new();
         for (number, piece) in all.chunks(30_000).enumerate() {
             spool.push(Bytes::copy_from_slice(piece)).unwrap();
@@ -83,5 +111,24 @@ mod tests {
             got.extend_from_slice(&piece);
         }
         assert!(got == all);
+    }
+
+    #[test]
+    fn past_the_limit_bytes_are_dropped_and_reading_there_is_an_error() {
+        let mut spool = Spool::new(400_000);
+        for _ in 0..5 {
+            spool.push(Bytes::from(vec![7; 100_000])).unwrap();
+        }
+        let mut got = 0;
+        let error = loop {
+            match spool.take(70_000) {
+                Ok(piece) => got += piece.len(),
+                Err(error) => break error,
+            }
+            assert!(got <= 400_000);
+        };
+        assert_eq!((got, spool.written), (400_000, 200_000));
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(spool.take(1).is_err(), "it is no end");
     }
 }
