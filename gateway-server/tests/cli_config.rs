@@ -57,11 +57,12 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are threads, listen, log, limits, timeouts, mount".into()),
         ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are threads, listen, log, limits, timeouts, mount".into()),
         ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
-        ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 on".into()),
-        ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 on".into()),
-        ("half a thread", "threads = 1.5", "1:11: threads: \"1.5\" is not allowed; allowed is a number from 1 on".into()),
-        ("a list of threads", "threads = [1]", "1:11: threads: a list is not allowed; allowed is a number from 1 on".into()),
-        ("a date of threads", "threads = 2024-01-01", "1:11: threads: a date is not allowed; allowed is a number from 1 on".into()),
+        ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 to 4096".into()),
+        ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 to 4096".into()),
+        ("more threads than there are", "threads = 99999999", "1:11: threads: \"99999999\" is not allowed; allowed is a number from 1 to 4096".into()),
+        ("half a thread", "threads = 1.5", "1:11: threads: \"1.5\" is not allowed; allowed is a number from 1 to 4096".into()),
+        ("a list of threads", "threads = [1]", "1:11: threads: a list is not allowed; allowed is a number from 1 to 4096".into()),
+        ("a date of threads", "threads = 2024-01-01", "1:11: threads: a date is not allowed; allowed is a number from 1 to 4096".into()),
         ("an address without a port", "listen = \"localhost\"", "1:10: listen: \"localhost\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`".into()),
         ("a port that is none", "listen = [\"127.0.0.1:80\", \"127.0.0.1:99999\"]", "1:27: listen: \"127.0.0.1:99999\": port must be a number from 0 to 65535".into()),
         ("a port alone", "listen = 8080", "1:10: listen: \"8080\" is not allowed; allowed is unix:PATH or HOST:PORT, or a list of them".into()),
@@ -173,7 +174,7 @@ fn a_file_that_is_not_there_is_told_so() {
 #[test]
 fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
     let rows: [(&[&str], &str); 16] = [
-        (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 on"),
+        (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 to 4096"),
         (&["--log-format", "xml"], "--log-format: \"xml\" is not allowed; allowed is human or json"),
         (
             &["--log", "loud"],

@@ -9,6 +9,7 @@ use super::rules::{Rule, put, set};
 use super::target::Target;
 use super::value::{self, BYTES, COUNT, DURATION, SWITCH};
 use crate::h1;
+use crate::launch::MAX_THREADS;
 use crate::mount::Prefix;
 use crate::serve;
 
@@ -70,12 +71,16 @@ pub(super) const LEVEL: &str = "error, warn, info, debug or trace, or directives
 const FIELDS: &str = "a number from 1 to 256";
 const _: () = assert!(h1::MAX_FIELDS == 256);
 
+/// More than that is a slip of the finger, and would be memory before it is threads.
+const THREADS: &str = "a number from 1 to 4096";
+const _: () = assert!(MAX_THREADS == 4096);
+
 /// Keys at the top of the configuration file; tables have their own.
 pub(super) const TOP: &[Rule<Settings>] = &[Rule::new(
     "threads",
-    COUNT,
+    THREADS,
     "threads for sockets and applications, of which all but one may be in applications at once; four for each core, and 16 at least, by default",
-    |s, _, v| put(&mut s.threads, value::count(v)),
+    |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
 )];
 
 pub(super) const LOG: &[Rule<Settings>] = &[

@@ -163,7 +163,7 @@ impl Flags {
 }
 
 /// More application calls at once than one machine makes sense of; each has a stack.
-const MAX_THREADS: usize = 4096;
+pub(crate) const MAX_THREADS: usize = 4096;
 
 const AFTER_REQUEST: &str = "of use without a --request before it";
 
