@@ -47,8 +47,9 @@ fn about(way: Way) -> &'static str {
 const INTRODUCTION: &str = "One application, written once against one contract, answers behind three gateways at the same \
      time. Its code is the same each time; only the way to it differs.";
 
+/// In quotation marks, because `?` and `&` mean something to a shell.
 const SERVE: &str = "gateway serve --mount /=static:. --mount /cgi-bin=cgi:./cgi-bin \\\n    --mount \
-     /app=fastcgi:unix:/run/app.sock?read_timeout=5s";
+     '/app=fastcgi:unix:/run/app.sock?read_timeout=5s'";
 
 fn html(own: &str, nonce: &str) -> String {
     let mut html = page::head("Start", nonce);
