@@ -20,6 +20,7 @@ use gateway_fastcgi::net::{Address, is_listening_socket};
 use gateway_spec::Application;
 
 pub use decide::{Decision, Gateway, Stdin, Task, Why, decide};
+#[cfg(feature = "cli")]
 pub(crate) use flags::MAX_THREADS;
 pub use flags::UsageError;
 pub use memory::MemoryRequest;
