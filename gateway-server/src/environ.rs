@@ -5,11 +5,20 @@
 
 use crate::h1::{RequestHead, TargetForm};
 use gateway_fastcgi::net::{Peer, Stream};
-use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate};
+use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate, VariableName};
 use std::net::IpAddr;
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
 pub const SOFTWARE: &str = concat!("gateway-server/", env!("CARGO_PKG_VERSION"));
+
+const REQUEST_METHOD: VariableName = VariableName::new("REQUEST_METHOD");
+const SCRIPT_NAME: VariableName = VariableName::new("SCRIPT_NAME");
+const PATH_INFO: VariableName = VariableName::new("PATH_INFO");
+const QUERY_STRING: VariableName = VariableName::new("QUERY_STRING");
+const REQUEST_URI: VariableName = VariableName::new("REQUEST_URI");
+const SERVER_NAME: VariableName = VariableName::new("SERVER_NAME");
+const SERVER_PORT: VariableName = VariableName::new("SERVER_PORT");
+const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
 
 /// What is the same for all requests of one connection, in the form the environ wants.
 #[derive(Debug)]
@@ -56,14 +65,14 @@ pub(crate) fn environ_builder(
     let (script_name, path_info) = path.split_at_checked(script_name_bytes).unwrap_or((b"", path));
     let (name, port) = server(head, facts);
     builder
-        .set("REQUEST_METHOD", head.method())
-        .set("SCRIPT_NAME", script_name)
-        .set("PATH_INFO", path_info)
-        .set("QUERY_STRING", head.query().unwrap_or_default())
-        .set("REQUEST_URI", head.target())
-        .set("SERVER_NAME", name)
-        .set("SERVER_PORT", port)
-        .set("SERVER_PROTOCOL", head.version().as_str());
+        .set_known(REQUEST_METHOD, head.method())
+        .set_known(SCRIPT_NAME, script_name)
+        .set_known(PATH_INFO, path_info)
+        .set_known(QUERY_STRING, head.query().unwrap_or_default())
+        .set_known(REQUEST_URI, head.target())
+        .set_known(SERVER_NAME, name)
+        .set_known(SERVER_PORT, port)
+        .set_known(SERVER_PROTOCOL, head.version().as_str());
     add_fields(&mut builder, head);
     builder
 }

@@ -53,7 +53,7 @@ pub use asynchronous::{
 };
 pub use body::{Body, FileWrapper, Iterable};
 pub use dispatch::{Admission, Dispatch, Permit};
-pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value};
+pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value, VariableName};
 pub use error_stream::{ErrorSink, ErrorStream};
 pub use exchange::{Event, Exchange, Failure, Framing, PushSink, ResponseHead};
 pub use headers::{HeaderError, Headers, IntoFieldName, IntoFieldValue};

@@ -34,8 +34,39 @@ pub(super) enum Outcome {
     Refused(Refusal),
 }
 
-/// Answers one request.
-pub(super) async fn answer(wire: &Arc<Wire>, call: Call<'_>, timer: &mut Timer) -> Outcome {
+/// What is left to do of a request that could not be answered at once.
+#[allow(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
+pub(super) enum Rest<'a> {
+    /// All of it.
+    Call(Call<'a>),
+    /// The application has returned, and something has to be waited for.
+    Exchange(Exchange, Permit, Pause),
+}
+
+/// Answers on the usual way, where nothing has to be waited for: the application is synchronous, there is no body, a place
+/// is free and the socket takes the response.
+///
+/// No future stands on this way, because each would move the environ once more.
+#[allow(clippy::result_large_err, reason = "a box would cost an allocation, and the usual way returns no error")]
+pub(super) fn answer_at_once<'a>(wire: &Arc<Wire>, call: Call<'a>) -> Result<Outcome, Rest<'a>> {
+    let (Handler::Sync(app), Arrival::Empty) = (call.handler, &call.body) else { return Err(Rest::Call(call)) };
+    let Some(permit) = wire.shared.calls.try_inline() else { return Err(Rest::Call(call)) };
+    let mut exchange = start(wire, &**app, call.environ);
+    match drive(&mut exchange, wire) {
+        Drive::Over(outcome) => {
+            wire.shared.calls.leave(permit);
+            Ok(outcome)
+        }
+        Drive::Pause(pause) => Err(Rest::Exchange(exchange, permit, pause)),
+    }
+}
+
+/// Answers what is left of a request.
+pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) -> Outcome {
+    let call = match rest {
+        Rest::Call(call) => call,
+        Rest::Exchange(exchange, permit, pause) => return go_on(wire, exchange, permit, pause, timer).await,
+    };
     let Call { handler, mut environ, mut body, request, waits_for_continue } = call;
     let mut begun = Bytes::new();
     if let Arrival::Arriving { length } = body {
@@ -107,7 +138,7 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
 
 /// Calls the application here, unless all workers but one sit in application code already.
 async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
-    let mut permit = match wire.shared.calls.admit().await {
+    let permit = match wire.shared.calls.admit().await {
         Admission::Inline(permit) => permit,
         Admission::Overflow(permit) => {
             return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
@@ -115,24 +146,33 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
         Admission::Full => return Outcome::Refused(Refusal::Busy),
     };
     let mut exchange = start(wire, &**app, environ);
+    match drive(&mut exchange, wire) {
+        Drive::Over(outcome) => {
+            wire.shared.calls.leave(permit);
+            outcome
+        }
+        Drive::Pause(pause) => go_on(wire, exchange, permit, pause, timer).await,
+    }
+}
+
+/// Goes on with an exchange that has to wait now and then.
+async fn go_on(
+    wire: &Arc<Wire>,
+    mut exchange: Exchange,
+    mut permit: Permit,
+    mut pause: Pause,
+    timer: &mut Timer,
+) -> Outcome {
     let mut patience = Patience::default();
     loop {
-        let pause = match drive(&mut exchange, wire) {
-            Drive::Over(outcome) => {
-                wire.shared.calls.leave(permit);
-                return outcome;
-            }
-            pause => pause,
-        };
         // While the client or the application keeps us waiting, the place is free for others.
         wire.shared.calls.leave(permit);
         if wire.flush(timer).await.is_err() {
             return gone(&mut exchange);
         }
-        if pause == Drive::Nothing {
-            sleep(patience.next()).await;
-        } else {
-            patience = Patience::default();
+        match pause {
+            Pause::Nothing => sleep(patience.next()).await,
+            Pause::Blocked => patience = Patience::default(),
         }
         permit = loop {
             match wire.shared.calls.admit().await {
@@ -142,6 +182,13 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
                 }
                 Admission::Full => sleep(Patience::LONGEST).await,
             }
+        };
+        pause = match drive(&mut exchange, wire) {
+            Drive::Over(outcome) => {
+                wire.shared.calls.leave(permit);
+                return outcome;
+            }
+            Drive::Pause(pause) => pause,
         };
     }
 }
@@ -168,15 +215,14 @@ async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Time
         loop {
             let pause = match drive(&mut exchange, &wire) {
                 Drive::Over(outcome) => return outcome,
-                pause => pause,
+                Drive::Pause(pause) => pause,
             };
             if wire.flush_blocking().is_err() {
                 return gone(&mut exchange);
             }
-            if pause == Drive::Nothing {
-                std::thread::sleep(patience.next());
-            } else {
-                patience = Patience::default();
+            match pause {
+                Pause::Nothing => std::thread::sleep(patience.next()),
+                Pause::Blocked => patience = Patience::default(),
             }
         }
     };
@@ -189,9 +235,14 @@ fn start<A: Application + ?Sized>(wire: &Arc<Wire>, app: &A, environ: Environ) -
 }
 
 /// Where [`drive`] stopped.
-#[derive(Debug, PartialEq, Eq)]
 enum Drive {
     Over(Outcome),
+    Pause(Pause),
+}
+
+/// What has to be waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pause {
     /// The socket takes no more for now.
     Blocked,
     /// The application has nothing for now.
@@ -217,11 +268,11 @@ fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
             Put::More => {}
             Put::Flush => match wire.try_flush() {
                 Ok(true) => {}
-                Ok(false) => return Drive::Blocked,
+                Ok(false) => return Drive::Pause(Pause::Blocked),
                 Err(_) => return Drive::Over(gone(exchange)),
             },
             Put::Nothing if wire.is_peer_gone() => return Drive::Over(gone(exchange)),
-            Put::Nothing => return Drive::Nothing,
+            Put::Nothing => return Drive::Pause(Pause::Nothing),
             Put::End => return Drive::Over(over(exchange, wire, Outcome::Complete)),
             Put::Abort => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
         }

@@ -1,6 +1,6 @@
 //! The life of one connection: request after request, and a close that loses nothing.
 
-use super::answer::{Outcome, answer};
+use super::answer::{Outcome, answer, answer_at_once};
 use super::refusal::Refusal;
 use super::request::Step;
 use super::timer::Timer;
@@ -62,7 +62,10 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 head_deadline = None;
                 let log = RequestLog::of(&call.environ);
                 let head_only = call.environ.request_method() == "HEAD";
-                let outcome = answer(wire, call, timer).await;
+                let outcome = match answer_at_once(wire, call) {
+                    Ok(outcome) => outcome,
+                    Err(rest) => answer(wire, rest, timer).await,
+                };
                 log.finish(wire, outcome);
                 match outcome {
                     Outcome::Complete => {}

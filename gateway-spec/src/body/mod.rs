@@ -36,7 +36,7 @@ use sources::{Chunks, FileSource, Iter, Reader};
 pub struct Body {
     content: Content,
     length: Option<u64>,
-    on_close: Vec<Box<dyn FnOnce() + Send>>,
+    on_close: Option<Box<dyn FnOnce() + Send>>,
     /// Nothing more comes: the iterable said so, or failed, and must not be asked again.
     ended: bool,
     closed: bool,
@@ -137,7 +137,17 @@ impl Body {
     /// Runs `f` when the body is closed, after what was registered before.
     #[must_use]
     pub fn on_close(mut self, f: impl FnOnce() + Send + 'static) -> Self {
-        self.on_close.push(Box::new(f));
+        self.on_close = Some(match self.on_close.take() {
+            None => Box::new(f),
+            Some(earlier) => Box::new(move || {
+                let mut panicked = None;
+                attempt(earlier, &mut panicked);
+                attempt(f, &mut panicked);
+                if let Some(panic) = panicked {
+                    resume_unwind(panic);
+                }
+            }),
+        });
         self
     }
 
@@ -179,7 +189,7 @@ impl Body {
             attempt(|| iterable.close(), &mut panicked);
             attempt(|| drop(iterable), &mut panicked);
         }
-        for f in std::mem::take(&mut self.on_close) {
+        if let Some(f) = self.on_close.take() {
             attempt(f, &mut panicked);
         }
         // A panic on top of a panic would end the process, and with it everybody else's requests.
@@ -189,7 +199,7 @@ impl Body {
     }
 
     fn from_content(content: Content, length: Option<u64>) -> Self {
-        Body { content, length, on_close: Vec::new(), ended: false, closed: false }
+        Body { content, length, on_close: None, ended: false, closed: false }
     }
 }
 

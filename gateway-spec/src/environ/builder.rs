@@ -4,6 +4,7 @@
 
 use super::arena::Arena;
 use super::field::{Mapping, map_byte, mapping};
+use super::name::{REQUEST_METHOD, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, VariableName};
 use super::{Environ, Scheme};
 use crate::{ErrorStream, FileWrapper, Input};
 
@@ -46,14 +47,19 @@ pub enum EnvironError {
 
 impl EnvironError {
     pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), EnvironError> {
-        let text = || String::from_utf8_lossy(name).into_owned();
-        // Names and values are short: looking at every byte without a branch is faster than searching for the first.
-        let impossible = name.iter().fold(false, |found, byte| found | (*byte == b'=') | (*byte == 0));
-        if name.is_empty() || impossible {
-            return Err(EnvironError::Name { name: text() });
-        }
-        if holds_nul(value) { Err(EnvironError::Nul { name: text() }) } else { Ok(()) }
+        EnvironError::check_name(name)?;
+        if value.contains(&0) { Err(EnvironError::Nul { name: lossy(name) }) } else { Ok(()) }
     }
+
+    fn check_name(name: &[u8]) -> Result<(), EnvironError> {
+        // Names are short: looking at every byte without a branch is faster than searching for the first.
+        let impossible = name.iter().fold(false, |found, byte| found | (*byte == b'=') | (*byte == 0));
+        if name.is_empty() || impossible { Err(EnvironError::Name { name: lossy(name) }) } else { Ok(()) }
+    }
+}
+
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 impl EnvironBuilder {
@@ -81,11 +87,17 @@ impl EnvironBuilder {
 
     /// [`variable`](Self::variable) for a builder that is filled in a loop.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        match EnvironError::check(name, value) {
-            Ok(()) => self.environ.variables.set(name, value),
+        let name = name.as_ref();
+        match EnvironError::check_name(name) {
+            Ok(()) => self.environ.variables.set(name, value.as_ref()),
             Err(error) => self.note(error),
         }
+        self
+    }
+
+    /// [`set`](Self::set) for a name that was checked by the compiler: the quick way.
+    pub fn set_known(&mut self, name: VariableName, value: impl AsRef<[u8]>) -> &mut Self {
+        self.environ.variables.set_known(name, value.as_ref());
         self
     }
 
@@ -101,10 +113,6 @@ impl EnvironBuilder {
 
     /// [`header`](Self::header) for a builder that is filled in a loop.
     pub fn add_header(&mut self, name: &[u8], value: &[u8]) -> &mut Self {
-        if holds_nul(value) {
-            self.note(EnvironError::Nul { name: String::from_utf8_lossy(name).into_owned() });
-            return self;
-        }
         match mapping(name) {
             Mapping::Own(variable) => self.environ.variables.set(variable.as_bytes(), value),
             Mapping::Prefixed(separator) => self.environ.variables.join(b"HTTP_", name, map_byte, value, separator),
@@ -188,9 +196,16 @@ impl EnvironBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        for name in ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"] {
-            if self.environ.get(name).is_none_or(|value| value.is_empty()) {
-                return Err(EnvironError::Missing { name });
+        let variables = &self.environ.variables;
+        // CGI-180: looked for here, once, and not in each value as it comes.
+        if variables.holds_stray_nul() {
+            let mut all = variables.iter();
+            let found = all.find_map(|(name, value)| EnvironError::check(name, value).err());
+            return Err(found.unwrap_or(EnvironError::Nul { name: "of a field that was replaced".to_owned() }));
+        }
+        for name in [REQUEST_METHOD, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL] {
+            if variables.get_known(name).is_none_or(<[u8]>::is_empty) {
+                return Err(EnvironError::Missing { name: name.as_str() });
             }
         }
         Ok(self.environ)
@@ -243,8 +258,4 @@ impl std::fmt::Debug for EnvironTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EnvironTemplate").field("variables", &self.variables.len()).finish_non_exhaustive()
     }
-}
-
-fn holds_nul(value: &[u8]) -> bool {
-    value.iter().fold(false, |found, byte| found | (*byte == 0))
 }

@@ -6,6 +6,7 @@
 mod arena;
 mod builder;
 mod field;
+mod name;
 mod url;
 mod value;
 
@@ -18,6 +19,7 @@ use arena::Arena;
 
 pub use builder::{EnvironBuilder, EnvironError, EnvironTemplate};
 pub use field::is_mappable;
+pub use name::VariableName;
 pub use value::Value;
 
 /// One request as its application sees it: CGI variables, streams, facts about the gateway, and extensions.
@@ -176,52 +178,52 @@ impl Environ {
 
     /// REQUEST_METHOD, case kept (CGI-36).
     pub fn request_method(&self) -> Value<'_> {
-        self.text("REQUEST_METHOD")
+        self.text(name::REQUEST_METHOD)
     }
 
     /// SCRIPT_NAME: the leading part of the path, which selected this application; maybe empty, never `/` (PEP-13).
     pub fn script_name(&self) -> Value<'_> {
-        self.text("SCRIPT_NAME")
+        self.text(name::SCRIPT_NAME)
     }
 
     /// PATH_INFO: the rest of the path, percent-decoded once; empty or from `/` on (PEP-14).
     pub fn path_info(&self) -> Value<'_> {
-        self.text("PATH_INFO")
+        self.text(name::PATH_INFO)
     }
 
     /// QUERY_STRING: what follows `?`, not decoded; empty if nothing does (PEP-15).
     pub fn query_string(&self) -> Value<'_> {
-        self.text("QUERY_STRING")
+        self.text(name::QUERY_STRING)
     }
 
     /// CONTENT_TYPE, `None` if absent or empty (PEP-16).
     pub fn content_type(&self) -> Option<Value<'_>> {
-        self.get("CONTENT_TYPE").filter(|value| !value.is_empty())
+        self.known(name::CONTENT_TYPE).filter(|value| !value.is_empty())
     }
 
     /// CONTENT_LENGTH in bytes, `None` if absent, empty or not a number (PEP-17).
     pub fn content_length(&self) -> Option<u64> {
-        self.get("CONTENT_LENGTH")?.parse_number()
+        self.known(name::CONTENT_LENGTH)?.parse_number()
     }
 
     /// SERVER_NAME: the host the request was directed to (CGI-38).
     pub fn server_name(&self) -> Value<'_> {
-        self.text("SERVER_NAME")
+        self.text(name::SERVER_NAME)
     }
 
     /// SERVER_PORT, `None` where the listener has no port number (a unix socket).
     pub fn server_port(&self) -> Option<u16> {
-        self.get("SERVER_PORT")?.parse_number()?.try_into().ok()
+        self.known(name::SERVER_PORT)?.parse_number()?.try_into().ok()
     }
 
     /// SERVER_PROTOCOL: the version the client spoke, such as `HTTP/1.1` (PEP-19).
     pub fn server_protocol(&self) -> Value<'_> {
-        self.text("SERVER_PROTOCOL")
+        self.text(name::SERVER_PROTOCOL)
     }
 
     /// REMOTE_ADDR: the client's network address, `None` where there is none (a unix socket).
     pub fn remote_addr(&self) -> Option<Value<'_>> {
-        self.get("REMOTE_ADDR").filter(|value| !value.is_empty())
+        self.known(name::REMOTE_ADDR).filter(|value| !value.is_empty())
     }
 
     /// The value of a request header field; repeats are joined as RFC 9110 §5.3 says (CGI-59).
@@ -237,8 +239,12 @@ impl Environ {
         self.variables.iter().filter_map(|(name, value)| Some((field::field_name(name)?, Value::new(value))))
     }
 
-    fn text(&self, name: &'static str) -> Value<'_> {
-        self.get(name).unwrap_or_default()
+    fn known(&self, name: VariableName) -> Option<Value<'_>> {
+        self.variables.get_known(name).map(Value::new)
+    }
+
+    fn text(&self, name: VariableName) -> Value<'_> {
+        self.known(name).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Environ, Scheme, Value};
+use super::{Environ, Scheme, Value, name};
 
 impl Environ {
     /// The URL of the application: scheme, authority and SCRIPT_NAME (PEP-180).
@@ -19,7 +19,7 @@ impl Environ {
     /// ```
     pub fn application_url(&self) -> String {
         let mut url = format!("{}://", self.url_scheme);
-        match self.get("HTTP_HOST").filter(|host| !host.is_empty()) {
+        match self.known(name::HTTP_HOST).filter(|host| !host.is_empty()) {
             Some(host) => url.push_str(&host.to_latin1()),
             None => self.push_server(&mut url),
         }
@@ -68,7 +68,7 @@ impl Environ {
 
     fn push_server(&self, url: &mut String) {
         url.push_str(&self.server_name().to_latin1());
-        let port = self.get("SERVER_PORT").unwrap_or_default();
+        let port = self.known(name::SERVER_PORT).unwrap_or_default();
         let default = if self.url_scheme == Scheme::Https { "443" } else { "80" };
         if !port.is_empty() && port != default {
             let _ = write!(url, ":{port}");

@@ -179,13 +179,19 @@ pub(crate) mod error_page {
 
 /// A number as a field value. One allocation, where `HeaderValue::from` takes two: it is made for most responses.
 fn decimal(number: u64) -> HeaderValue {
-    use std::io::Write as _;
-    let mut digits = [0; 20];
-    let mut room = &mut digits[..];
-    // 20 digits hold every u64.
-    let _ = write!(room, "{number}");
-    let left = room.len();
-    let text = digits.get(..20 - left).unwrap_or_default();
+    // 20 digits hold every u64; they are filled from the end.
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        used += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let text = digits.get(digits.len() - used..).unwrap_or_default();
     HeaderValue::from_bytes(text).unwrap_or_else(|_| HeaderValue::from(number))
 }
 
@@ -208,4 +214,16 @@ pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
         "upgrade",
     ];
     NAMES.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decimal;
+
+    #[test]
+    fn numbers_are_written_as_display_writes_them() {
+        for number in [0, 9, 10, 13, 99, 100, 65_536, u64::MAX - 1, u64::MAX] {
+            assert_eq!(decimal(number).to_str().unwrap(), number.to_string());
+        }
+    }
 }

