@@ -14,3 +14,4 @@ mod gateway;
 mod log;
 mod mounts;
 mod stop;
+mod variables;
