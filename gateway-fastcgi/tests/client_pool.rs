@@ -437,3 +437,30 @@ async fn many_requests_at_once_all_get_their_own_answer() {
         assert_eq!(outcome, Outcome::whole(number.to_string().as_bytes()));
     }
 }
+
+/// php-cgi behaves like this: it accepts the next connection when the one it has is closed.
+#[tokio::test]
+async fn fcgi_118_kept_connections_give_way_to_requests_that_no_worker_has_accepted() {
+    let process = Arc::new(Semaphore::new(1));
+    let one = process.clone();
+    let worker = Worker::start(move |_, mut line| {
+        let one = one.clone();
+        async move {
+            let _busy = one.acquire().await.unwrap();
+            loop {
+                line.request().await?;
+                line.write(&answer(HELLO)).await?;
+            }
+        }
+    });
+    let client = worker.client();
+    let ask = || {
+        let client = client.clone();
+        tokio::spawn(async move { get(&client).await })
+    };
+    let asked: Vec<_> = std::iter::repeat_with(ask).take(4).collect();
+    for answer in asked {
+        let in_time = tokio::time::timeout(Duration::from_secs(20), answer).await;
+        assert_eq!(in_time.expect("a kept connection is in the way").unwrap(), Outcome::whole(b"hello"));
+    }
+}

@@ -255,6 +255,7 @@ impl Conversation {
                 Ok(read) => {
                     if !std::mem::replace(&mut self.received, true) {
                         self.body.forget();
+                        self.lease.is_answered();
                     }
                     if read >= ROOM {
                         self.room = MORE_ROOM;

@@ -34,6 +34,10 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct IdleConnections {
     list: Vec<Idle>,
+    /// When requests on new connections began that nobody has answered: perhaps no worker has accepted them.
+    waiting: Vec<(u64, Instant)>,
+    /// How many have ever been in `waiting`.
+    tickets: u64,
     is_watched: bool,
     is_closed: bool,
 }
@@ -63,7 +67,42 @@ pub(super) struct Permit {
 pub(super) struct Lease {
     pub(super) connection: Connection,
     permit: Permit,
+    waiting: Option<Waiting>,
     pool: Arc<Pool>,
+}
+
+impl IdleConnections {
+    /// Whether a request has waited so long for its first byte that a kept connection may be what it waits for: a worker
+    /// that serves one connection at a time, such as php-cgi, accepts no other before that one is closed (FCGI-118).
+    fn is_in_the_way(&self, now: Instant) -> bool {
+        self.waiting.iter().any(|(_, since)| now.duration_since(*since) >= GIVE_WAY)
+    }
+}
+
+/// How long a request on a new connection waits before kept connections give way to it: longer than most answers take, and
+/// hardly to be felt.
+const GIVE_WAY: Duration = Duration::from_millis(50);
+
+/// A request on a new connection, until the first byte of its answer.
+struct Waiting {
+    pool: Arc<Pool>,
+    ticket: u64,
+}
+
+impl Waiting {
+    fn begin(pool: &Arc<Pool>) -> Self {
+        let mut idle = pool.idle();
+        idle.tickets = idle.tickets.wrapping_add(1);
+        let ticket = idle.tickets;
+        idle.waiting.push((ticket, Instant::now()));
+        Self { pool: Arc::clone(pool), ticket }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pool.idle().waiting.retain(|(ticket, _)| *ticket != self.ticket);
+    }
 }
 
 impl Pool {
@@ -100,7 +139,7 @@ impl Pool {
         while let Some(mut connection) = self.take_idle() {
             if is_quiet(&connection.stream) {
                 connection.requests += 1;
-                return Ok(Lease { connection, permit, pool: Arc::clone(self) });
+                return Ok(Lease { connection, permit, waiting: None, pool: Arc::clone(self) });
             }
         }
         self.open(permit).await
@@ -123,7 +162,7 @@ impl Pool {
         let kept = Arc::clone(&self.kept).try_acquire_owned().ok();
         let machine = ClientConnection::new();
         let connection = Connection { stream, machine, born: Instant::now(), requests: 1, kept };
-        Ok(Lease { connection, permit, pool: Arc::clone(self) })
+        Ok(Lease { connection, permit, waiting: Some(Waiting::begin(self)), pool: Arc::clone(self) })
     }
 
     async fn connect(&self) -> io::Result<Stream> {
@@ -166,7 +205,7 @@ impl Pool {
             return;
         };
         let mut idle = self.idle();
-        if idle.is_closed {
+        if idle.is_closed || idle.is_in_the_way(now) {
             return;
         }
         idle.list.push(Idle { connection, until });
@@ -190,6 +229,11 @@ impl Lease {
     pub(super) fn is_to_be_kept(&self) -> bool {
         let Connection { kept, born, .. } = &self.connection;
         kept.is_some() && born.elapsed() < self.pool.config.max_connection_age
+    }
+
+    /// The first byte of the answer is there: a worker has the connection.
+    pub(super) fn is_answered(&mut self) {
+        self.waiting = None;
     }
 
     /// Puts the connection back for the next request. The caller knows that it is clean.
@@ -240,9 +284,12 @@ async fn close_idle(pool: Weak<Pool>) {
             let Some(pool) = pool.upgrade() else { return };
             let now = Instant::now();
             let mut idle = pool.idle();
+            if idle.is_in_the_way(now) {
+                idle.list.clear();
+            }
             idle.list.retain(|idle| idle.until > now);
             match idle.list.iter().map(|idle| idle.until).min() {
-                Some(next) => next,
+                Some(next) => next.min(now + GIVE_WAY),
                 None => {
                     idle.is_watched = false;
                     return;
