@@ -3,11 +3,10 @@
 //! Holds the counting. Does not hold threads or a runtime: a gateway asks, and acts on the answer.
 //!
 //! Calling an application on the runtime's own worker is the fastest way by far, and wrong for the last free worker: if
-//! every worker sat in application code, nobody would read sockets. So a runtime with N workers has N − 1 places for calls;
-//! with a single worker it has one all the same, and an application that blocks then blocks the sockets too.
+//! every worker sat in application code, nobody would read sockets. So for N places a runtime has N + 1 workers.
 //!
-//! Two more things are needed that take a runtime: to wait a moment for a place that is nearly free, and to wake a worker
-//! when the only one awake sits in a call. `gateway_fastcgi::calls` does both.
+//! One more thing is needed that takes a runtime: to wake a worker when those that are awake sit in calls.
+//! `gateway_fastcgi::calls` does it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +63,7 @@ enum Place {
 impl Dispatch {
     /// At most `inline` calls at once on the runtime's workers, and `overflow` more on threads that may block.
     ///
-    /// Give a runtime with N workers N − 1 inline, so that one is left for sockets whatever the applications do.
+    /// Give a runtime `inline + 1` workers, so that one is left for sockets whatever the applications do.
     pub fn new(inline: usize, overflow: usize) -> Self {
         Dispatch { gauges: Arc::new(Gauges { inline: Gauge::new(inline), overflow: Gauge::new(overflow) }) }
     }

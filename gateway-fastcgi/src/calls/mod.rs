@@ -1,41 +1,41 @@
 //! Where synchronous applications are called, for gateways that run on tokio: on the worker at hand, on a thread that may
 //! block, or not at all.
 //!
-//! Holds the choice, the short wait before it is made for the worse (`places`), and the watch that keeps sockets served
-//! while applications block (`watch`). Does not call anything. The counting is [`gateway_spec::Dispatch`]'s.
+//! Holds the choice, the runtime it is made for (`runtime`), the watch that keeps sockets served while applications block
+//! (`watch`) and the workers it has in reserve (`spare`). Does not call anything. The counting is
+//! [`gateway_spec::Dispatch`]'s.
 //!
 //! An application on a worker costs least, by far, and has two dangers. If all workers sit in applications, nobody reads
-//! sockets: so one of several workers is never given away. And if the only worker that is awake sits in an application, the
+//! sockets: so there is one worker more than places. And if the only worker that is awake sits in an application, the
 //! others are there but do not know that they are needed: so somebody wakes them.
 
-mod places;
+mod runtime;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use gateway_spec::{Admission, Permit};
-use places::Places;
+use gateway_spec::{Admission, Dispatch, Permit};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use watch::Watch;
+
+pub use runtime::CallRuntime;
 
 /// The places for calls on one runtime. Clones share them, and so may several gateways on that runtime.
 ///
 /// # Examples
 /// ```
-/// # tokio::runtime::Builder::new_multi_thread().worker_threads(4).build()?.block_on(async {
-/// use gateway_fastcgi::calls::Calls;
+/// use gateway_fastcgi::calls::CallRuntime;
 /// use gateway_spec::Admission;
-/// use tokio::runtime::Handle;
 ///
-/// let calls = Calls::of(&Handle::current(), 256);
-/// calls.watch(&Handle::current())?;
-///
-/// match calls.admit().await {
+/// let runtime = CallRuntime::new(16, 256)?;
+/// match runtime.calls().admit() {
 ///     Admission::Inline(permit) => {
-///         // Call the application here, and then:
-///         calls.leave(permit);
+///         // Call the application here, while the permit is held.
+///         drop(permit);
 ///     }
 ///     Admission::Overflow(permit) => {
 ///         // `spawn_blocking` a call of the application, which drops the permit when it is done.
@@ -43,22 +43,37 @@ use watch::Watch;
 ///     }
 ///     Admission::Full => {} // Ask the client to come back later.
 /// }
-/// # Ok::<(), std::io::Error>(()) })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Calls {
-    places: Arc<Places>,
+    counts: Arc<Counts>,
     watch: Arc<Watch>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    dispatch: Dispatch,
+    /// Calls on workers that ever began. That it stands still is how one sees that calls block.
+    begun: AtomicUsize,
+}
+
+impl Counts {
+    /// Calls that run on workers right now.
+    fn busy(&self) -> usize {
+        self.dispatch.busy().0
+    }
 }
 
 impl Calls {
     /// At most `inline` calls at once on the runtime's workers, and `overflow` more on threads that may block.
     pub fn new(inline: usize, overflow: usize) -> Self {
-        Self { places: Arc::new(Places::new(inline, overflow)), watch: Arc::default() }
+        let counts = Counts { dispatch: Dispatch::new(inline, overflow), begun: AtomicUsize::new(0) };
+        Self { counts: Arc::new(counts), watch: Arc::default() }
     }
 
-    /// The places that this runtime has: one for each worker but one, so that sockets are served whatever applications do.
+    /// The places that somebody else's runtime has: one for each worker but one, so that sockets are served whatever
+    /// applications do.
     ///
     /// A single worker has to do both: an application that blocks then blocks the sockets too.
     pub fn of(runtime: &Handle, overflow: usize) -> Self {
@@ -66,12 +81,10 @@ impl Calls {
     }
 
     /// Takes the best place there is.
-    ///
-    /// If all places on workers are taken, it waits up to 2 ms for one: most calls are over in microseconds, and another
-    /// thread would only make it worse. Does not wait if that was in vain for somebody else just now.
-    pub async fn admit(&self) -> Admission {
-        let admission = self.places.admit().await;
+    pub fn admit(&self) -> Admission {
+        let admission = self.counts.dispatch.admit();
         if let Admission::Inline(_) = admission {
+            self.counts.begun.fetch_add(1, Ordering::Relaxed);
             self.watch.call_begins();
         }
         admission
@@ -79,26 +92,20 @@ impl Calls {
 
     /// Takes a place on a worker if one is free right now.
     pub fn try_inline(&self) -> Option<Permit> {
-        let permit = self.places.try_inline();
-        if permit.is_some() {
-            self.watch.call_begins();
+        match self.admit() {
+            Admission::Inline(permit) => Some(permit),
+            Admission::Overflow(_) | Admission::Full => None,
         }
-        permit
     }
 
     /// Takes a place on a thread that may block, for a call that is known to wait (its body is still arriving).
     pub fn admit_blocking(&self) -> Admission {
-        self.places.dispatch().admit_blocking()
-    }
-
-    /// Gives a place back, and says so to whoever waits for one. Those on threads that may block can as well be dropped.
-    pub fn leave(&self, permit: Permit) {
-        self.places.leave(permit);
+        self.counts.dispatch.admit_blocking()
     }
 
     /// How many calls run right now, on workers and on threads that may block.
     pub fn busy(&self) -> (usize, usize) {
-        self.places.dispatch().busy()
+        self.counts.dispatch.busy()
     }
 
     /// From now on this runtime's sockets are served a few milliseconds late at most, whatever applications do on its
@@ -113,6 +120,6 @@ impl Calls {
         if runtime.metrics().num_workers() < 2 {
             return Ok(());
         }
-        watch::start(&self.watch, &self.places, runtime)
+        watch::start(self, runtime, 0)
     }
 }

@@ -1,11 +1,9 @@
-//! Who gets which place, and that waiting leaves nothing behind.
+//! Who gets which place, that sockets are served while calls block, and that nothing is left behind.
 
-use super::Calls;
+use super::{CallRuntime, Calls};
 use gateway_spec::{Admission, Permit};
-use std::pin::pin;
 use std::sync::mpsc::channel;
-use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 
 const LATE: Duration = Duration::from_secs(20);
@@ -18,57 +16,17 @@ fn inline(admission: Admission) -> Permit {
     }
 }
 
-#[tokio::test]
-async fn a_place_that_is_left_while_one_waits_is_taken() {
+#[test]
+fn a_full_house_is_full() {
     let calls = Calls::new(1, 1);
-    let held = inline(calls.admit().await);
-    let mut waiting = pin!(calls.admit());
-    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    calls.leave(held);
-    let _permit = inline(waiting.await);
-    assert_eq!(calls.busy(), (1, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_has_waited_in_vain_spares_others_the_wait() {
-    let calls = Calls::new(1, 3);
-    let held = inline(calls.admit().await);
-    let begin = tokio::time::Instant::now();
-    assert!(matches!(calls.admit().await, Admission::Overflow(_)));
-    let waited = begin.elapsed();
-    assert!(waited >= Duration::from_millis(2), "{waited:?}");
-    let begin = tokio::time::Instant::now();
-    assert!(matches!(calls.admit().await, Admission::Overflow(_)));
-    assert_eq!(begin.elapsed(), Duration::ZERO);
-    calls.leave(held);
-    let _held = inline(calls.admit().await);
-    let begin = tokio::time::Instant::now();
-    assert!(matches!(calls.admit().await, Admission::Overflow(_)));
-    assert!(begin.elapsed() >= Duration::from_millis(2), "a call has ended since: it is worth a wait again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_full_house_is_full() {
-    let calls = Calls::new(1, 1);
-    let _held = inline(calls.admit().await);
+    let held = inline(calls.admit());
+    assert!(calls.try_inline().is_none());
     let Admission::Overflow(_second) = calls.admit_blocking() else { panic!("there is a thread") };
-    assert!(matches!(calls.admit().await, Admission::Full));
+    assert!(matches!(calls.admit(), Admission::Full));
     assert!(matches!(calls.admit_blocking(), Admission::Full));
     assert_eq!(calls.busy(), (1, 1));
-}
-
-#[tokio::test]
-async fn one_that_stops_waiting_is_not_counted() {
-    let calls = Calls::new(1, 0);
-    let held = inline(calls.admit().await);
-    {
-        let mut waiting = pin!(calls.admit());
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(calls.places.waiting(), 1);
-    }
-    assert_eq!(calls.places.waiting(), 0);
-    calls.leave(held);
-    let _held = inline(calls.admit().await);
+    drop(held);
+    let _held = inline(calls.admit());
 }
 
 #[test]
@@ -78,7 +36,7 @@ fn a_runtime_has_a_place_for_each_worker_but_one() {
         runtime.block_on(async {
             let calls = Calls::of(&Handle::current(), 0);
             let mut held = Vec::new();
-            while let Admission::Inline(permit) = calls.admit().await {
+            while let Admission::Inline(permit) = calls.admit() {
                 held.push(permit);
             }
             assert_eq!(held.len(), places, "{workers} workers");
@@ -101,10 +59,10 @@ fn a_call_that_blocks_the_only_worker_awake_wakes_another() {
         let far = tokio::net::UnixStream::from_std(far).unwrap();
         drop(entered);
         let blocking = runtime.spawn(async move {
-            let permit = inline(calls.admit().await);
+            let permit = inline(calls.admit());
             begun.send(()).unwrap();
             let outcome = is_served.recv_timeout(LATE);
-            calls.leave(permit);
+            drop(permit);
             outcome
         });
         let reading = runtime.spawn(async move {
@@ -126,11 +84,75 @@ fn the_watch_ends_with_its_places() {
     let calls = Calls::of(runtime.handle(), 0);
     calls.watch(runtime.handle()).unwrap();
     calls.watch(runtime.handle()).unwrap();
-    let places = std::sync::Arc::downgrade(&calls.places);
+    let counts = std::sync::Arc::downgrade(&calls.counts);
     drop(calls);
-    let begin = std::time::Instant::now();
-    while places.strong_count() > 0 {
+    let begin = Instant::now();
+    while counts.strong_count() > 0 {
         assert!(begin.elapsed() < LATE, "the thread still has them");
         std::thread::yield_now();
     }
+}
+
+/// Waits for what another thread brings about.
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < LATE, "still not: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn as_many_calls_may_block_as_there_are_places_and_sockets_are_served() {
+    for places in [1, 2, 5, 24] {
+        let runtime = CallRuntime::new(places, 0).unwrap();
+        let (release, released) = channel::<()>();
+        let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+        let blocking: Vec<_> = (0..places)
+            .map(|_| {
+                let (calls, released) = (runtime.calls().clone(), std::sync::Arc::clone(&released));
+                runtime.spawn(async move {
+                    let permit = inline(calls.admit());
+                    let outcome = released.lock().unwrap().recv_timeout(LATE);
+                    drop(permit);
+                    outcome
+                })
+            })
+            .collect();
+        until("all calls run", || runtime.calls().busy().0 == places);
+        let (mut near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let served = runtime.spawn(async move {
+            let far = tokio::net::UnixStream::from_std(far).unwrap();
+            far.readable().await.unwrap();
+        });
+        std::io::Write::write_all(&mut near, b"x").unwrap();
+        runtime
+            .block_on(async { tokio::time::timeout(LATE, served).await })
+            .expect("served while all calls block")
+            .unwrap();
+        blocking.iter().for_each(|_| release.send(()).unwrap());
+        for call in blocking {
+            runtime.block_on(call).unwrap().unwrap();
+        }
+        runtime.shutdown(LATE);
+    }
+}
+
+#[test]
+fn spare_workers_sleep_wake_and_end_with_their_runtime() {
+    let runtime = CallRuntime::new(64, 0).unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let spare = 65 - cores.min(64);
+    let spares = std::sync::Arc::clone(&runtime.calls().watch.spares);
+    until("they sleep", || spares.asleep() == spare);
+    assert_eq!(spares.wake(spare + 1000), spare);
+    until("they are awake", || runtime.metrics().num_alive_tasks() == 0);
+    for asleep in 1..=spare {
+        spares.put_to_sleep(runtime.handle());
+        until("one more sleeps", || spares.asleep() == asleep);
+    }
+    drop(runtime);
+    until("they are gone", || spares.asleep() == 0);
 }

@@ -2,11 +2,13 @@
 //!
 //! A worker that finds one thing to do wakes nobody, and a worker that is not woken does not look after sockets. So a
 //! call that blocks on an otherwise idle server would stop everything: the one worker that was awake sits in it. To wake
-//! another one before each call would cost more than the call. Instead one thread looks on: as long as calls are in
-//! progress, it hands the runtime something to do every few milliseconds, and an idle worker wakes up and takes over the
-//! sockets. When nothing is in progress the thread sleeps.
+//! another one before each call would cost more than the call. Instead one thread looks on. When calls are in progress and
+//! none has begun since its last look, they block: it hands the runtime something to do, for which an idle worker wakes up
+//! and takes over the sockets; and if all workers sit in calls, it wakes spare ones. When nothing is in progress the thread
+//! sleeps.
 
-use super::places::Places;
+use super::spare::Spares;
+use super::{Calls, Counts};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -14,11 +16,17 @@ use std::thread::Thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// How long sockets may stand unserved when a call blocks.
-const INTERVAL: Duration = Duration::from_millis(4);
+/// How long sockets may stand unserved when a call blocks: two looks.
+const INTERVAL: Duration = Duration::from_millis(2);
 
 /// Looks without a call before the thread goes to sleep.
-const IDLE_LOOKS: u32 = 25;
+const IDLE_LOOKS: u32 = 50;
+
+/// Looks with all workers in calls before spare ones are woken although calls come and go: they would run side by side.
+const FULL_LOOKS: u32 = 32;
+
+/// Looks without a call before workers are put to sleep.
+const QUIET_LOOKS: u32 = 20;
 
 /// How long it sleeps at most. Should it ever miss a call, that is how long the call can do harm.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -29,6 +37,7 @@ pub(super) struct Watch {
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
     starting: Mutex<()>,
+    pub(super) spares: Arc<Spares>,
 }
 
 impl Watch {
@@ -50,38 +59,44 @@ impl Watch {
 impl Drop for Watch {
     /// The thread sees that it has nothing to watch.
     fn drop(&mut self) {
+        self.spares.end();
         self.wake();
     }
 }
 
-/// Starts the thread, if it does not run yet.
-pub(super) fn start(watch: &Arc<Watch>, places: &Arc<Places>, runtime: &Handle) -> io::Result<()> {
+/// Starts the thread, if it does not run yet. `spare` workers of the runtime sleep until they are needed.
+pub(super) fn start(calls: &Calls, runtime: &Handle, spare: usize) -> io::Result<()> {
+    let watch = &calls.watch;
     // Two gateways that share their places may begin at the same time.
     let _starting = watch.starting.lock().unwrap_or_else(PoisonError::into_inner);
     if watch.thread.get().is_some() {
         return Ok(());
     }
-    let (watched, places, runtime) = (Arc::downgrade(watch), Arc::clone(places), runtime.clone());
-    let looking = move || look_on(&watched, &places, &runtime);
-    let thread = std::thread::Builder::new().name("gateway-watch".to_owned()).spawn(looking)?;
+    let mut looking = Looking {
+        counts: Arc::clone(&calls.counts),
+        spares: Arc::clone(&watch.spares),
+        runtime: runtime.clone(),
+        base: runtime.metrics().num_workers().saturating_sub(spare),
+        spare,
+        sent: 0,
+        begun: 0,
+        full_looks: 0,
+        quiet_looks: QUIET_LOOKS,
+    };
+    let watched = Arc::downgrade(watch);
+    let thread =
+        std::thread::Builder::new().name("gateway-watch".to_owned()).spawn(move || look_on(&watched, &mut looking))?;
     let _ = watch.thread.set(thread.thread().clone());
     Ok(())
 }
 
-fn look_on(watch: &Weak<Watch>, places: &Places, runtime: &Handle) {
-    let has_calls = || places.dispatch().busy().0 > 0;
+fn look_on(watch: &Weak<Watch>, looking: &mut Looking) {
     let mut idle_looks = 0;
     loop {
         if watch.strong_count() == 0 {
             return;
         }
-        if has_calls() {
-            idle_looks = 0;
-            // Its doing nothing is the point: whoever runs it looks after the sockets next.
-            runtime.spawn(async {});
-        } else {
-            idle_looks += 1;
-        }
+        idle_looks = if looking.look() { 0 } else { idle_looks + 1 };
         if idle_looks < IDLE_LOOKS {
             std::thread::sleep(INTERVAL);
             continue;
@@ -90,9 +105,65 @@ fn look_on(watch: &Weak<Watch>, places: &Places, runtime: &Handle) {
         noted.asleep.store(true, Ordering::SeqCst);
         drop(noted);
         // Looked at again after the note is there: a call that began meanwhile either is seen here or saw the note.
-        if !has_calls() {
+        if looking.counts.busy() == 0 {
             std::thread::park_timeout(LONGEST_SLEEP);
         }
         idle_looks = 0;
+    }
+}
+
+/// What the thread knows from one look to the next.
+struct Looking {
+    counts: Arc<Counts>,
+    spares: Arc<Spares>,
+    runtime: Handle,
+    /// Workers that are always awake, and those that need not be.
+    base: usize,
+    spare: usize,
+    /// How many of the spare ones were sent to sleep and not woken since.
+    sent: usize,
+    begun: usize,
+    full_looks: u32,
+    quiet_looks: u32,
+}
+
+impl Looking {
+    /// Looks once, and does what is needed. Tells whether to look again soon.
+    fn look(&mut self) -> bool {
+        let busy = self.counts.busy();
+        let begun = self.counts.begun.load(Ordering::Relaxed);
+        let blocked = busy > 0 && begun == std::mem::replace(&mut self.begun, begun);
+        self.quiet_looks = if busy == 0 { self.quiet_looks.saturating_add(1) } else { 0 };
+        self.wake_spares(busy, blocked);
+        let settling = self.quiet_looks >= QUIET_LOOKS && self.settle();
+        if blocked || settling {
+            // Its doing nothing is the point: whoever runs it looks after the sockets next, and takes what is in the queue
+            // of a worker that fell asleep.
+            self.runtime.spawn(async {});
+        }
+        busy > 0 || settling
+    }
+
+    /// Wakes spare workers if all others sit in calls.
+    fn wake_spares(&mut self, busy: usize, blocked: bool) {
+        let woken = self.spare - self.sent;
+        let full = busy >= self.base + woken;
+        self.full_looks = if full { self.full_looks + 1 } else { 0 };
+        if full && (blocked || self.full_looks >= FULL_LOOKS) {
+            // Twice as many each time: a crowd that blocks is met within a few looks.
+            self.sent -= self.spares.wake(woken.max(1));
+            self.full_looks = 0;
+        }
+    }
+
+    /// Sends one more worker to sleep when the last one has fallen asleep. Tells whether there is more to do.
+    fn settle(&mut self) -> bool {
+        let asleep = self.spares.asleep() == self.sent;
+        if asleep && self.sent < self.spare {
+            self.spares.put_to_sleep(&self.runtime);
+            self.sent += 1;
+            return true;
+        }
+        !asleep
     }
 }

@@ -91,12 +91,12 @@ pub(super) async fn run_inline(
         };
         if waits {
             if let Some(permit) = permit.take() {
-                calls.leave(permit);
+                drop(permit);
             }
             if io.wait(&next).await.is_err() {
                 break Ended::Unwanted;
             }
-            permit = match calls.admit().await {
+            permit = match calls.admit() {
                 Admission::Inline(permit) => Some(permit),
                 Admission::Overflow(permit) => return elsewhere(exchange, io, Some(permit)).await,
                 Admission::Full => return elsewhere(exchange, io, None).await,
@@ -108,7 +108,7 @@ pub(super) async fn run_inline(
     };
     let over = over(exchange, ended);
     if let Some(permit) = permit {
-        calls.leave(permit);
+        drop(permit);
     }
     Ok(over)
 }

@@ -103,7 +103,7 @@ impl Session {
         let arrived = self.receive_body(described.content_length).await?;
         let (admission, whole) = match &arrived {
             Arrived::Aborted => return Ok(()),
-            Arrived::Whole(_) => (self.shared.calls.admit().await, true),
+            Arrived::Whole(_) => (self.shared.calls.admit(), true),
             Arrived::Part(_) => (self.shared.calls.admit_blocking(), false),
         };
         let environ = match environ(described, arrived, io) {

@@ -45,7 +45,7 @@ pub(super) struct Serve {
     /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated.
     #[arg(long, value_name = "PREFIX=TARGET")]
     mount: Vec<String>,
-    /// Threads that serve sockets and call applications; all but one may be in applications at once. [default: four for each core, and 16 at least]
+    /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
     /// The form of what is written to standard error: human or json. [default: human]

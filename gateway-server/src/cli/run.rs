@@ -3,11 +3,10 @@
 //! Holds the order of things: log, runtime, workers, listeners, signals, stop. Does not hold any of them.
 
 use std::io::{self, ErrorKind};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener};
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::build::{BuildError, Group, build};
@@ -54,26 +53,18 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     let runtime = runtime(&mut settings).map_err(RunError::Runtime)?;
     let result = runtime.block_on(serve(settings));
     // Applications that do not come back are left behind.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown(Duration::from_secs(1));
     result
 }
 
-/// Exactly as many workers as are asked for; all but one of them may be in applications at a time.
-fn runtime(settings: &mut Settings) -> io::Result<Runtime> {
+/// A runtime in which as many applications may run at once on workers as the settings say.
+fn runtime(settings: &mut Settings) -> io::Result<CallRuntime> {
     const BLOCKING: usize = 256;
-    // Name resolution and files.
-    const SPARE: usize = 64;
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = settings.threads.unwrap_or((4 * cores).max(16));
-    let blocking = settings.max_blocking_calls.unwrap_or(BLOCKING);
+    let threads = settings.threads.unwrap_or_else(CallRuntime::default_inline);
+    let runtime = CallRuntime::new(threads, settings.max_blocking_calls.unwrap_or(BLOCKING))?;
     let server = std::mem::take(&mut settings.server).limits(settings.limits.clone());
-    settings.server = server.threads(threads).max_blocking_calls(blocking);
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(blocking.saturating_add(SPARE))
-        .thread_name("gateway")
-        .enable_all()
-        .build()
+    settings.server = server.shared_calls(runtime.calls().clone());
+    Ok(runtime)
 }
 
 async fn serve(settings: Settings) -> Result<(), RunError> {

@@ -79,7 +79,7 @@ const _: () = assert!(MAX_THREADS == 4096);
 pub(super) const TOP: &[Rule<Settings>] = &[Rule::new(
     "threads",
     THREADS,
-    "threads for sockets and applications, of which all but one may be in applications at once; four for each core, and 16 at least, by default",
+    "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
     |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
 )];
 

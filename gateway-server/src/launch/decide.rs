@@ -32,7 +32,7 @@ pub struct Decision {
     pub why: Why,
     /// Whether to serve, or only to say something.
     pub task: Task,
-    /// `--threads`: how many workers the runtime has; all but one may be in the application at once.
+    /// `--threads`: how many calls of the application may run at once on the runtime's workers.
     pub threads: Option<usize>,
     /// `--socket-mode`: the permissions of a socket file.
     pub socket_mode: Option<u32>,

@@ -171,9 +171,8 @@ Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8
   --explain-gateway        say which gateway it would be, and why
 
 How:
-  --threads N              N threads for sockets and the application, of which all but one may be in it at once;
-                           with 1, an application that blocks holds up everybody
-                           (default: four for each core, at least 16)
+  --threads N              so many requests may be in the application at once, each on a thread;
+                           one more serves sockets (default: four for each core, at least 16)
   --socket-mode MODE       permissions of a socket file (default: 600)
 
   -h, --help               this text

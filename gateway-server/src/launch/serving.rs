@@ -4,25 +4,21 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gateway_fastcgi::calls::Calls;
+use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin};
 use gateway_fastcgi::worker::{Worker, WorkerConfig};
 use gateway_spec::Application;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Decision, Why, http_url, log};
 use crate::serve::{Config, Server};
 
-/// Calls that may wait on threads of their own: slow uploads, and what finds all workers but one busy.
+/// Calls that may wait on threads of their own: slow uploads, and what finds no place on a worker.
 const OVERFLOW: usize = 256;
-
-/// Threads beyond those, for name resolution and files.
-const SPARE_THREADS: usize = 64;
 
 /// How long applications that do not come back are waited for once everything else has ended.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -30,11 +26,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Serves HTTP until a signal.
 pub(super) fn http(app: impl Application, address: &Address, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
-    let threads = threads(decision);
-    let runtime = runtime(threads)?;
+    let runtime = runtime(decision)?;
     let listener = bind(&runtime, address, decision)?;
     let at = http_url(listener.address());
-    let config = Config::default().threads(threads).max_blocking_calls(OVERFLOW);
+    let config = Config::default().shared_calls(runtime.calls().clone());
     let server = Server::new(app).config(config);
     let handle = server.handle();
     let signals = signals(&runtime)?;
@@ -53,14 +48,13 @@ pub(super) fn fastcgi(
     decision: &Decision,
 ) -> Result<ExitCode, String> {
     log::install();
-    let threads = threads(decision);
-    let runtime = runtime(threads)?;
+    let runtime = runtime(decision)?;
     let listener = match address {
         Some(address) => bind(&runtime, address, decision)?,
         None => inherit(&runtime)?,
     };
     let at = listener.address().to_string();
-    let config = WorkerConfig::default().shared_calls(Calls::of(runtime.handle(), OVERFLOW));
+    let config = WorkerConfig::default().shared_calls(runtime.calls().clone());
     let worker = Worker::with_config(app, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
@@ -86,23 +80,10 @@ fn is_open_to_others(address: &Address) -> bool {
     }
 }
 
-/// How many workers the runtime has; all but one of them may be in applications at a time.
-fn threads(decision: &Decision) -> usize {
-    decision.threads.unwrap_or_else(|| {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        (4 * cores).max(16)
-    })
-}
-
-/// A runtime with exactly so many workers.
-fn runtime(threads: usize) -> Result<Runtime, String> {
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(OVERFLOW + SPARE_THREADS)
-        .thread_name("gateway")
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start {threads} threads: {error}"))
+/// A runtime in which as many applications may run at once on workers as `--threads` says.
+fn runtime(decision: &Decision) -> Result<CallRuntime, String> {
+    let threads = decision.threads.unwrap_or_else(CallRuntime::default_inline);
+    CallRuntime::new(threads, OVERFLOW).map_err(|error| format!("cannot start {threads} threads: {error}"))
 }
 
 fn bind(runtime: &Runtime, address: &Address, decision: &Decision) -> Result<Listener, String> {
@@ -164,8 +145,12 @@ async fn next([terminate, interrupt]: &mut Signals) {
     }
 }
 
-fn end(runtime: Runtime, served: Result<io::Result<()>, tokio::task::JoinError>, at: &str) -> Result<ExitCode, String> {
-    runtime.shutdown_timeout(LAST_WAIT);
+fn end(
+    runtime: CallRuntime,
+    served: Result<io::Result<()>, tokio::task::JoinError>,
+    at: &str,
+) -> Result<ExitCode, String> {
+    runtime.shutdown(LAST_WAIT);
     match served.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(format!("stopped serving {at}: {error}")),

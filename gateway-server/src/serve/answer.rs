@@ -10,7 +10,7 @@ use super::handler::Handler;
 use super::input::WireInput;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
-use super::timer::Timer;
+use super::timer::{Timer, after};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
 use gateway_spec::{
@@ -19,7 +19,7 @@ use gateway_spec::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// How a request came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn answer_at_once<'a>(wire: &Arc<Wire>, call: Call<'a>) -> Result<Out
     let mut exchange = start(wire, &**app, call.environ);
     match drive(&mut exchange, wire) {
         Drive::Over(outcome) => {
-            wire.shared.calls.leave(permit);
+            drop(permit);
             Ok(outcome)
         }
         Drive::Pause(pause) => Err(Rest::Exchange(exchange, permit, pause)),
@@ -123,7 +123,7 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
         if wire.flush(timer).await.is_err() {
             return Err(Outcome::Gone);
         }
-        let deadline = Instant::now() + wire.shared.config.body_timeout;
+        let deadline = after(wire.shared.config.body_timeout);
         match wire.receive(timer, deadline, false).await {
             Received::Bytes => {}
             Received::Timeout => return Err(Outcome::Refused(Refusal::BodyTimeout)),
@@ -138,7 +138,7 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
 
 /// Calls the application here, unless all workers but one sit in application code already.
 async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
-    let permit = match wire.shared.calls.admit().await {
+    let permit = match wire.shared.calls.admit() {
         Admission::Inline(permit) => permit,
         Admission::Overflow(permit) => {
             return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
@@ -148,7 +148,7 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
     let mut exchange = start(wire, &**app, environ);
     match drive(&mut exchange, wire) {
         Drive::Over(outcome) => {
-            wire.shared.calls.leave(permit);
+            drop(permit);
             outcome
         }
         Drive::Pause(pause) => go_on(wire, exchange, permit, pause, timer).await,
@@ -166,7 +166,7 @@ async fn go_on(
     let mut patience = Patience::default();
     loop {
         // While the client or the application keeps us waiting, the place is free for others.
-        wire.shared.calls.leave(permit);
+        drop(permit);
         if wire.flush(timer).await.is_err() {
             return gone(&mut exchange);
         }
@@ -175,7 +175,7 @@ async fn go_on(
             Pause::Blocked => patience = Patience::default(),
         }
         permit = loop {
-            match wire.shared.calls.admit().await {
+            match wire.shared.calls.admit() {
                 Admission::Inline(permit) => break permit,
                 Admission::Overflow(permit) => {
                     return blocking(wire, Work::Exchange(exchange), permit, timer).await;
@@ -185,7 +185,7 @@ async fn go_on(
         };
         pause = match drive(&mut exchange, wire) {
             Drive::Over(outcome) => {
-                wire.shared.calls.leave(permit);
+                drop(permit);
                 return outcome;
             }
             Drive::Pause(pause) => pause,
@@ -293,8 +293,13 @@ fn gone(exchange: &mut Exchange) -> Outcome {
     Outcome::Gone
 }
 
+/// What the client's request brought upon itself, such as a file that is not there, is no trouble of ours.
 fn log_failure(wire: &Wire, failure: &Failure) {
-    tracing::warn!(peer = %wire.peer, error = %failure, "application failed");
+    if failure.status().is_client_error() {
+        tracing::debug!(peer = %wire.peer, error = %failure, "application refused");
+    } else {
+        tracing::warn!(peer = %wire.peer, error = %failure, "application failed");
+    }
 }
 
 /// Runs an asynchronous application; request body and response flow at the same time.

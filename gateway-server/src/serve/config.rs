@@ -1,8 +1,8 @@
 //! How the listener behaves: threads, times, sizes. Every default says why it has its value.
 
 use crate::h1::Limits;
+use gateway_fastcgi::calls::{CallRuntime, Calls};
 use gateway_spec::ErrorStream;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Settings of a [`Server`](super::Server).
@@ -20,6 +20,7 @@ pub struct Config {
     pub(super) limits: Limits,
     pub(super) threads: usize,
     pub(super) max_blocking_calls: usize,
+    pub(super) calls: Option<Calls>,
     pub(super) max_connections: usize,
     pub(super) max_requests_per_connection: u64,
     pub(super) preread_bytes: usize,
@@ -36,11 +37,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             limits: Limits::default(),
-            threads: (4 * cores).max(16),
+            threads: CallRuntime::default_inline(),
             max_blocking_calls: 256,
+            calls: None,
             max_connections: 10_000,
             max_requests_per_connection: u64::MAX,
             preread_bytes: 64 << 10,
@@ -65,22 +66,29 @@ impl Config {
         self
     }
 
-    /// Worker threads of the runtime, exactly this many and at least one. Default four for each core, and 16 at least:
-    /// applications run on them and may block, and idle ones cost nothing. All but one may be in applications at a time;
-    /// with a single one, an application that blocks holds up all sockets. Within a runtime of the caller's
-    /// ([`super::Server::serve`]), that one's workers count.
+    /// Applications that may run at once on workers of the runtime, at least one; the runtime has one worker more, for
+    /// sockets. Default four for each core, and 16 at least: those that wait do not work. Within a runtime of the caller's
+    /// ([`super::Server::serve`]) that one's workers count, all but one.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Calls that may wait on threads of their own: those that find all workers but one busy, and those whose body is
+    /// Calls that may wait on threads of their own: those that find no place on a worker, and those whose body is
     /// still arriving. Default 256, the number of slow uploads one machine should carry at once; each costs a stack.
     /// Beyond: 503.
     #[must_use]
     pub fn max_blocking_calls(mut self, calls: usize) -> Self {
         self.max_blocking_calls = calls;
+        self
+    }
+
+    /// The places for calls on the runtime the server will run on. By default it has places of its own; gateways that share
+    /// a runtime share these.
+    #[must_use]
+    pub fn shared_calls(mut self, calls: Calls) -> Self {
+        self.calls = Some(calls);
         self
     }
 

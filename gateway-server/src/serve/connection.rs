@@ -3,7 +3,7 @@
 use super::answer::{Outcome, answer, answer_at_once};
 use super::refusal::Refusal;
 use super::request::Step;
-use super::timer::Timer;
+use super::timer::{Timer, after};
 use super::wire::{Put, Received, Wire};
 use crate::h1::{Event, NextCycle};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) async fn serve_connection(wire: Arc<Wire>) {
 
 async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
     let config = &wire.shared.config;
-    let mut head_deadline = Some(Instant::now() + config.header_timeout);
+    let mut head_deadline = Some(after(config.header_timeout));
     loop {
         match wire.next_step() {
             Step::Receive { idle } => {
@@ -47,8 +47,8 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 }
                 let deadline = match (idle, head_deadline) {
                     (_, Some(deadline)) => deadline,
-                    (true, None) => Instant::now() + config.keep_alive_timeout,
-                    (false, None) => *head_deadline.insert(Instant::now() + config.header_timeout),
+                    (true, None) => after(config.keep_alive_timeout),
+                    (false, None) => *head_deadline.insert(after(config.header_timeout)),
                 };
                 match wire.receive(timer, deadline, idle).await {
                     // The end is the machine's to judge: between requests it is no error.
@@ -151,7 +151,7 @@ async fn drain(wire: &Wire, drained: &mut usize, timer: &mut Timer) -> Result<()
     if *drained > config.drain_bytes {
         return Err(Closing::Staged);
     }
-    match wire.receive(timer, Instant::now() + config.body_timeout, false).await {
+    match wire.receive(timer, after(config.body_timeout), false).await {
         Received::Bytes => Ok(()),
         Received::Timeout => Err(Closing::Staged),
         _ => Err(Closing::AtOnce),
@@ -164,7 +164,7 @@ async fn close_staged(wire: &Wire, timer: &mut Timer) {
     if wire.stream.shutdown_write().is_err() {
         return;
     }
-    let deadline = Instant::now() + wire.shared.config.linger_timeout;
+    let deadline = after(wire.shared.config.linger_timeout);
     let mut scrap = bytes::BytesMut::with_capacity(16 << 10);
     loop {
         scrap.clear();

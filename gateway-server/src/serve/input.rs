@@ -4,6 +4,7 @@
 //! is slowed down and nothing piles up here. The first read sends `100 Continue` where the client waits for it (HTTP-120).
 
 use super::refusal::Refusal;
+use super::timer::after;
 use super::wire::{State, Wire};
 use crate::h1::{Event, RequestError};
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// The body of one request. When that request is over it is cut off from the connection.
 pub(super) struct WireInput {
@@ -128,7 +129,7 @@ impl Stream for WireInput {
                         Poll::Ready(Err(e)) => return Poll::Ready(Some(Err(e))),
                         Poll::Pending => {
                             let limit = this.wire.shared.config.body_timeout;
-                            let pause = this.pause.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+                            let pause = this.pause.get_or_insert_with(|| Box::pin(sleep_until(after(limit))));
                             if pause.as_mut().poll(cx).is_ready() {
                                 return Poll::Ready(Some(Err(this.timed_out())));
                             }

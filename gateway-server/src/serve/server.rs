@@ -5,12 +5,13 @@ use super::connection::serve_connection;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
+use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -79,14 +80,10 @@ impl Server {
     /// # Errors
     /// What the system says.
     pub fn prepare(self) -> io::Result<Bound> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(self.config.threads)
-            // Some more than the gauge lets through: file access and name resolution use them too.
-            .max_blocking_threads(self.config.max_blocking_calls + 64)
-            .thread_name("gateway")
-            .enable_all()
-            .build()?;
-        Ok(Bound { server: self, runtime, listeners: Vec::new() })
+        let runtime = CallRuntime::new(self.config.threads, self.config.max_blocking_calls)?;
+        let config = self.config.shared_calls(runtime.calls().clone());
+        let server = Self { config, ..self };
+        Ok(Bound { server, runtime, listeners: Vec::new() })
     }
 
     /// Serves on listeners of the caller's, within the caller's runtime, until [`ServerHandle::stop`].
@@ -141,7 +138,7 @@ impl ServerHandle {
 #[derive(Debug)]
 pub struct Bound {
     server: Server,
-    runtime: Runtime,
+    runtime: CallRuntime,
     listeners: Vec<Listener>,
 }
 
@@ -206,7 +203,7 @@ impl Bound {
         };
         let result = runtime.block_on(serving);
         // Applications that do not come back are left behind.
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        runtime.shutdown(Duration::from_secs(1));
         result
     }
 }

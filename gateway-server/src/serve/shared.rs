@@ -35,7 +35,7 @@ impl Shared {
         runtime: Handle,
         stop: Arc<Stop>,
     ) -> std::io::Result<Self> {
-        let calls = Calls::of(&runtime, config.max_blocking_calls);
+        let calls = config.calls.clone().unwrap_or_else(|| Calls::of(&runtime, config.max_blocking_calls));
         calls.watch(&runtime)?;
         Ok(Self {
             config,

@@ -17,9 +17,15 @@ pub(super) struct Timer {
 #[derive(Debug)]
 pub(super) struct Elapsed;
 
+/// The moment `limit` from now; one that no clock will see if that is very long, so that `Duration::MAX` means "never".
+pub(super) fn after(limit: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    Instant::now() + limit.min(NEVER)
+}
+
 impl Timer {
     pub(super) fn new(first: Duration) -> Self {
-        Self { sleep: Box::pin(sleep_until(Instant::now() + first)) }
+        Self { sleep: Box::pin(sleep_until(after(first))) }
     }
 
     /// Waits for `future`, but not past `deadline`.
@@ -45,6 +51,6 @@ impl Timer {
 
     /// [`Timer::until`] counted from now.
     pub(super) async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        self.until(Instant::now() + limit, future).await
+        self.until(after(limit), future).await
     }
 }

@@ -47,8 +47,8 @@ fn applications_that_block_do_not_stop_the_others() {
 
 #[test]
 fn one_application_that_blocks_on_an_idle_server_stops_nobody() {
-    for _ in 0..5 {
-        let (server, enters, release) = blocking_server(config());
+    for threads in [4, 1, 2, 16, 1] {
+        let (server, enters, release) = blocking_server(config().threads(threads));
         let mut stuck = block(&server);
         enters.recv_timeout(PATIENCE).unwrap();
         // Everybody else was asleep when the call began: somebody must wake up all the same.
@@ -60,7 +60,7 @@ fn one_application_that_blocks_on_an_idle_server_stops_nobody() {
 
 #[test]
 fn http_158_a_full_house_is_503_with_retry_after() {
-    let (server, enters, release) = blocking_server(config().threads(2).max_blocking_calls(1));
+    let (server, enters, release) = blocking_server(config().threads(1).max_blocking_calls(1));
     let mut stuck = [block(&server), block(&server)];
     for _ in 0..2 {
         enters.recv_timeout(PATIENCE).unwrap();

@@ -159,3 +159,14 @@ fn http_174_time_in_the_application_is_not_the_clients() {
     );
     assert_eq!(server.get("/slow").text(), "/slow ");
 }
+
+#[test]
+fn a_time_without_end_is_no_limit() {
+    let never = Duration::MAX;
+    let config = config().header_timeout(never).keep_alive_timeout(never).body_timeout(never).write_timeout(never);
+    let server = serve_with(config.linger_timeout(never), echo);
+    let mut client = server.client();
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("2\r\nhi\r\n0\r\n\r\n");
+    assert_eq!(client.response().text(), "/x hi");
+}
