@@ -15,8 +15,8 @@
 //! | `/lazy`, `/write`, `/restart` | the unusual ways that PEP 3333 allows |
 //! | `/fail/before`, `/fail/after`, `/panic`, `/panic/after`, `/length/short`, `/length/long` | mistakes |
 //!
-//! `/echo` answers while it reads. nginx stops sending a request body when the answer's head has come, so behind it only
-//! bodies come back whole that were sent by then; a server that reads nothing before it has sent everything blocks it.
+//! `/echo` answers while it reads. A server that reads nothing before it has sent the whole body blocks it; the worker takes
+//! the rest of the body in first where its gateway stops sending once it has the answer's head, as nginx does.
 //!
 //! Any method does; anything else is 404, a number that makes no sense 400.
 

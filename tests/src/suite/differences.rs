@@ -185,20 +185,6 @@ const ALLOWED: &[Allowed] = &[
         reason: "mod_fcgid replaces a worker that broke an answer off, and the count begins anew.",
     },
     Allowed {
-        gateways: &["nginx unix", "nginx tcp"],
-        cases: &["echo_8_mib"],
-        covers: &[
-            ("end", ""),
-            ("body", ""),
-            ("status", "504 instead of 200"),
-            ("field content-length", ""),
-            ("field content-type", ""),
-        ],
-        seen: Sometimes,
-        reason: "nginx stops sending the request body once it has passed on the head of the answer, so a worker that answers \
-                 while it reads gets only what was sent until then.",
-    },
-    Allowed {
         gateways: &["apache mod_cgid", "apache mod_fcgid", "nginx fcgiwrap"],
         cases: &["echo_8_mib"],
         covers: &[
