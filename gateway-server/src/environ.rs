@@ -48,6 +48,9 @@ impl ConnectionFacts {
         if let Peer::Tcp(address) = peer {
             template.set("REMOTE_PORT", address.port().to_string());
         }
+        if let Some(at) = local {
+            template.set("SERVER_ADDR", at.ip().to_canonical().to_string());
+        }
         Self { server_address, server_port: local.map(|at| at.port().to_string()), template }
     }
 }

@@ -43,6 +43,7 @@ fn cgi_variables_of_a_request() {
             "SERVER_PROTOCOL=HTTP/1.1",
             "GATEWAY_INTERFACE=CGI/1.1",
             "REMOTE_ADDR=127.0.0.1",
+            "SERVER_ADDR=127.0.0.1",
             "HTTP_HOST=Example.org:8",
             "HTTP_USER_AGENT=t",
             "HTTP_X_A=1, 2",
@@ -180,6 +181,7 @@ fn a_unix_socket_serves_as_well() {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.contains("\nSERVER_PORT=90\n") && text.contains("\nREMOTE_ADDR=127.0.0.1\n"), "{text}");
+    assert!(!text.contains("SERVER_ADDR="), "{text}");
     handle.stop();
     thread.join().unwrap().unwrap();
     assert!(!path.exists());
