@@ -3,6 +3,7 @@
 //! Holds lines and fields; what the whole block means is decided in `kind`. Sans-IO.
 
 use gateway_spec::Headers;
+use gateway_spec::exchange::is_hop_by_hop;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
 
@@ -205,7 +206,8 @@ impl Decoder {
         } else {
             cgi.others = true;
         }
-        if !kind::is_hop_by_hop(&name) && !kind::is_extension(&name) {
+        // RFC 3875 §6.3.4 (CGI-130): what concerns the connection is none of a program's business.
+        if !is_hop_by_hop(&name) && !kind::is_extension(&name) {
             self.headers.push(name, value);
         }
         Ok(())

@@ -115,23 +115,6 @@ pub(super) fn content_length(value: &[u8], line: usize) -> Result<u64, HeadError
     number.ok_or_else(|| HeadError::ContentLength { line, start: excerpt(value) })
 }
 
-/// Whether a field concerns the connection between gateway and client, which is none of a program's business.
-///
-/// RFC 3875 §6.3.4 (CGI-130), RFC 9110 §7.6.1. `Transfer-Encoding` is refused before this is asked.
-pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    const NAMES: [&str; 8] = [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "upgrade",
-    ];
-    NAMES.contains(&name.as_str())
-}
-
 /// Whether a field is an extension of CGI that a server may delete when it does not know it (CGI-131).
 pub(super) fn is_extension(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-cgi-")

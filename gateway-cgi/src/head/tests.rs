@@ -254,7 +254,7 @@ fn cgi_100_no_output_and_cgi_104_half_a_block_are_refused() {
 
 #[test]
 fn cgi_130_fields_about_the_connection_do_not_pass() {
-    let block = b"Content-Type: a/b\nConnection: close\nKeep-Alive: 1\nProxy-Connection: x\nTE: x\nTrailer: X\nUpgrade: h2c\n\n";
+    let block = b"Content-Type: a/b\nConnection: close\nKeep-Alive: 1\nProxy-Connection: x\nTE: x\nTrailer: X\nTrailers: X\nUpgrade: h2c\n\n";
     assert_eq!(decode(block).unwrap().fields.len(), 1);
     check_refused(b"Content-Type: a/b\nTransfer-Encoding: chunked\n\n", |error| {
         *error == HeadError::TransferEncoding { line: 2 }

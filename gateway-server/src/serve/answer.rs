@@ -53,10 +53,7 @@ pub(super) fn answer_at_once<'a>(wire: &Arc<Wire>, call: Call<'a>) -> Result<Out
     let Some(permit) = wire.shared.calls.try_inline() else { return Err(Rest::Call(call)) };
     let mut exchange = start(wire, &**app, call.environ);
     match drive(&mut exchange, wire) {
-        Drive::Over(outcome) => {
-            drop(permit);
-            Ok(outcome)
-        }
+        Drive::Over(outcome) => Ok(outcome),
         Drive::Pause(pause) => Err(Rest::Exchange(exchange, permit, pause)),
     }
 }
@@ -147,10 +144,7 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
     };
     let mut exchange = start(wire, &**app, environ);
     match drive(&mut exchange, wire) {
-        Drive::Over(outcome) => {
-            drop(permit);
-            outcome
-        }
+        Drive::Over(outcome) => outcome,
         Drive::Pause(pause) => go_on(wire, exchange, permit, pause, timer).await,
     }
 }
@@ -184,10 +178,7 @@ async fn go_on(
             }
         };
         pause = match drive(&mut exchange, wire) {
-            Drive::Over(outcome) => {
-                drop(permit);
-                return outcome;
-            }
+            Drive::Over(outcome) => return outcome,
             Drive::Pause(pause) => pause,
         };
     }

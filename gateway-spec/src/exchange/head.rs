@@ -199,8 +199,18 @@ fn parse_length(value: &HeaderValue) -> Option<u64> {
     crate::Value::new(value.as_bytes()).parse_number()
 }
 
-/// RFC 9110 §7.6.1 and RFC 2616 §13.5.1, which PEP 3333 cites, taken together (PEP-68).
-pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+/// Whether a field is about the connection, and so neither an application's nor a program's to send.
+///
+/// RFC 9110 §7.6.1 and RFC 2616 §13.5.1, which PEP 3333 cites, taken together (PEP-68). One list for the driver, the lint and
+/// gateways to programs: a field that one lets pass and another refuses would be an answer lost on the way.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::{HeaderName, exchange::is_hop_by_hop};
+/// assert!(is_hop_by_hop(&HeaderName::from_static("keep-alive")));
+/// assert!(!is_hop_by_hop(&HeaderName::from_static("content-type")));
+/// ```
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     const NAMES: [&str; 10] = [
         "connection",
         "keep-alive",

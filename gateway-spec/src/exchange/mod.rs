@@ -15,8 +15,8 @@ use bytes::Bytes;
 
 use crate::{AppError, Application, Body, Disconnected, Environ, StartResponse};
 pub use failure::Failure;
-pub use head::{Framing, ResponseHead};
-pub(crate) use head::{LengthGuard, StoredHead, check, error_page, is_hop_by_hop};
+pub use head::{Framing, ResponseHead, is_hop_by_hop};
+pub(crate) use head::{LengthGuard, StoredHead, check, error_page};
 use shared::Shared;
 
 /// What the gateway has to do next.
