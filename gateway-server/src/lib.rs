@@ -10,6 +10,8 @@
 //! The rules come from RFC 9112 and RFC 9110 (the `HTTP-n` ids of the requirement tables).
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

@@ -1,0 +1,1 @@
+//! The processes of one model: started, looked at, ended.
