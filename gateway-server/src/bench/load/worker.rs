@@ -1,0 +1,278 @@
+//! One thread of the load, with its connections.
+//!
+//! Holds the loop, and what is done when a request is due, answered, failed or late.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use rustix::event::epoll::Event;
+
+use super::answer::Complete;
+use super::connection::{Connection, Failure, Progress, Room};
+use super::pace::Grid;
+use super::poller::Poller;
+use super::tally::Tally;
+use super::{Mark, Run, clock};
+
+/// A thread's part of the load.
+#[derive(Debug)]
+pub(super) struct Worker<'a> {
+    run: &'a Run<'a>,
+    poller: Poller,
+    slots: Vec<Slot>,
+    room: Room,
+    mode: Mode,
+    tally: Tally,
+    /// The time, as of the last look.
+    now: Mark,
+    /// When timeouts and rests are next looked for.
+    next_look: Mark,
+}
+
+/// A connection, and what keeps it from being used.
+#[derive(Debug, Default)]
+struct Slot {
+    connection: Connection,
+    /// After a failure it is left alone until then.
+    rests_until: Option<Mark>,
+    /// Failures since the last answer.
+    failures: u32,
+}
+
+/// What a connection does when it is free.
+#[derive(Debug)]
+enum Mode {
+    /// Nothing: the time does not run yet, or is up.
+    Still,
+    /// It asks again.
+    Closed,
+    /// It waits for its turn: the one that has been free longest takes the next request that is due.
+    Open { grid: Grid, free: VecDeque<usize> },
+}
+
+/// The first rest after a failure; each further one is twice as long, up to [`MAX_REST`]. A server that fails
+/// everything then costs no more than a few hundred connections a second.
+const FIRST_REST: Duration = Duration::from_millis(1);
+
+/// Short enough to see a server that comes back.
+const MAX_REST: Duration = Duration::from_millis(128);
+
+/// How often timeouts are looked for, at least, within the time that is one.
+const LOOKS_PER_TIMEOUT: u32 = 20;
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(run: &'a Run<'a>, connections: usize) -> io::Result<Self> {
+        Ok(Self {
+            run,
+            poller: Poller::new()?,
+            slots: (0..connections).map(|_| Slot::default()).collect(),
+            room: Room::new(),
+            mode: Mode::Still,
+            tally: Tally::new()?,
+            now: clock::now(),
+            next_look: 0,
+        })
+    }
+
+    /// Opens the connections, and waits until they are open or have failed.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        self.now = clock::now();
+        let until = clock::after(self.now, self.run.patience.open);
+        for number in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
+            if let Err(failure) = slot.connection.open(self.run.load.address, &self.poller, number) {
+                self.failed(number, failure);
+            }
+        }
+        let mut events = Poller::events();
+        while self.now < until && self.slots.iter().any(|slot| slot.connection.is_opening()) {
+            self.look(&mut events, until)?;
+        }
+        Ok(())
+    }
+
+    /// Makes requests from `start` on; `grid` says when, in an open loop.
+    pub(super) fn run(mut self, start: Mark, grid: Option<Grid>) -> io::Result<Tally> {
+        let cpu = clock::thread_cpu();
+        self.now = clock::now();
+        let end = clock::after(start, self.run.load.duration);
+        let mut events = Poller::events();
+        match grid {
+            None => self.run_closed(&mut events, end)?,
+            Some(grid) => self.run_open(&mut events, grid, end)?,
+        }
+        self.tally.cpu = clock::thread_cpu().saturating_sub(cpu);
+        self.tally.elapsed = Duration::from_nanos(self.now.saturating_sub(start));
+        Ok(self.tally)
+    }
+
+    fn run_closed(&mut self, events: &mut Vec<Event>, end: Mark) -> io::Result<()> {
+        self.mode = Mode::Closed;
+        for number in self.ready_slots() {
+            self.freed(number);
+        }
+        while self.now < end {
+            self.look(events, end)?;
+        }
+        Ok(())
+    }
+
+    fn run_open(&mut self, events: &mut Vec<Event>, grid: Grid, end: Mark) -> io::Result<()> {
+        self.mode = Mode::Open { grid, free: self.ready_slots().into() };
+        let last = clock::after(end, self.run.patience.settle);
+        loop {
+            let is_out_of_requests = self.send_due()?;
+            let is_settled = is_out_of_requests && self.unanswered() == 0 && self.now >= end;
+            if is_settled || self.now >= last {
+                break;
+            }
+            self.look(events, if self.now < end { end } else { last })?;
+        }
+        self.tally.errors.timeout += self.unanswered() + self.never_sent();
+        Ok(())
+    }
+
+    /// Waits, no longer than `until`, and does what there is to do then.
+    fn look(&mut self, events: &mut Vec<Event>, until: Mark) -> io::Result<()> {
+        self.poller.wait(events, self.now, until.min(self.next_look))?;
+        self.now = clock::now();
+        for event in events.drain(..) {
+            let Some(number) = Poller::number(event) else { continue };
+            let Some(slot) = self.slots.get_mut(number) else { continue };
+            let progress = slot.connection.ready(event.flags, self.run.load.request.bytes(), &mut self.room);
+            self.progressed(number, progress);
+        }
+        if self.now >= self.next_look {
+            self.look_for_late();
+        }
+        Ok(())
+    }
+
+    fn progressed(&mut self, number: usize, progress: Progress) {
+        match progress {
+            Progress::Waiting => {}
+            Progress::Answered { due, complete } => self.answered(number, due, complete),
+            Progress::Failed(failure) => self.failed(number, failure),
+            Progress::Stale => {
+                // Without a request, it is opened again when it is needed.
+                if let Some(due) = self.slots.get(number).and_then(|slot| slot.connection.due()) {
+                    self.begin(number, due);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, number: usize, due: Mark) {
+        let Some(slot) = self.slots.get_mut(number) else { return };
+        let progress = match slot.connection.open(self.run.load.address, &self.poller, number) {
+            Ok(()) => slot.connection.begin(due, self.run.load.request.bytes()),
+            Err(failure) => Progress::Failed(failure),
+        };
+        self.progressed(number, progress);
+    }
+
+    fn answered(&mut self, number: usize, due: Mark, complete: Complete) {
+        self.now = clock::now();
+        if self.is_right(complete) {
+            self.tally.answer(self.now.saturating_sub(due));
+        } else {
+            self.tally.errors.wrong += 1;
+        }
+        if let Some(slot) = self.slots.get_mut(number) {
+            slot.failures = 0;
+        }
+        self.freed(number);
+    }
+
+    fn is_right(&self, complete: Complete) -> bool {
+        let expected = || match self.run.load.request.expected_body_len() {
+            Some(expected) => expected,
+            None => *self.run.first_body_len.get_or_init(|| complete.body_len),
+        };
+        complete.status == 200 && complete.body_len == expected()
+    }
+
+    fn failed(&mut self, number: usize, failure: Failure) {
+        self.tally.failure(failure);
+        if let Mode::Open { free, .. } = &mut self.mode {
+            // A peer that speaks out of turn can make a free connection fail.
+            free.retain(|other| *other != number);
+        }
+        let Some(slot) = self.slots.get_mut(number) else { return };
+        slot.connection.close();
+        let rest = FIRST_REST.saturating_mul(1 << slot.failures.min(16)).min(MAX_REST);
+        let until = clock::after(self.now, rest);
+        slot.failures += 1;
+        slot.rests_until = Some(until);
+        self.next_look = self.next_look.min(until);
+    }
+
+    /// The connection can take another request.
+    fn freed(&mut self, number: usize) {
+        match &mut self.mode {
+            Mode::Still => {}
+            Mode::Closed => self.begin(number, self.now),
+            Mode::Open { free, .. } => free.push_back(number),
+        }
+    }
+
+    /// Gives up requests that have no answer in time, and ends rests.
+    fn look_for_late(&mut self) {
+        let patience = self.run.patience.answer;
+        self.next_look = clock::after(self.now, patience / LOOKS_PER_TIMEOUT);
+        for number in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
+            if let Some(until) = slot.rests_until {
+                if self.now < until {
+                    self.next_look = self.next_look.min(until);
+                    continue;
+                }
+                slot.rests_until = None;
+                self.freed(number);
+            } else if slot.connection.due().is_some_and(|due| clock::after(due, patience) <= self.now) {
+                self.tally.errors.timeout += 1;
+                slot.connection.close();
+                self.freed(number);
+            }
+        }
+    }
+
+    /// Open loop: sends what is due and for which a connection is free. Whether no further request will be due.
+    fn send_due(&mut self) -> io::Result<bool> {
+        let patience = self.run.patience.answer;
+        loop {
+            let Mode::Open { grid, free } = &mut self.mode else { return Ok(true) };
+            let Some(due) = grid.next() else { return Ok(true) };
+            if due > self.now {
+                self.now = clock::now();
+                if due > self.now {
+                    self.poller.ring_at(due)?;
+                    return Ok(false);
+                }
+            }
+            if clock::after(due, patience) <= self.now {
+                grid.take();
+                self.tally.errors.timeout += 1;
+                continue;
+            }
+            let Some(number) = free.pop_front() else { return Ok(false) };
+            grid.take();
+            self.tally.behind = Duration::from_nanos(self.now - due);
+            self.begin(number, due);
+        }
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.slots.iter().filter(|slot| slot.connection.due().is_some()).count() as u64
+    }
+
+    /// Requests that were due before the time was up, and are still in line.
+    fn never_sent(&self) -> u64 {
+        if let Mode::Open { grid, .. } = &self.mode { grid.left() } else { 0 }
+    }
+
+    fn ready_slots(&self) -> Vec<usize> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.rests_until.is_none()).map(|(number, _)| number).collect()
+    }
+}
