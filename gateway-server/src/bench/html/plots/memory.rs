@@ -1,0 +1,25 @@
+//! Memory of all processes of a model, idle and under load.
+
+use super::super::super::result::{Parts, Report};
+use super::super::figures;
+use super::super::palette::Part;
+use super::bars::{Bar, Group, Zoom, pictures};
+use super::cpu::piece;
+
+pub(in super::super) fn memory(report: &Report) -> Vec<Zoom> {
+    let groups = report.models.iter().map(|measured| {
+        let memory = measured.memory;
+        let bars = vec![bar("idle", memory.idle), bar("loaded", memory.loaded)];
+        Group { title: measured.model.title.clone(), bars }
+    });
+    pictures("Memory of all processes", &groups.collect::<Vec<_>>(), figures::memory)
+}
+
+fn bar(name: &'static str, parts: Parts) -> Bar {
+    let pieces = vec![
+        piece(Part::Server, parts.server),
+        piece(Part::Workers, parts.workers),
+        piece(Part::Children, parts.children),
+    ];
+    Bar { name: Some(name), pieces, total: figures::memory(parts.total()) }
+}
