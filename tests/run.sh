@@ -142,6 +142,9 @@ fi
 step "support table" "$build_folder/supported"
 count_tests "documentation examples" cargo test --workspace --doc
 
+# Each case once, with what it checks; nothing is measured.
+step "micro-benchmarks" cargo test --quiet --workspace --bench micro
+
 step "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
 step "clippy without features" without_features
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --quiet

@@ -1,6 +1,7 @@
 //! The drivers: a small answer, a streamed one, one that is pushed, a failure, and the asynchronous form.
 //!
-//! The environ of each request is a small one and part of the figure; `exchange/environ` says how much that is.
+//! The environ of each request is a small one and part of the figure; `exchange/environ` says how much that is. No body
+//! is touched on its way, so bytes a second would mean nothing here.
 #![allow(clippy::needless_pass_by_value)] // applications have the shape of the contract
 
 use std::hint::black_box;
@@ -22,8 +23,8 @@ const CHUNK: &[u8] = &[b'x'; 4096];
 pub const CASES: &[Case] = &[
     Case::new("exchange/environ", environ),
     Case::new("exchange/hello", || pull(hello, (200, 1, 13))),
-    Case::moving("exchange/stream-16x4096", CHUNKS * CHUNK.len(), || pull(stream, (200, CHUNKS, CHUNKS * CHUNK.len()))),
-    Case::moving("exchange/write-16x4096", CHUNKS * CHUNK.len(), || pull(write, (200, CHUNKS, CHUNKS * CHUNK.len()))),
+    Case::new("exchange/stream-16x4096", || pull(stream, (200, CHUNKS, CHUNKS * CHUNK.len()))),
+    Case::new("exchange/write-16x4096", || pull(write, (200, CHUNKS, CHUNKS * CHUNK.len()))),
     Case::new("exchange/failure", || pull(broken, (500, 1, 22))),
     Case::new("exchange/async-ready", || poll(Ready)),
     Case::new("exchange/async-of-sync", || poll(InlineApplication::new(hello))),
