@@ -90,8 +90,12 @@ fn cut(text: &str, longest: usize) -> String {
 fn rate(reading: &Reading<'_>, point: Option<&Point>) -> String {
     let Some(point) = point else { return UNKNOWN.to_owned() };
     let base = reading.base().and_then(|base| find(&base.closed, &point.workload, point.concurrency));
-    let times = base.and_then(|base| compare(point.rate, base.rate)).map_or_else(String::new, ratio);
-    format!("{} {times:>7}", count(sane(point.rate)))
+    let rate = count(sane(point.rate));
+    if reading.base().is_none() {
+        return rate;
+    }
+    let times = base.and_then(|base| compare(point.rate, base.rate)).map_or_else(|| UNKNOWN.to_owned(), ratio);
+    format!("{rate} {times:>7}")
 }
 
 fn rates(reading: &Reading<'_>) -> Option<String> {

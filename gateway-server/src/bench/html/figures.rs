@@ -5,7 +5,7 @@
 /// Stands where a figure is missing.
 pub(crate) const UNKNOWN: &str = "–";
 
-const MEBIBYTE: f64 = 1024.0 * 1024.0;
+pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// `41,237`; below 100 with as many decimals as make three digits.
 pub(crate) fn count(value: f64) -> String {
@@ -67,6 +67,11 @@ pub(crate) fn time(micros: f64) -> String {
         _ if unit == "µs" => format!("{value:.1} {unit}"),
         _ => format!("{value:.2} {unit}"),
     }
+}
+
+/// A round time beside an axis, without digits that say nothing: `20 µs`, `1 ms`.
+pub(crate) fn round_time(micros: f64) -> String {
+    time(micros).replace(".00 ", " ").replace(".0 ", " ")
 }
 
 /// Bytes in MiB: `9.8 MiB`.
@@ -201,6 +206,16 @@ mod tests {
         for (value, expected) in table {
             assert_eq!(time(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn times_beside_an_axis_are_short() {
+        let table =
+            [(0.0, "0 µs"), (20.0, "20 µs"), (100.0, "100 µs"), (1000.0, "1 ms"), (10_000.0, "10 ms"), (2e6, "2 s")];
+        for (value, expected) in table {
+            assert_eq!(round_time(value), expected);
+        }
+        assert_eq!(round_time(1500.0), "1.50 ms");
     }
 
     #[test]

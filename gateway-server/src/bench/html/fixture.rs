@@ -26,7 +26,7 @@ pub(crate) fn full() -> Report {
             quick: false,
             workloads: ["hello", "db", "download"].map(str::to_owned).to_vec(),
             concurrency: vec![1, 8, 64],
-            seconds_per_point: 5.0,
+            seconds_per_point: 4.5,
             load_threads: 1,
             rate: Some(2000.0),
         },
@@ -145,10 +145,10 @@ fn measured(model: &Model, slower: f64) -> Measured {
 
 fn point(workload: &str, concurrency: usize, rate: f64, plan: &Plan, weight: f64) -> Point {
     let samples = [0.98, 1.0, 1.02].map(|share| {
-        let requests = whole(rate * share * 100.0);
-        Sample { seconds: 100.0, requests, errors: 0, cpu_us: 20.0 }
+        let requests = whole(rate * share * 1.5);
+        Sample { seconds: 1.5, requests, errors: 0, cpu_us: 20.0 }
     });
-    let requests = whole(rate * 5.0);
+    let requests = whole(rate * 4.5);
     Point {
         workload: workload.to_owned(),
         concurrency,
@@ -173,10 +173,12 @@ fn latency(median: f64, requests: u64) -> Latency {
     let mut rarity: f64 = 0.02;
     while left > 1.0 && rarity < 6.0 {
         let next = requests as f64 / 10_f64.powf(rarity);
-        counts.push((at(rarity), whole(left - next)));
+        // Rounded where they are added up, so that none is lost.
+        counts.push((at(rarity), whole(left) - whole(next)));
         left = next;
         rarity += 0.03;
     }
+    counts.retain(|(_, requests)| *requests > 0);
     Latency {
         mean_us: at(0.4),
         p50_us: at(0.301),

@@ -1,12 +1,12 @@
 //! The sections of the page and their order.
 
-use super::super::result::{Report, Stage};
+use super::super::result::{Cpu, Parts, Report, Stage};
 use super::figures::{percent, plural, ratio, time};
 use super::markup::{escape, list, paragraph};
-use super::palette::{self, Part, STAGES};
+use super::palette::{self, Part};
 use super::plots::{self, Upward, Zoom, sample, swatch};
 use super::points;
-use super::reading::{Reading, stage};
+use super::reading::{Reading, sane, stage};
 use super::words::{choice, method, seen, spawn, stages, summary};
 
 const STYLE: &str = include_str!("style.css");
@@ -40,15 +40,15 @@ fn head(report: &Report) -> String {
     let note = summary::stand_ins(report)
         .map_or_else(String::new, |note| format!("<p class=\"note\">{}</p>\n", escape(&note)));
     format!(
-        "<header>\n<h1>One application, three ways to run it</h1>\n\
-         <p class=\"note\">In-process, FastCGI and CGI under the same load: {} on {}, {}. Measured {} with gateway {} in {}.</p>\n\
+        "<header>\n<h1>What a gateway costs</h1>\n\
+         <p class=\"note\">One application, run in every way that was measured, under the same load: {} on {}, {}. Measured {} with gateway {} in {}.</p>\n\
          </header>\n<section id=\"summary\" class=\"summary\">\n<h2>In short</h2>\n{}{note}</section>\n",
         escape(&report.settings.app),
         escape(&report.machine.processor),
         plural(report.machine.cores, "core"),
         escape(&report.began),
         escape(&report.version),
-        time(report.seconds * 1e6),
+        escape(&time(report.seconds * 1e6)),
         list(&about)
     )
 }
@@ -110,13 +110,14 @@ fn latency(report: &Report) -> String {
         content.push_str(&figure(&svg, &caption));
     }
     if let Some(svg) = open {
-        let said = seen::open(report).map_or_else(String::new, |said| format!(" {said}"));
-        let caption = format!(
-            "Open loop: requests come at a constant rate, and one that is late makes those behind it late, too.{said}"
-        );
-        content.push_str(&figure(&svg, &caption));
+        content.push_str(&paragraph(&seen::open(report).into_iter().collect::<Vec<_>>()));
+        let caption = "Open loop: requests come at a constant rate, and the clock of each runs from when it was due; an \
+                       answer that is late makes those behind it late, too.";
+        content.push_str(&figure(&svg, caption));
     }
-    content.push_str(&legend(report));
+    if content.contains("<figure>") {
+        content.push_str(&legend(report));
+    }
     section("latency", "How long an answer takes, from the usual to the slowest", &content)
 }
 
@@ -132,11 +133,16 @@ fn bars(zooms: &[Zoom], caption: &str) -> String {
     if zooms.is_empty() { nothing() } else { pictures.collect() }
 }
 
-fn parts(kinds: &[(Part, &str)]) -> String {
-    let items = kinds.iter().map(|(part, meaning)| {
+/// A kind of process, what it does, and whether any model has it.
+type Kind = (Part, &'static str, bool);
+
+fn parts(kinds: &[Kind]) -> String {
+    let seen = kinds.iter().filter(|(.., seen)| *seen);
+    let items = seen.map(|(part, meaning, _)| {
         format!("<li>{}<span>{}</span></li>\n", swatch(part.colour(), part.letter(), false), escape(meaning))
     });
-    format!("<ul class=\"stages\">\n{}</ul>\n", items.collect::<String>())
+    let items: String = items.collect();
+    if items.is_empty() { items } else { format!("<ul class=\"stages\">\n{items}</ul>\n") }
 }
 
 fn cpu(report: &Report) -> String {
@@ -146,16 +152,29 @@ fn cpu(report: &Report) -> String {
         reading.workload,
         plural(reading.concurrency, "connection")
     );
+    let cpus = || report.models.iter().filter_map(|measured| Some(reading.point(measured)?.cpu));
+    let any = |of: fn(&Cpu) -> f64| cpus().any(|cpu| of(&cpu) > 0.0);
     let kinds = [
         (
             Part::Server,
             "Server: whoever listens; it parses requests and hands answers on. In-process, the application is in it.",
+            any(|cpu| cpu.user.server),
         ),
-        (Part::Workers, "Workers: FastCGI processes that run the application and speak a protocol with the listener."),
-        (Part::Children, "Children: CGI programs, which load and set themselves up anew for each request."),
+        (
+            Part::Workers,
+            "Workers: FastCGI processes that run the application and speak a protocol with the listener.",
+            any(|cpu| cpu.user.workers),
+        ),
+        (
+            Part::Children,
+            "Children: CGI programs, which load and set themselves up anew for each request.",
+            any(|cpu| cpu.user.children),
+        ),
         (
             Part::Kernel,
-            "Kernel: sockets, pipes and, above all, making and unmaking processes, on behalf of all the others.",
+            "Kernel: what it does on behalf of all the others: sockets, pipes, and with CGI the making and unmaking of \
+             processes.",
+            any(|cpu| cpu.kernel),
         ),
     ];
     let content = bars(&plots::cpu(report), &caption) + &parts(&kinds);
@@ -164,10 +183,16 @@ fn cpu(report: &Report) -> String {
 
 fn memory(report: &Report) -> String {
     let caption = "Memory of all processes of a model together, while nobody asks and under load; shorter is better.";
+    let both = || report.models.iter().flat_map(|measured| [measured.memory.idle, measured.memory.loaded]);
+    let any = |of: fn(&Parts) -> f64| both().any(|parts| of(&parts) > 0.0);
     let kinds = [
-        (Part::Server, "Server: whoever listens. In-process, the application is in it."),
-        (Part::Workers, "Workers: FastCGI processes, which stay, asked or not."),
-        (Part::Children, "Children: CGI programs that run at the same moment; idle there are none."),
+        (Part::Server, "Server: whoever listens. In-process, the application is in it.", any(|parts| parts.server)),
+        (Part::Workers, "Workers: FastCGI processes, which stay, asked or not.", any(|parts| parts.workers)),
+        (
+            Part::Children,
+            "Children: CGI programs that run at the same moment; idle there are none.",
+            any(|parts| parts.children),
+        ),
     ];
     let content = bars(&plots::memory(report), caption) + &parts(&kinds);
     section("memory", "What a model keeps in memory", &content)
@@ -181,32 +206,20 @@ fn way(report: &Report) -> String {
     section("stages", "Where one request's time goes", &content)
 }
 
-/// What each stage is, and how long it took with each model.
+/// What each stage is, and how long it took.
 fn stage_list(report: &Report) -> String {
-    let timelines =
-        || report.models.iter().filter_map(|measured| Some((&measured.model.title, measured.timeline.as_ref()?)));
-    let values = |of: &dyn Fn(&super::super::result::Timeline) -> f64| -> String {
-        let times = timelines().map(|(title, timeline)| (title, of(timeline))).filter(|(_, micros)| *micros > 0.0);
-        let times = times.map(|(title, micros)| format!("{} <b>{}</b>", escape(title), time(micros)));
-        times.collect::<Vec<_>>().join(" · ")
-    };
-    let item = |sign: String, (name, meaning): (&str, &str), values: &str| {
-        format!("<li>{sign}<span><b>{name}.</b> {}<br><small>{values}</small></span></li>\n", escape(meaning))
+    let item = |sign: String, (name, meaning): (&str, &str), times: String| {
+        let times = escape(&times);
+        format!("<li>{sign}<span><b>{name}.</b> {}<br><small>{times}</small></span></li>\n", escape(meaning))
     };
     let mut items = String::new();
-    for (at, &kind) in STAGES.iter().enumerate() {
-        let seen = values(&|timeline| stage(timeline, kind));
-        if !seen.is_empty() {
-            items.push_str(&item(
-                swatch(palette::stage(kind), &(at + 1).to_string(), false),
-                stages::explain(kind),
-                &seen,
-            ));
-        }
+    for (number, kind) in plots::numbered(report) {
+        let times = stages::times(report, |timeline| stage(timeline, kind));
+        items.push_str(&item(swatch(palette::stage(kind), &number.to_string(), false), stages::explain(kind), times));
     }
-    let after = values(&|timeline| super::reading::sane(timeline.afterwards_us));
+    let after = stages::times(report, |timeline| sane(timeline.afterwards_us));
     if !after.is_empty() {
-        items.push_str(&item(swatch(palette::stage(Stage::Exit), "", true), stages::AFTERWARDS, &after));
+        items.push_str(&item(swatch(palette::stage(Stage::Exit), "", true), stages::AFTERWARDS, after));
     }
     if items.is_empty() { String::new() } else { format!("<ul class=\"stages\">\n{items}</ul>\n") }
 }

@@ -1,7 +1,7 @@
 //! Processor time for each request, by who used it.
 
 use super::super::super::result::Report;
-use super::super::figures::time;
+use super::super::figures::{round_time, time};
 use super::super::palette::Part;
 use super::super::reading::{Reading, sane};
 use super::bars::{Bar, Fill, Group, Piece, Zoom, pictures};
@@ -19,7 +19,7 @@ pub(in super::super) fn cpu(report: &Report) -> Vec<Zoom> {
         let bar = Bar { name: None, pieces, total: time(cpu.total()) };
         Some(Group { title: measured.model.title.clone(), bars: vec![bar] })
     });
-    pictures("Processor time for each request", &groups.collect::<Vec<_>>(), time)
+    pictures("Processor time for each request", &groups.collect::<Vec<_>>(), round_time)
 }
 
 /// A piece of a bar for a kind of process.

@@ -1,7 +1,7 @@
 //! How long answers took: the share of requests that were faster, towards the slowest ones.
 
 use super::super::super::result::{Latency, Measured, Point, Report};
-use super::super::figures::time;
+use super::super::figures::round_time;
 use super::super::palette;
 use super::super::reading::Reading;
 use super::lines::{ACROSS, Axis, Line, UPWARD, chart};
@@ -29,7 +29,7 @@ fn draw<'a>(report: &'a Report, label: &str, choose: impl Fn(&'a Measured) -> Op
     let times = || lines.iter().flat_map(|line| &line.points).map(|point| point.1);
     let (low, high) = (times().reduce(f64::min)?, times().reduce(f64::max)?);
     let scale = Scale::logarithmic((low / 1.3, high * 1.3), UPWARD);
-    let ticks = scale.ticks().into_iter().map(|value| (value, short(value))).collect();
+    let ticks = scale.ticks().into_iter().map(|value| (value, round_time(value))).collect();
     let y = Axis { title: "time until the whole answer is there".to_owned(), scale, ticks };
     let ticks = SHARES.iter().map(|(share, text)| (rarity(*share), (*text).to_owned())).collect();
     let scale = Scale::linear((0.0, rarity(0.999)), (ACROSS.0, ACROSS.1 - 14.0));
@@ -53,29 +53,30 @@ fn rarity(share: f64) -> f64 {
     -(1.0 - share).log10()
 }
 
-/// The distribution as a line; points that would stand in one place are left out.
+/// The distribution as a line up to the last share; points that would stand in one place are left out.
 fn curve(counts: &[(f64, u64)]) -> Vec<(f64, f64)> {
     let total: u64 = counts.iter().map(|(_, requests)| requests).sum();
     let end = rarity(0.999);
     let mut before = 0;
     let mut points: Vec<(f64, f64)> = Vec::new();
     for &(time, requests) in counts.iter().filter(|(time, _)| time.is_finite() && *time > 0.0) {
-        let share = before as f64 / total as f64;
-        let right = rarity(share);
-        if right > end {
+        let right = rarity(before as f64 / total as f64).max(0.0);
+        before += requests;
+        let Some(&(left, low)) = points.last() else {
+            points.push((right, time));
+            continue;
+        };
+        if right >= end {
+            // The last piece is cut where the picture ends.
+            let share = (end - left) / (right - left);
+            points.push((end, low + (time - low) * share));
             break;
         }
-        if points.last().is_none_or(|last| right - last.0 > 0.02 || time > last.1 * 1.05) {
-            points.push((right.max(0.0), time));
+        if right - left > 0.02 || time > low * 1.05 {
+            points.push((right, time));
         }
-        before += requests;
     }
     points
-}
-
-/// A tick's time without digits that say nothing.
-fn short(micros: f64) -> String {
-    time(micros).replace(".00 ", " ").replace(".0 ", " ")
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
         assert!(points.len() > 20 && points.len() < 400, "{}", points.len());
         assert!(points.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));
         let (right, time) = *points.last().unwrap();
-        assert!(right <= rarity(0.999) && time > 1900.0, "{right} {time}");
+        assert!((right - 3.0).abs() < 1e-9 && time > 1900.0, "{right} {time}");
     }
 
     #[test]
@@ -97,13 +98,5 @@ mod tests {
         let latency = Latency { p50_us: 10.0, p90_us: 20.0, p99_us: 40.0, p999_us: 80.0, ..Latency::default() };
         assert_eq!(line(0, &latency).unwrap().points.len(), 4);
         assert!(line(0, &Latency::default()).is_none());
-    }
-
-    #[test]
-    fn ticks_of_time_are_short() {
-        assert_eq!(short(1000.0), "1 ms");
-        assert_eq!(short(10_000.0), "10 ms");
-        assert_eq!(short(10.0), "10 µs");
-        assert_eq!(short(100.0), "100 µs");
     }
 }

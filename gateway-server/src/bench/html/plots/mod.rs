@@ -23,5 +23,5 @@ pub(super) use cpu::cpu;
 pub(super) use latency::{closed, open};
 pub(super) use lines::sample;
 pub(super) use memory::memory;
-pub(super) use stages::stages;
+pub(super) use stages::{numbered, stages};
 pub(super) use throughput::{Upward, throughput};

@@ -61,7 +61,7 @@ fn linear_ticks((low, high): (f64, f64)) -> Vec<f64> {
 /// Powers of ten, and between them 2 and 5 where there are few powers.
 fn logarithmic_ticks((low, high): (f64, f64)) -> Vec<f64> {
     let decades = (high / low).log10();
-    let between: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let between: &[f64] = if decades > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let first = low.log10().floor();
     let powers = (0..20).map(|n| 10_f64.powf(first + f64::from(n)));
     let ticks = powers.flat_map(|power| between.iter().map(move |factor| factor * power));
@@ -92,7 +92,7 @@ mod tests {
     fn ticks_are_round_and_inside() {
         assert_eq!(Scale::linear((0.0, 41_237.0), (0.0, 1.0)).ticks(), [0.0, 20_000.0, 40_000.0]);
         assert_eq!(Scale::linear((0.0, 9.0), (0.0, 1.0)).ticks(), [0.0, 5.0]);
-        assert_eq!(Scale::logarithmic((100.0, 100_000.0), (0.0, 1.0)).ticks().len(), 4);
+        assert_eq!(Scale::logarithmic((100.0, 1_000_000.0), (0.0, 1.0)).ticks().len(), 5);
         assert_eq!(Scale::logarithmic((1.0, 100.0), (0.0, 1.0)).ticks().len(), 7);
     }
 }

@@ -1,7 +1,7 @@
 //! When each model is the right one, worked out from the figures.
 
 use super::super::super::result::{Measured, Report};
-use super::super::figures::{about, memory, pace, percent, ratio, time};
+use super::super::figures::{memory, pace, percent, ratio, time};
 use super::super::reading::{Reading, compare, waited};
 
 /// Machines are usually rented with about so much memory for each core; that makes memory and processor time one sum.
@@ -114,7 +114,7 @@ impl Trade {
         let exchange = format!("one core is worth {} of memory, as machines are usually rented", gibibytes());
         match self {
             Trade::CgiBelow { rate, extra, kept } => format!(
-                "FastCGI keeps {} more and saves {} a request; if {exchange}, both weigh the same at {}: below that \
+                "FastCGI keeps {} more in memory and saves {} of processor time a request; if {exchange}, both weigh the same at {}: below that \
                  CGI is the cheaper one, above it FastCGI is.",
                 memory(kept),
                 time(extra),
@@ -202,8 +202,8 @@ fn for_in_process(in_process: Costs, fastcgi: Option<Costs>) -> Vec<String> {
     if let Some((one, other)) = in_process.cpu.zip(fastcgi.cpu).filter(|(one, other)| one < other) {
         let saved = other - one;
         sentences.push(format!(
-            "At {} requests a second that is {} of a core saved.",
-            about(1000.0),
+            "It saves {} of processor time a request: at 1,000 requests a second {} of a core.",
+            time(saved),
             percent(saved * 1000.0 / 1e6)
         ));
     }
@@ -244,7 +244,7 @@ mod tests {
         let Trade::CgiBelow { rate, .. } = trade else { panic!("{trade:?}") };
         assert!((rate - 3.906).abs() < 0.001, "{rate}");
         let text = trade.sentence();
-        assert!(text.contains("8.0 MiB more") && text.contains("3.91 requests a second"), "{text}");
+        assert!(text.contains("8.0 MiB more in memory") && text.contains("3.91 requests a second"), "{text}");
         assert!(text.contains("2 GiB"), "{text}");
     }
 
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn in_process_that_is_slower_gains_nothing() {
         let text = for_in_process(costs(60.0, 9.0 * MIB), Some(costs(50.0, 8.0 * MIB))).join(" ");
-        assert!(text.contains("gains nothing") && !text.contains("saved") && !text.contains("less while"), "{text}");
+        assert!(text.contains("gains nothing") && !text.contains("saves") && !text.contains("less while"), "{text}");
     }
 
     #[test]

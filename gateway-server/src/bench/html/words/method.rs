@@ -72,7 +72,7 @@ fn closed_loop(report: &Report) -> String {
     let used = base.map(|point: &Point| point.load_cpu_us).filter(|micros| micros.is_finite() && *micros > 0.0);
     let own = used.map_or_else(String::new, |micros| format!(" The load itself used {} a request.", time(micros)));
     format!(
-        "{} hold the connections; each connection asks again as soon as it has its answer.{own}",
+        "Connections are held by {}; each asks again as soon as it has its answer.{own}",
         plural(report.settings.load_threads, "thread")
     )
 }
@@ -94,32 +94,29 @@ fn accounting(by: &str) -> String {
     format!("Counted {how}, so the short-lived programs of CGI are in it. Divided by the requests that were answered.")
 }
 
-/// The command that measures the same again.
+/// The command that measures the same again, an option on each line.
 pub(in super::super) fn command(report: &Report) -> String {
     let settings = &report.settings;
-    let list = |items: &[String]| items.join(",");
-    let mut words = vec!["gateway".to_owned(), "bench".to_owned()];
-    if settings.quick {
-        words.push("--quick".to_owned());
+    let mut options = vec!["gateway bench".to_owned()];
+    options.push(if settings.quick {
+        "--quick".to_owned()
     } else {
-        words.extend(["--duration".to_owned(), format!("{}s", settings.seconds_per_point)]);
-    }
-    words.extend(["--app".to_owned(), quoted(&settings.app)]);
+        format!("--duration {}s", settings.seconds_per_point)
+    });
+    options.push(format!("--app {}", quoted(&settings.app)));
     if !settings.concurrency.is_empty() {
         let counts: Vec<String> = settings.concurrency.iter().map(usize::to_string).collect();
-        words.extend(["--concurrency".to_owned(), list(&counts)]);
+        options.push(format!("--concurrency {}", counts.join(",")));
     }
     if !settings.workloads.is_empty() {
-        words.extend(["--workloads".to_owned(), quoted(&list(&settings.workloads))]);
+        options.push(format!("--workloads {}", quoted(&settings.workloads.join(","))));
     }
-    if let Some(rate) = settings.rate.filter(|rate| rate.is_finite()) {
-        words.extend(["--rate".to_owned(), format!("{rate:.0}")]);
-    }
+    options.extend(settings.rate.filter(|rate| rate.is_finite()).map(|rate| format!("--rate {rate:.0}")));
     if report.models.iter().any(|measured| !matches!(measured.model.front, Front::Application | Front::Gateway)) {
-        words.push("--peers".to_owned());
+        options.push("--peers".to_owned());
     }
-    words.extend(["--html", "report.html"].map(str::to_owned));
-    words.join(" ")
+    options.push("--html report.html".to_owned());
+    options.join(" \\\n  ")
 }
 
 /// A word as a shell takes it.
@@ -145,14 +142,16 @@ mod tests {
     #[test]
     fn the_command_measures_the_same_again() {
         let mut report = fixture::full();
+        let words: Vec<String> = command(&report).split_whitespace().map(str::to_owned).collect();
         assert_eq!(
-            command(&report),
-            "gateway bench --duration 5s --app hello --concurrency 1,8,64 --workloads hello,db,download --rate 2000 \
+            words.join(" ").replace(" \\ ", " "),
+            "gateway bench --duration 4.5s --app hello --concurrency 1,8,64 --workloads hello,db,download --rate 2000 \
              --html report.html"
         );
         report.settings.app = "./it's mine".to_owned();
         report.settings.quick = true;
-        assert!(command(&report).starts_with("gateway bench --quick --app './it'\\''s mine' "), "{}", command(&report));
+        let quick = command(&report);
+        assert!(quick.contains(" --quick \\\n") && quick.contains(" --app './it'\\''s mine' "), "{quick}");
         assert!(command(&fixture::with_peers()).contains(" --peers "));
     }
 

@@ -23,6 +23,15 @@ fn name(measured: &Measured) -> &str {
     }
 }
 
+/// `in-process`, `with FastCGI`, `as CGI`.
+fn form(name: &str) -> String {
+    match name {
+        "in-process" => name.to_owned(),
+        "CGI" => "as CGI".to_owned(),
+        other => format!("with {other}"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn joined(items: &[String]) -> String {
     match items {

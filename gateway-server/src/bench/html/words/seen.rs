@@ -3,7 +3,7 @@
 use super::super::super::result::Report;
 use super::super::figures::{about, ratio, time};
 use super::super::reading::{Reading, compare, sane};
-use super::{joined, name, sentence};
+use super::{form, joined, name, sentence};
 
 /// The fastest and the slowest under the load that is looked at first.
 pub(in super::super) fn throughput(report: &Report) -> String {
@@ -30,14 +30,15 @@ pub(in super::super) fn throughput(report: &Report) -> String {
 /// Medians and the slowest hundredth, of those that stand for their way.
 pub(in super::super) fn closed(report: &Report) -> Option<String> {
     let reading = Reading::of(report);
-    let parts = reading.representatives().into_iter().filter_map(|measured| {
-        let latency = &reading.point(measured)?.latency;
-        let seen = latency.p50_us > 0.0 && latency.p99_us > 0.0;
-        seen.then(|| format!("{} {} ({})", name(measured), time(latency.p50_us), time(latency.p99_us)))
-    });
-    let parts: Vec<String> = parts.collect();
-    (!parts.is_empty())
-        .then(|| format!("Half of the answers took no longer than (and all but a hundredth): {}.", joined(&parts)))
+    let models =
+        reading.representatives().into_iter().filter_map(|model| Some((model, &reading.point(model)?.latency)));
+    let models: Vec<_> = models.filter(|(_, latency)| latency.p50_us > 0.0 && latency.p99_us > 0.0).collect();
+    let medians = models.iter().map(|(model, latency)| format!("{} {}", time(latency.p50_us), form(name(model))));
+    let slowest = models.iter().map(|(_, latency)| time(latency.p99_us));
+    let (medians, slowest): (Vec<_>, Vec<_>) = (medians.collect(), slowest.collect());
+    (!models.is_empty()).then(|| {
+        format!("Half of the answers came within {}; 99 of 100 within {}.", joined(&medians), joined(&slowest))
+    })
 }
 
 /// Who could not keep up with the constant rate.
@@ -97,6 +98,6 @@ mod tests {
     #[test]
     fn answers_that_never_came_have_no_time() {
         assert_eq!(closed(&fixture::all_errors()), None);
-        assert!(closed(&fixture::full()).unwrap().contains("in-process "));
+        assert!(closed(&fixture::full()).unwrap().contains(" in-process, "));
     }
 }

@@ -22,7 +22,7 @@ pub(in super::super) fn steps(report: &Report) -> Option<Vec<Step>> {
         step("Fork and exec", of(Stage::ForkExec), Stage::ForkExec),
         step("Dynamic loading", of(Stage::Loader), Stage::Loader),
         step("Start of the runtime", of(Stage::ApplicationStart), Stage::ApplicationStart),
-        step("Application, to its first byte", of(Stage::Application), Stage::Application),
+        step("Application, first byte", of(Stage::Application), Stage::Application),
         step("Exit and reaping", of(Stage::Exit) + sane(timeline.afterwards_us), Stage::Exit),
     ])
 }

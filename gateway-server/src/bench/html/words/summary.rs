@@ -3,7 +3,7 @@
 use super::super::super::result::{Measured, Report};
 use super::super::figures::{about, memory, number, plural, ratio, time};
 use super::super::reading::{Reading, compare, waited};
-use super::{joined, name, sentence};
+use super::{form, joined, name};
 
 /// Three or four sentences, fewer if less was measured.
 pub(in super::super) fn summary(report: &Report) -> Vec<String> {
@@ -70,8 +70,7 @@ fn alone(reading: &Reading<'_>) -> Option<String> {
             (waited > 0.0).then(|| format!("{} {}", time(waited), form(name(model))))
         })
         .collect();
-    (!parts.is_empty())
-        .then(|| format!("Alone on an idle machine, a request on a new connection took {}.", joined(&parts)))
+    (!parts.is_empty()).then(|| format!("Alone, a request on a new connection took {}.", joined(&parts)))
 }
 
 fn idle(reading: &Reading<'_>) -> Option<String> {
@@ -82,14 +81,8 @@ fn idle(reading: &Reading<'_>) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Memory kept while nobody asks: {}.", joined(&parts)))
 }
 
-/// `in-process`, `with FastCGI`, `as CGI`.
-fn form(name: &str) -> String {
-    match name {
-        "in-process" => name.to_owned(),
-        "CGI" => "as CGI".to_owned(),
-        other => format!("with {other}"),
-    }
-}
+/// More failing models than this are not told one by one.
+const MANY: usize = 3;
 
 fn errors(report: &Report) -> Option<String> {
     let parts: Vec<String> = (report.models.iter())
@@ -101,7 +94,11 @@ fn errors(report: &Report) -> Option<String> {
                 .then(|| format!("{} of {} with {}", number(errors), number(requests + errors), measured.model.title))
         })
         .collect();
-    (!parts.is_empty()).then(|| sentence(&format!("requests without a right answer: {}.", joined(&parts))))
+    match parts.len() {
+        0 => None,
+        1..=MANY => Some(format!("Requests without a right answer: {}.", joined(&parts))),
+        many => Some(format!("Requests had no right answer with {many} models; all figures, below, tell how many.")),
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +130,7 @@ mod tests {
     fn without_a_right_answer_there_is_nothing_to_compare() {
         let sentences = summary(&fixture::all_errors());
         assert_eq!(sentences[0], "No model gave a right answer, so there is nothing to compare.");
-        assert!(sentences.iter().any(|sentence| sentence.starts_with("Requests without a right answer: ")));
+        assert!(sentences.iter().any(|sentence| sentence.starts_with("Requests had no right answer with 6 models")));
     }
 
     #[test]
