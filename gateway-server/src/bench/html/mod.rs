@@ -2,7 +2,7 @@
 //!
 //! | part | holds |
 //! | --- | --- |
-//! | `page` | the sections and their order |
+//! | `sections` | the sections and their order |
 //! | `reading` | which of the measured points the sentences and bars are about |
 //! | `words` | sentences from numbers |
 //! | `plots` | the pictures |
@@ -13,11 +13,11 @@
 
 pub(super) mod figures;
 mod markup;
-mod page;
 mod palette;
 mod plots;
 mod points;
 pub(super) mod reading;
+mod sections;
 pub(super) mod words;
 
 #[cfg(test)]
@@ -25,5 +25,19 @@ pub(super) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use page::page;
 pub(super) use palette::STAGES;
+
+use super::result::Report;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole page.
+pub(crate) fn page(report: &Report) -> String {
+    let (app, sections) = (markup::escape(&report.settings.app), sections::sections(report));
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>gateway bench: {app}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{sections}</main>\n\
+         </body>\n</html>\n"
+    )
+}

@@ -9,10 +9,8 @@ use super::points;
 use super::reading::{Reading, sane, stage};
 use super::words::{choice, method, seen, spawn, stages, summary};
 
-const STYLE: &str = include_str!("style.css");
-
-/// The whole page.
-pub(crate) fn page(report: &Report) -> String {
+/// All of them, one after the other.
+pub(super) fn sections(report: &Report) -> String {
     let sections = [
         head(report),
         throughput(report),
@@ -25,13 +23,7 @@ pub(crate) fn page(report: &Report) -> String {
         measuring(report),
         everything(report),
     ];
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>gateway bench: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
-        escape(&report.settings.app),
-        sections.concat()
-    )
+    sections.concat()
 }
 
 fn head(report: &Report) -> String {
