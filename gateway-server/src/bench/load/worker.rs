@@ -45,8 +45,9 @@ struct Slot {
 enum Mode {
     /// Nothing: the time does not run yet, or is up.
     Still,
-    /// It asks again.
-    Closed,
+    /// It asks again, as soon as all answers that are there have been received: an answer must not wait, and seem late,
+    /// until the requests that follow those before it are sent.
+    Closed { free: VecDeque<usize> },
     /// It waits for its turn: the one that has been free longest takes the next request that is due.
     Open { grid: Grid, free: VecDeque<usize> },
 }
@@ -108,18 +109,16 @@ impl<'a> Worker<'a> {
     }
 
     fn run_closed(&mut self, events: &mut Vec<Event>, end: Mark) -> io::Result<()> {
-        self.mode = Mode::Closed;
-        for number in self.ready_slots() {
-            self.freed(number);
-        }
+        self.mode = Mode::Closed { free: self.ready_slots() };
         while self.now < end {
+            self.ask_again();
             self.look(events, end)?;
         }
         Ok(())
     }
 
     fn run_open(&mut self, events: &mut Vec<Event>, grid: Grid, end: Mark) -> io::Result<()> {
-        self.mode = Mode::Open { grid, free: self.ready_slots().into() };
+        self.mode = Mode::Open { grid, free: self.ready_slots() };
         let last = clock::after(end, self.run.patience.settle);
         loop {
             let is_out_of_requests = self.send_due()?;
@@ -147,6 +146,16 @@ impl<'a> Worker<'a> {
             self.look_for_late();
         }
         Ok(())
+    }
+
+    /// Closed loop: every free connection asks.
+    fn ask_again(&mut self) {
+        while let Mode::Closed { free } = &mut self.mode
+            && let Some(number) = free.pop_front()
+        {
+            self.now = clock::now();
+            self.begin(number, self.now);
+        }
     }
 
     fn progressed(&mut self, number: usize, progress: Progress) {
@@ -212,8 +221,7 @@ impl<'a> Worker<'a> {
     fn freed(&mut self, number: usize) {
         match &mut self.mode {
             Mode::Still => {}
-            Mode::Closed => self.begin(number, self.now),
-            Mode::Open { free, .. } => free.push_back(number),
+            Mode::Closed { free } | Mode::Open { free, .. } => free.push_back(number),
         }
     }
 
@@ -272,7 +280,7 @@ impl<'a> Worker<'a> {
         if let Mode::Open { grid, .. } = &self.mode { grid.left() } else { 0 }
     }
 
-    fn ready_slots(&self) -> Vec<usize> {
+    fn ready_slots(&self) -> VecDeque<usize> {
         self.slots.iter().enumerate().filter(|(_, slot)| slot.rests_until.is_none()).map(|(number, _)| number).collect()
     }
 }
