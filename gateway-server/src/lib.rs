@@ -19,6 +19,7 @@ pub mod demo;
 mod environ;
 pub mod h1;
 pub mod launch;
+mod marks;
 pub mod mount;
 pub mod serve;
 

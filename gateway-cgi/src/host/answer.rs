@@ -93,6 +93,7 @@ impl Answer {
                 Err(Silence) => return Err(HostError::IdleTimeout { limit }),
             };
             if rest.is_empty() {
+                tracing::trace!(target: "gateway::marks", mark = "closed");
                 return Ok(());
             }
             activity.mark();
@@ -111,6 +112,7 @@ impl Answer {
     ) -> Result<Bytes, HostError> {
         let mut decoder = Decoder::with_limits(limits.head);
         let limit = limits.head_timeout;
+        let mut begun = false;
         loop {
             let bytes = match activity.within(limit, read(stdout, buffer)).await {
                 Ok(bytes) => bytes?,
@@ -119,6 +121,9 @@ impl Answer {
             if bytes.is_empty() {
                 // `finish` says what is missing, and how the program ended.
                 return Ok(bytes);
+            }
+            if !std::mem::replace(&mut begun, true) {
+                tracing::trace!(target: "gateway::marks", mark = "output");
             }
             match decoder.receive(&bytes)? {
                 Decoded::NeedMore => self.progress().begun(bytes.len()),

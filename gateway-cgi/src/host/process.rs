@@ -67,7 +67,9 @@ impl Process {
     pub(super) fn spawn(command: &mut Command, stdin: Stdio) -> io::Result<(Process, Pipes)> {
         ends_are_reported()?;
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        tracing::trace!(target: "gateway::marks", mark = "spawning");
         let child = spawn_when_written(command)?;
+        tracing::trace!(target: "gateway::marks", mark = "spawned");
         let group = Pid::from_child(&child);
         let mut process = Process { child, group, pidfd: None, reaped: false };
         process.pidfd = pidfd(group)?;
@@ -108,6 +110,7 @@ impl Process {
         if !std::mem::replace(&mut self.reaped, true) {
             // The only error is that there is no such child any more, which is what is wanted.
             let _ = self.child.wait();
+            tracing::trace!(target: "gateway::marks", mark = "reaped");
         }
     }
 

@@ -165,6 +165,7 @@ impl Conversation {
     }
 
     fn ended(&mut self, end: EndRequest) -> Result<Said, ClientError> {
+        tracing::trace!(target: "gateway::marks", mark = "ended");
         let EndRequest { app_status, protocol_status } = end;
         if protocol_status != ProtocolStatus::REQUEST_COMPLETE {
             return Err(ClientError::Refused { status: protocol_status });
@@ -228,7 +229,9 @@ impl Conversation {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(written) => {
                     connection.machine.output().advance(written);
-                    self.sent = true;
+                    if !std::mem::replace(&mut self.sent, true) {
+                        tracing::trace!(target: "gateway::marks", mark = "sent");
+                    }
                     return Poll::Ready(Ok(()));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(connection.stream.poll_write_ready(cx))?,
@@ -254,6 +257,7 @@ impl Conversation {
                 Ok(0) => self.end_of_connection(None),
                 Ok(read) => {
                     if !std::mem::replace(&mut self.received, true) {
+                        tracing::trace!(target: "gateway::marks", mark = "output");
                         self.body.forget();
                         self.lease.is_answered();
                     }

@@ -153,12 +153,14 @@ impl Pool {
 
     async fn open(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
         let limit = self.config.connect_timeout;
+        tracing::trace!(target: "gateway::marks", mark = "connecting");
         let stream = match timeout(limit, self.connect()).await {
             Ok(connected) => {
                 connected.map_err(|source| ClientError::Connect { address: self.address.clone(), source })?
             }
             Err(_) => return Err(ClientError::ConnectTimeout { address: self.address.clone(), limit }),
         };
+        tracing::trace!(target: "gateway::marks", mark = "connected");
         let kept = Arc::clone(&self.kept).try_acquire_owned().ok();
         let machine = ClientConnection::new();
         let connection = Connection { stream, machine, born: Instant::now(), requests: 1, kept };

@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::settings::{Format, Log};
+use crate::marks;
 
 /// The target under which the listener tells of each request, at level debug.
 const ACCESS: &str = "gateway_server::access";
@@ -28,10 +29,10 @@ pub(super) fn install(log: &Log) {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // Where a line comes from is of interest to those who look closely.
     let usual = format::Format::default().with_target(log.level.contains("debug") || log.level.contains("trace"));
-    let _ = match log.format {
-        Format::Human => builder.with_ansi(is_terminal).event_format(Human { usual }).try_init(),
-        Format::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
-    };
+    match log.format {
+        Format::Human => marks::subscribe(builder.with_ansi(is_terminal).event_format(Human { usual }).finish()),
+        Format::Json => marks::subscribe(builder.json().flatten_event(true).with_ansi(false).finish()),
+    }
 }
 
 /// The error streams of requests: each line becomes an event.

@@ -13,6 +13,7 @@ use super::build::{BuildError, Group, build};
 use super::logging;
 use super::mistake::Place;
 use super::settings::{Listen, Settings};
+use crate::marks;
 use crate::serve::{Server, ServerHandle};
 
 /// Why the server did not run, or stopped by itself.
@@ -45,6 +46,7 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// Serves until a signal.
 pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
+    let marks = marks::begin();
     logging::install(&settings.log);
     if settings.listen.is_empty() {
         let place = Place::Flag("--listen (default)".to_owned());
@@ -54,6 +56,9 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     let result = runtime.block_on(serve(settings));
     // Applications that do not come back are left behind.
     runtime.shutdown(Duration::from_secs(1));
+    if let Some(marks) = marks {
+        marks.save();
+    }
     result
 }
 

@@ -13,8 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// Installs it, unless there is one.
 pub(super) fn install() {
-    // The error says that another is there, which is then the one that was wanted.
-    let _ = tracing::subscriber::set_global_default(Stderr);
+    crate::marks::subscribe(Stderr);
 }
 
 struct Stderr;

@@ -1,7 +1,8 @@
 //! One binary, three gateways: what stands behind [`main!`](crate::main!).
 //!
 //! Holds the order of things at start. Does not hold the decision (`decide`), the command line (`flags`), the request
-//! from the command line (`memory`), what runs on an event loop (`serving`), or what is said on standard error (`log`).
+//! from the command line (`memory`), what runs on an event loop (`serving`), or what is said on standard error (`log`)
+//! or the marks around the application (`marked`).
 //!
 //! The decision comes before anything else: a CGI program is started for every request, and pays for no runtime, no
 //! thread and no logging that it does not use.
@@ -9,6 +10,7 @@
 mod decide;
 mod flags;
 mod log;
+mod marked;
 mod memory;
 mod serving;
 
@@ -18,6 +20,9 @@ use std::process::ExitCode;
 
 use gateway_fastcgi::net::{Address, is_listening_socket};
 use gateway_spec::Application;
+
+use crate::marks;
+use marked::Marked;
 
 pub use decide::{Decision, Gateway, Stdin, Task, Why, decide};
 #[cfg(feature = "cli")]
@@ -75,7 +80,8 @@ pub struct Program {
 ///
 /// What [`main!`](crate::main!) calls; for a program with a `main` of its own. The exit code is 0 after a response (CGI)
 /// or a graceful stop, 1 after a failure, 2 after a command line that makes no sense. A program that installs a `tracing`
-/// subscriber does so before; without one, warnings and errors go to standard error.
+/// subscriber does so before; without one, warnings and errors go to standard error. With GATEWAY_MARKS=FOLDER in its
+/// environment, the process writes there at its end when it did what (`docs/command.md`).
 ///
 /// # Examples
 /// ```no_run
@@ -91,6 +97,13 @@ pub struct Program {
 /// }
 /// ```
 pub fn run(app: impl Application, program: Program) -> ExitCode {
+    let Some(marks) = marks::begin() else { return gateway(app, program) };
+    let code = gateway(Marked::new(app, marks), program);
+    marks.save();
+    code
+}
+
+fn gateway(app: impl Application, program: Program) -> ExitCode {
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();

@@ -222,6 +222,7 @@ async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Time
 }
 
 fn start<A: Application + ?Sized>(wire: &Arc<Wire>, app: &A, environ: Environ) -> Exchange {
+    tracing::trace!(target: "gateway::marks", mark = "dispatched");
     Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
 }
 
@@ -304,6 +305,7 @@ async fn asynchronous(
     if wire.flush(timer).await.is_err() {
         return Outcome::Gone;
     }
+    tracing::trace!(target: "gateway::marks", mark = "dispatched");
     let mut exchange = AsyncExchange::call(app, environ, input);
     loop {
         let event = loop {

@@ -50,7 +50,11 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                     (true, None) => after(config.keep_alive_timeout),
                     (false, None) => *head_deadline.insert(after(config.header_timeout)),
                 };
-                match wire.receive(timer, deadline, idle).await {
+                let received = wire.receive(timer, deadline, idle).await;
+                if idle && received == Received::Bytes {
+                    tracing::trace!(target: "gateway::marks", mark = "received");
+                }
+                match received {
                     // The end is the machine's to judge: between requests it is no error.
                     Received::Bytes | Received::End => {}
                     Received::Stop | Received::Lost => return Closing::AtOnce,

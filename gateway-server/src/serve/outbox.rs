@@ -55,7 +55,12 @@ impl Outbox {
             };
             match attempt {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.advance(written),
+                Ok(written) => {
+                    self.advance(written);
+                    if self.is_empty() {
+                        tracing::trace!(target: "gateway::marks", mark = "written");
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),

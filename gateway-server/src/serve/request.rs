@@ -56,6 +56,7 @@ impl Wire {
             Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,
             Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
         };
+        tracing::trace!(target: "gateway::marks", mark = "parsed");
         let refuse = |refusal, method: &str| Step::Refuse { refusal, head_only: method == "HEAD" };
         if head.form() == TargetForm::Asterisk {
             return refuse(Refusal::AboutServer, head.method());

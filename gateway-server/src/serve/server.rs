@@ -237,6 +237,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
         };
         match accepted {
             Ok(((stream, peer), place)) => {
+                tracing::trace!(target: "gateway::marks", mark = "accepted");
                 let wire = Arc::new(Wire::new(stream, peer, Arc::clone(&shared)));
                 let entry = shared.enter(&wire);
                 let id = entry.id;

@@ -255,6 +255,7 @@ impl Wire {
 
 impl State {
     fn put_head(&mut self, head: &ResponseHead, after: AfterResponse) -> Put {
+        tracing::trace!(target: "gateway::marks", mark = "answered");
         let date = self.date.now();
         let server = self.server_field.then_some(SOFTWARE.as_bytes());
         let stamp = Stamp { date: &date, server };

@@ -23,7 +23,12 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// `gateway serve` in `folder` on a free port, with these flags.
     pub(crate) fn serve(folder: &Path, flags: &[&str]) -> Self {
-        let mut gateway = Self::start(folder, &[&["--listen", "127.0.0.1:0"], flags].concat());
+        Self::serve_with(folder, flags, &[])
+    }
+
+    /// [`Gateway::serve`] with these variables in its environment.
+    pub(crate) fn serve_with(folder: &Path, flags: &[&str], env: &[(&str, &Path)]) -> Self {
+        let mut gateway = Self::started(folder, &[&["--listen", "127.0.0.1:0"], flags].concat(), env);
         let line = gateway.wait_for("listening on http://127.0.0.1:");
         let digits = line.split("listening on http://127.0.0.1:").nth(1).unwrap();
         gateway.port = digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
@@ -32,7 +37,12 @@ impl Gateway {
 
     /// `gateway serve` with these flags alone.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
+        Self::started(folder, flags, &[])
+    }
+
+    fn started(folder: &Path, flags: &[&str], env: &[(&str, &Path)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        command.envs(env.iter().copied());
         command.arg("serve").args(flags).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());

@@ -12,6 +12,7 @@ mod demonstration;
 mod files;
 mod gateway;
 mod log;
+mod marks;
 mod mounts;
 mod stop;
 mod variables;
