@@ -122,6 +122,7 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         // What they started loses its parent when they end, and could not be found after that.
+        self.complete();
         let others: Vec<(Pid, Stat)> = self.members().unwrap_or_default().into_iter().filter_map(known).collect();
         // The front first: it may still need the workers for the requests in progress.
         end(self.front.take().into_iter().collect());
@@ -161,28 +162,43 @@ mod tests {
         command
     }
 
-    fn is_gone(pid: Pid) -> bool {
-        // One that nobody has waited for yet has no executable any more.
-        proc::executable(pid).is_none()
+    /// Looks until there is something, but not for ever.
+    #[track_caller]
+    fn poll<T>(mut look: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "nothing to be seen");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]
     fn nothing_is_left_of_processes_that_do_not_want_to_end() {
         let folder = tempfile::tempdir().unwrap();
         let mut crew = Crew::new();
-        let script = "trap '' TERM; setsid cat /dev/zero > /dev/null & echo ready; wait";
+        let script = "trap '' TERM; setsid sleep 1000 & echo ready; wait";
         crew.start_front("front", shell(script), folder.path().join("log")).unwrap();
-        while crew.front_said() != "ready\n" || crew.members().unwrap().len() < 2 {
-            crew.check().unwrap();
-            thread::yield_now();
-        }
-        let members = crew.members().unwrap();
+        poll(|| (crew.front_said() == "ready\n").then_some(()));
+        crew.complete();
+        let members = poll(|| crew.members().ok().filter(|members| members.len() == 2));
         drop(crew);
-        let began = Instant::now();
-        while !members.iter().all(|&pid| is_gone(pid)) {
-            assert!(began.elapsed() < Duration::from_secs(10), "left running: {members:?}");
-            thread::yield_now();
-        }
+        // One that nobody has waited for yet has no executable any more.
+        poll(|| members.iter().all(|&pid| proc::executable(pid).is_none()).then_some(()));
+    }
+
+    #[test]
+    fn a_process_that_left_before_it_was_in_the_group_is_ended_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "setsid sleep 1000 & echo $!; wait";
+        let process = Process::start("front", shell(script), folder.path().join("log")).unwrap();
+        let late = poll(|| proc::process_id(process.said().trim()));
+        let mut crew = Crew::new();
+        crew.front = Some(process);
+        drop(crew);
+        poll(|| proc::executable(late).is_none().then_some(()));
     }
 
     #[test]
@@ -190,12 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut crew = Crew::new();
         crew.start_front("front", shell("echo no such option >&2; exit 2"), folder.path().join("log")).unwrap();
-        let error = loop {
-            match crew.check() {
-                Ok(()) => thread::yield_now(),
-                Err(error) => break error,
-            }
-        };
+        let error = poll(|| crew.check().err());
         assert_eq!(error.to_string(), "front ended (exit code 2) before it answered; it said:\nno such option");
     }
 }

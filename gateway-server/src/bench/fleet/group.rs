@@ -71,7 +71,10 @@ impl Group {
     /// What its processes have used in all.
     pub(super) fn times(&self) -> io::Result<Times> {
         let times = match self.version {
-            Version::One => one(&self.read("cpuacct.usage_user")?, &self.read("cpuacct.usage_sys")?),
+            Version::One => {
+                let file = |name: &str| self.read(&format!("cpuacct.{name}"));
+                one(&file("usage")?, &file("usage_user")?, &file("usage_sys")?)
+            }
             Version::Two => two(&self.read("cpu.stat")?),
         };
         times.ok_or_else(|| io::ErrorKind::InvalidData.into())
@@ -94,12 +97,16 @@ impl Drop for Group {
     }
 }
 
-/// Nanoseconds, in a file each.
-fn one(user: &str, kernel: &str) -> Option<Times> {
-    Some(Times { user: user.trim().parse().ok()?, kernel: kernel.trim().parse().ok()? })
+/// Nanoseconds, in a file each. The whole is measured; its parts are what was running at each tick, and say only how it
+/// divides: programs that sleep and run in step with the ticks are missed by most of them.
+fn one(whole: &str, user: &str, kernel: &str) -> Option<Times> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let (whole, user, kernel) = (number(whole)?, number(user)?, number(kernel)?);
+    let share = if user + kernel > 0.0 { user / (user + kernel) } else { 1.0 };
+    Some(Times { user: whole * share, kernel: whole * (1.0 - share) })
 }
 
-/// Microseconds, a line each.
+/// Microseconds, a line each; here the kernel has done the same.
 fn two(stat: &str) -> Option<Times> {
     let field = |name| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
     Some(Times { user: field("user_usec ")? * 1e3, kernel: field("system_usec ")? * 1e3 })
@@ -179,11 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn times_are_nanoseconds_in_both_versions() {
-        assert_eq!(one("144000000\n", "127985455\n"), Some(Times { user: 144e6, kernel: 127_985_455.0 }));
+    fn times_are_nanoseconds_in_both_versions_and_add_up_to_the_whole() {
+        assert_eq!(one("1000\n", "30\n", "10\n"), Some(Times { user: 750.0, kernel: 250.0 }));
+        assert_eq!(one("1000\n", "0\n", "0\n"), Some(Times { user: 1000.0, kernel: 0.0 }));
         let stat = "usage_usec 30\nuser_usec 10\nsystem_usec 20\nnice_usec 5\n";
         assert_eq!(two(stat), Some(Times { user: 10e3, kernel: 20e3 }));
-        assert_eq!((one("x", "1"), two("usage_usec 30\n")), (None, None));
+        assert_eq!((one("1", "x", "1"), two("usage_usec 30\n")), (None, None));
     }
 
     #[test]

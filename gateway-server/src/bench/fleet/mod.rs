@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `front` | whoever listens: how it is configured and started |
 //! | `sockets` | the socket of FastCGI workers, free ports |
-//! | `folder` | files of one fleet, and who may read them |
+//! | `folder` | files of one fleet |
 //! | `process`, `crew` | one process and all of them: started, ended |
 //! | `ready` | the address that is told, the first answer |
 //! | `group` | a control group, which counts processes that have ended too |
@@ -114,7 +114,7 @@ impl Fleet {
     }
 
     fn start_once(model: &Model, program: &Program, place: &Place<'_>) -> Result<Fleet, FleetError> {
-        let folder = Folder::new(place, model.front)?;
+        let folder = Folder::new(place)?;
         let socket = model.way.is_fastcgi().then(|| WorkerSocket::open(model.way, &folder)).transpose()?;
         let upstream = socket.as_ref().map(WorkerSocket::upstream);
         let front = prepare(&Setting { model, program, place: *place, folder: &folder, upstream })?;
@@ -127,7 +127,7 @@ impl Fleet {
                 crew.start_worker(&program.name(), command, folder.join(&format!("worker-{number}.log")))?;
             }
         }
-        crew.start_front(front.name, front.command, folder.log())?;
+        crew.start_front(&front.name, front.command, folder.log())?;
         let address = match front.address {
             Some(address) => address,
             None => ready::told_address(&mut crew)?,

@@ -73,7 +73,7 @@ fn how(status: &WaitIdStatus) -> String {
 
 /// The last lines of a text, as far as a reader wants them.
 pub(super) fn last_lines(text: &str) -> String {
-    const LINES: usize = 12;
+    const LINES: usize = 6;
     let lines: Vec<&str> = text.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(LINES)).copied().collect::<Vec<_>>().join("\n")
 }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_process_that_stays_is_ended() {
-        let (_folder, process) = shell("exec cat /dev/zero > /dev/null");
+        let (_folder, process) = shell("exec sleep 1000");
         assert_eq!(process.ended(), None);
         process.terminate();
         assert_eq!(wait_ended(&process), "signal 15");
@@ -130,6 +130,6 @@ mod tests {
     fn last_lines_are_the_end_of_a_text() {
         assert_eq!(last_lines("a\nb\n"), "a\nb");
         let many: Vec<String> = (0..20).map(|number| number.to_string()).collect();
-        assert_eq!(last_lines(&many.join("\n")), many[8..].join("\n"));
+        assert_eq!(last_lines(&many.join("\n")), many[14..].join("\n"));
     }
 }

@@ -50,7 +50,6 @@ impl WorkerSocket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(&path)?)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        folder.give(&path)?;
         socket.listen(BACKLOG)?;
         Ok(WorkerSocket { socket: socket.into(), upstream: Upstream::Unix(path) })
     }

@@ -10,7 +10,7 @@ use super::sockets::Upstream;
 use super::{Place, Program};
 use crate::bench::model::{Front, Model, Way};
 
-/// One model, the program `/bin/app` with a variable, and marks wanted.
+/// One model, the program `/bin/sh` with a variable, and marks wanted.
 pub(super) struct Example {
     pub(super) program: Program,
     model: Model,
@@ -23,10 +23,10 @@ impl Example {
     pub(super) fn new(front: Front, way: Way) -> Example {
         let scratch = tempfile::tempdir().unwrap();
         let place = Place { gateway: Path::new("/bin/gateway"), scratch: scratch.path(), marks: None };
-        let folder = Folder::new(&place, Front::Gateway).unwrap();
+        let folder = Folder::new(&place).unwrap();
         let model = Model { key: "example".to_owned(), title: "Example".to_owned(), front, way, workers: 1 };
         let env = vec![("ROLE".to_owned(), "app".to_owned())];
-        let program = Program { path: "/bin/app".into(), arguments: Vec::new(), env };
+        let program = Program { path: "/bin/sh".into(), arguments: Vec::new(), env };
         Example { program, model, folder, scratch }
     }
 

@@ -1,7 +1,7 @@
 //! Apache httpd with its event MPM: CGI programs under mod_cgid, FastCGI workers behind mod_proxy_fcgi.
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::super::FleetError;
 use super::super::process::quiet;
@@ -39,14 +39,23 @@ pub(super) fn prepare(setting: &Setting<'_>) -> Result<Prepared, FleetError> {
     let (program, modules) = installed().map_err(|reason| FleetError::NotInstalled { reason })?;
     let address = free_address()?;
     let file = setting.folder.write("apache.conf", &configuration(setting, &modules, &address.to_string())?)?;
-    // It opens its log by name, as whoever it runs as.
-    setting.folder.write("front.log", "")?;
-    let mut command = quiet(program);
+    let mut command = unprivileged(&program)?;
     command.arg("-d").arg(setting.folder.path()).arg("-f").arg(file).arg("-DFOREGROUND");
-    if let Some(owner) = setting.folder.owner() {
-        command.uid(owner).gid(owner);
+    Ok(Prepared { name: NAME.to_owned(), command, address: Some(address) })
+}
+
+/// It refuses to serve as root. As nobody it could not enter our folders, nor could the CGI programs use their files; so
+/// it is nobody who may pass over the permissions of files, which is less than every other server here has under root.
+fn unprivileged(program: &Path) -> Result<Command, FleetError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(quiet(program));
     }
-    Ok(Prepared { name: NAME, command, address: Some(address) })
+    const NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    const CAPABLE: [&str; 2] = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+    let setpriv = find(&["setpriv"], "util-linux").map_err(|reason| FleetError::NotInstalled { reason })?;
+    let mut command = quiet(setpriv);
+    command.args(NOBODY).args(CAPABLE).arg("--").arg(program);
+    Ok(command)
 }
 
 fn configuration(setting: &Setting<'_>, modules: &Path, address: &str) -> Result<String, FleetError> {
@@ -170,7 +179,7 @@ mod tests {
         let example = Example::new(Front::Apache, Way::Cgi);
         let text = text(&example, None).unwrap();
         let variables = ["SetEnv \"ROLE\" \"app\"", "SetEnv \"GATEWAY_MARKS\" \"/marks\""];
-        assert_lines(&text, &["ScriptAlias / \"/bin/app/\"", variables[0], variables[1]]);
+        assert_lines(&text, &["ScriptAlias / \"/bin/sh/\"", variables[0], variables[1]]);
         assert!(!text.contains("proxy"), "{text}");
     }
 

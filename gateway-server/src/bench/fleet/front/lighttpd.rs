@@ -19,7 +19,7 @@ pub(super) fn prepare(setting: &Setting<'_>) -> Result<Prepared, FleetError> {
     let file = setting.folder.write("lighttpd.conf", &configuration(setting, address.port())?)?;
     let mut command = quiet(program);
     command.arg("-D").arg("-f").arg(file);
-    Ok(Prepared { name: NAME, command, address: Some(address) })
+    Ok(Prepared { name: NAME.to_owned(), command, address: Some(address) })
 }
 
 fn configuration(setting: &Setting<'_>, port: u16) -> Result<String, FleetError> {
@@ -103,7 +103,7 @@ mod tests {
         let example = Example::new(Front::Lighttpd, Way::Cgi);
         let text = configuration(&example.setting(None), 81).unwrap();
         for part in
-            ["alias.url = ( \"/\" => \"/bin/app/\" )", "( \"ROLE\" => \"app\", \"GATEWAY_MARKS\" => \"/marks\" )"]
+            ["alias.url = ( \"/\" => \"/bin/sh/\" )", "( \"ROLE\" => \"app\", \"GATEWAY_MARKS\" => \"/marks\" )"]
         {
             assert!(text.contains(part), "{part}\n{text}");
         }

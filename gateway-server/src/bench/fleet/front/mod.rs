@@ -31,7 +31,7 @@ pub(super) struct Setting<'a> {
 /// A front that is ready to be started.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) command: Command,
     /// Where it will listen; ours take a free port and tell it.
     pub(super) address: Option<SocketAddr>,
@@ -71,10 +71,10 @@ fn find(names: &[&str], package: &str) -> Result<PathBuf, String> {
     files.find(|file| file.is_file()).ok_or_else(missing)
 }
 
-/// The program's file as a server sees it, from wherever that server starts.
+/// The CGI program's file as a server sees it, from wherever that server starts. Without it some would answer 404.
 fn program_file(setting: &Setting<'_>) -> Result<PathBuf, FleetError> {
-    let path = &setting.program.path;
-    std::path::absolute(path).map_err(|source| FleetError::Prepare { what: path.display().to_string(), source })
+    let found = std::path::absolute(&setting.program.path).and_then(|path| path.metadata().map(|_| path));
+    found.map_err(|source| FleetError::Prepare { what: setting.program.path.display().to_string(), source })
 }
 
 /// Processes for a server that has one event loop in each.

@@ -19,7 +19,7 @@ pub(super) fn prepare(setting: &Setting<'_>) -> Result<Prepared, FleetError> {
     let file = setting.folder.write("nginx.conf", &configuration(setting, &address.to_string())?)?;
     let mut command = quiet(program);
     command.arg("-p").arg(setting.folder.path()).arg("-e").arg(setting.folder.log()).arg("-c").arg(file);
-    Ok(Prepared { name: NAME, command, address: Some(address) })
+    Ok(Prepared { name: NAME.to_owned(), command, address: Some(address) })
 }
 
 fn configuration(setting: &Setting<'_>, address: &str) -> Result<String, FleetError> {

@@ -10,9 +10,11 @@ use super::{CONNECTIONS, Prepared, Setting, program_file};
 
 /// The application listens itself.
 pub(super) fn application(setting: &Setting<'_>) -> Prepared {
+    const FLAG: [&str; 2] = ["--http", "127.0.0.1:0"];
     let mut command = setting.program.command(setting.place.marks);
-    command.args(["--http", "127.0.0.1:0"]).stdin(std::process::Stdio::null());
-    Prepared { name: "the application", command, address: None }
+    command.args(FLAG).stdin(std::process::Stdio::null());
+    // A program that was not made with `main!` does not know the flag: what it says about it is then to be understood.
+    Prepared { name: format!("{} {}", setting.program.name(), FLAG.join(" ")), command, address: None }
 }
 
 /// `gateway serve` in front of the application.
@@ -21,7 +23,7 @@ pub(super) fn gateway(setting: &Setting<'_>) -> Result<Prepared, FleetError> {
     let mut command = quiet(setting.place.gateway);
     command.env_remove(MARKS).envs(setting.place.marks.map(|folder| (MARKS, folder)));
     command.args(["serve", "--config"]).arg(file);
-    Ok(Prepared { name: "gateway serve", command, address: None })
+    Ok(Prepared { name: "gateway serve".to_owned(), command, address: None })
 }
 
 fn configuration(setting: &Setting<'_>) -> Result<String, FleetError> {
