@@ -1,1 +1,0 @@
-//! Where one request's time goes.
