@@ -16,6 +16,11 @@ pub(crate) enum FleetError {
     /// A server that passes the words of a query to CGI programs, and nothing else.
     #[error("{server} cannot pass arguments to a CGI program")]
     Arguments { server: &'static str },
+    /// CGI programs that nobody waits for, and no control group to count them.
+    #[error(
+        "{server} does not wait for its CGI programs: their CPU time is only known to a control group, and none can be made"
+    )]
+    Uncounted { server: &'static str },
     /// What a process needs could not be made.
     #[error("{what}: {source}")]
     Prepare { what: String, source: io::Error },

@@ -34,6 +34,11 @@ pub(crate) fn accounting() -> &'static str {
     }
 }
 
+/// Whether a fleet has a group.
+pub(super) fn is_usable() -> bool {
+    usable().is_some()
+}
+
 /// One group, removed on drop.
 #[derive(Debug)]
 pub(super) struct Group {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::FleetError;
+use super::super::super::model::Way;
 use super::super::process::quiet;
 use super::super::sockets::{Upstream, free_address};
+use super::super::{FleetError, group};
 use super::{Prepared, Setting, cores, find, program_file, quoted, quoted_path};
 
 const NAME: &str = "Apache";
@@ -37,6 +38,10 @@ fn module(folder: &Path, name: &str) -> PathBuf {
 
 pub(super) fn prepare(setting: &Setting<'_>) -> Result<Prepared, FleetError> {
     let (program, modules) = installed().map_err(|reason| FleetError::NotInstalled { reason })?;
+    if setting.model.way == Way::Cgi && !group::is_usable() {
+        // mod_cgid's daemon ignores SIGCHLD, so the kernel does not add its programs' times to its own.
+        return Err(FleetError::Uncounted { server: NAME });
+    }
     let address = free_address()?;
     let file = setting.folder.write("apache.conf", &configuration(setting, &modules, &address.to_string())?)?;
     let mut command = unprivileged(&program)?;
@@ -151,7 +156,7 @@ SetEnv ap_trust_cgilike_cl 1
 mod tests {
     use super::super::super::tests::Example;
     use super::*;
-    use crate::bench::model::{Front, Way};
+    use crate::bench::model::Front;
 
     fn text(example: &Example, upstream: Option<&Upstream>) -> Result<String, FleetError> {
         configuration(&example.setting(upstream), Path::new("/modules"), "127.0.0.1:81")
