@@ -33,13 +33,14 @@ pub(super) fn end(from: u64, ended: u64, moments: &[Moment]) -> End {
         return End { last, exit: None, afterwards: 0 };
     };
     let written = moments.iter().filter(|moment| moment.name == "written" && moment.at >= from).map(|moment| moment.at);
-    // Something was sent when the program had ended: the client was waiting.
-    let waited = reaped <= ended && written.clone().max().is_some_and(|last| last > reaped);
-    if !waited {
+    // All that had come was sent, then the program ended, and then more was sent: the client was waiting. That all of it was
+    // sent after the end means no more than that the program was quicker than its host.
+    let before = written.clone().filter(|written| *written < reaped).max();
+    let is_more = reaped <= ended && written.max().is_some_and(|last| last > reaped);
+    let Some(exit_began) = before.filter(|_| is_more) else {
         let afterwards = reaped.saturating_sub(ended).saturating_sub(saving);
         return End { last: ended.saturating_sub(from), exit: Some(0), afterwards };
-    }
-    let exit_began = written.filter(|written| *written < reaped).max().unwrap_or(from);
+    };
     let exit = reaped.saturating_sub(exit_began).saturating_sub(saving);
     let last = exit_began.saturating_sub(from).saturating_add(ended.saturating_sub(reaped));
     End { last, exit: Some(exit), afterwards: 0 }

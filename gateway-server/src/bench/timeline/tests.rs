@@ -120,6 +120,13 @@ fn a_cgi_program_that_ends_while_a_slow_client_reads_is_not_waited_for() {
 }
 
 #[test]
+fn a_cgi_program_that_ends_before_its_host_comes_to_send_the_answer_is_not_waited_for() {
+    let marks = format!("{LISTENER} {SPAWN} 62 saving 64 saved 66 closed 68 reaped 98 written");
+    let stages = [&CGI[..], &[(Stage::Write, 45.0), (Stage::Exit, 0.0)]].concat();
+    check(Front::Gateway, Way::Cgi, &marks, &stages, 0.0);
+}
+
+#[test]
 fn of_a_program_without_marks_the_first_output_is_known() {
     let marks = format!("{LISTENER} 20 spawning 40 spawned 60 output 61 answered 99 written 140 closed 150 reaped");
     let stages = [&CGI[..4], &[(Stage::Application, 20.0), (Stage::Write, 40.0), (Stage::Exit, 0.0)]].concat();
