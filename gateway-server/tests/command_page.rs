@@ -70,3 +70,17 @@ fn the_list_of_keys_is_what_the_command_prints() {
     }
     assert!(page == wanted, "docs/command.md is out of date: UPDATE_DOCS=1 writes it anew");
 }
+
+/// Each is set by a test of `cli_serve`.
+#[test]
+fn every_mark_is_in_the_page() {
+    let source = include_str!("../src/marks.rs");
+    let (_, names) = source.split_once("pub(crate) const NAMES").expect("the table of names");
+    let (_, names) = names.split_once("= [").expect("its beginning");
+    let (names, _) = names.split_once("];").expect("its end");
+    let names: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+    assert_eq!(names.len(), 20);
+    for name in names {
+        assert!(page().contains(&format!("`{name}`")), "{name} is not in the page");
+    }
+}
