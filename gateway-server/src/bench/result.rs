@@ -110,6 +110,8 @@ pub(crate) struct Point {
     pub(crate) cpu: Cpu,
     /// What the load generator itself used for each request.
     pub(crate) load_cpu_us: f64,
+    /// Open loop: how late the latest of the last requests was sent, since no connection was free. 0 in a closed loop.
+    pub(crate) behind_us: f64,
 }
 
 /// One short piece of load.
@@ -138,6 +140,13 @@ pub(crate) struct Errors {
 impl Errors {
     pub(crate) fn total(&self) -> u64 {
         self.connect + self.broken + self.wrong + self.timeout
+    }
+
+    pub(crate) fn add(&mut self, other: &Errors) {
+        self.connect += other.connect;
+        self.broken += other.broken;
+        self.wrong += other.wrong;
+        self.timeout += other.timeout;
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Measures one application in process, behind FastCGI and as a CGI program, and writes a report.
+    #[cfg(feature = "bench")]
+    #[command(after_long_help = crate::bench::EXAMPLES)]
+    Bench(Box<crate::bench::Args>),
     /// Lists every key of the configuration file and of the targets: what it means and what it takes.
     Keys,
 }

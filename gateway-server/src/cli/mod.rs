@@ -46,16 +46,27 @@ use settings::{Format, Settings};
 
 pub use mistake::{Mistake, Place};
 pub use rules::Problem;
+#[cfg(feature = "bench")]
+pub(crate) use words::split as split_words;
 
 /// Is the `gateway` command, with the process's own arguments.
 pub fn main() -> ExitCode {
     if let Some(code) = tour::run_role() {
         return code;
     }
+    #[cfg(feature = "bench")]
+    if let Some(code) = crate::bench::run_role() {
+        return code;
+    }
     match Args::parse().command {
         Command::Serve(flags) => serve(&flags),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keys => say(&reference::text()),
+        #[cfg(feature = "bench")]
+        Command::Bench(flags) => match crate::bench::run(&flags) {
+            Ok(report) => say(&report),
+            Err(error) => tell(&[error]),
+        },
     }
 }
 

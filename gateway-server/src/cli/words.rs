@@ -2,7 +2,7 @@
 
 /// The words of a command. Spaces separate them; `'…'` and `"…"` keep spaces; a backslash keeps the next character,
 /// except inside `'…'`. `None` if a quotation mark is not closed, or a backslash is the last character.
-pub(super) fn split(text: &str) -> Option<Vec<String>> {
+pub(crate) fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -162,6 +162,7 @@ fn point(workload: &str, concurrency: usize, rate: f64, plan: &Plan, weight: f64
             kernel: plan.kernel * weight,
         },
         load_cpu_us: 6.2,
+        behind_us: 0.0,
     }
 }
 

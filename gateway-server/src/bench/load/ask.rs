@@ -38,7 +38,7 @@ pub(crate) enum AskError {
 
 /// Asks once on a new connection, and waits for the whole answer.
 pub(crate) fn ask(address: SocketAddr, request: &Request, timeout: Duration) -> Result<Answer, AskError> {
-    let (poller, mut events, mut room) = (Poller::new()?, Poller::events(), Room::new());
+    let (mut poller, mut events, mut room) = (Poller::new()?, Poller::events(), Room::new());
     let mut connection = Connection::default();
     let began = clock::now();
     let until = clock::after(began, timeout);

@@ -35,11 +35,9 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-#[allow(unused_imports)] // until the parts are joined
-pub(crate) use ask::{Answer, AskError, Mark, ask};
+pub(crate) use ask::{AskError, Mark, ask};
 pub(crate) use pace::Pace;
-pub(crate) use request::Request;
-#[allow(unused_imports)] // until the parts are joined
+pub(crate) use request::{BodyLen, Request};
 pub(crate) use summary::summary;
 pub(crate) use tally::Outcome;
 
@@ -59,7 +57,9 @@ pub(crate) struct Load {
     /// At least 1; no more are made than there are connections.
     pub(crate) threads: usize,
     pub(crate) pace: Pace,
-    /// From when all connections are open until no further request is made.
+    /// From when all connections are open until answers are counted.
+    pub(crate) warm_up: Duration,
+    /// From then until no further request is made.
     pub(crate) duration: Duration,
 }
 
@@ -70,7 +70,7 @@ struct Patience {
     answer: Duration,
     /// For all connections to be open, before the time runs; those that are not, open while it does.
     open: Duration,
-    /// Open loop: for the answers that are still to come when the time is up.
+    /// For the answers that are still to come when the time is up.
     settle: Duration,
 }
 
@@ -87,7 +87,7 @@ impl Patience {
 struct Run<'a> {
     load: &'a Load,
     patience: Patience,
-    /// The first right answer's body length, where the request does not say what is expected.
+    /// The first answer's body length, where all are to be like it.
     first_body_len: OnceLock<u64>,
     /// When the time began to run.
     start: OnceLock<Mark>,
@@ -96,8 +96,9 @@ struct Run<'a> {
 impl Load {
     /// Makes the load, and returns when it is over.
     ///
-    /// Closed loop: requests that have no answer when the time is up are not counted at all. Open loop: answers are
-    /// waited for a little longer, and a request that was due in time but then has none is a timeout, sent or not.
+    /// Answers that are still to come when the time is up are waited for, so that the server has nothing left to do for
+    /// this load when the next one begins. Closed loop: they are not counted. Open loop: they are, and a request that was
+    /// due in time but has no answer then is a timeout, sent or not.
     pub(crate) fn run(&self) -> io::Result<Outcome> {
         self.run_with(Patience::USUAL)
     }
@@ -124,7 +125,7 @@ fn run_all(run: &Run<'_>, workers: Vec<Worker<'_>>) -> io::Result<Vec<Tally>> {
         together.wait();
         opened?;
         let start = *run.start.get_or_init(clock::now);
-        worker.run(start, Grid::new(run.load.pace, start, run.load.duration, index, threads))
+        worker.run(start, Grid::new(run.load.pace, start, run.load.warm_up + run.load.duration, index, threads))
     };
     let work = &work;
     thread::scope(|scope| {

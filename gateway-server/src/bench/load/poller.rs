@@ -48,24 +48,28 @@ impl Poller {
         epoll::add(&self.epoll, socket, EventData::new_u64(number as u64), flags)
     }
 
-    /// Ends the next wait at `mark`, or soon after.
-    pub(super) fn ring_at(&mut self, mark: Mark) -> io::Result<()> {
-        if self.rings == Some(mark) {
-            return Ok(());
-        }
-        let setting = Itimerspec { it_interval: Timespec::default(), it_value: timespec(mark) };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &setting)?;
-        self.rings = Some(mark);
-        Ok(())
-    }
-
-    /// Waits until something is ready, but not past `until`, rounded up to milliseconds. `now` is the time.
-    pub(super) fn wait(&self, events: &mut Vec<Event>, now: Mark, until: Mark) -> io::Result<()> {
+    /// Waits until something is ready, but not past `until`. `now` is the time.
+    ///
+    /// The timer is set only when `until` is another than before: a time given to each wait would be one more timer for
+    /// the kernel to start and to stop, for every request on a server that is not busy.
+    pub(super) fn wait(&mut self, events: &mut Vec<Event>, now: Mark, until: Mark) -> io::Result<()> {
+        self.ring_at(now, until)?;
         events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timespec(until.saturating_sub(now)))) {
+        match epoll::wait(&self.epoll, spare_capacity(events), None) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A time that has passed rings at once.
+    fn ring_at(&mut self, now: Mark, mark: Mark) -> io::Result<()> {
+        if self.rings == Some(mark) && now < mark {
+            return Ok(());
+        }
+        let setting = Itimerspec { it_interval: Timespec::default(), it_value: timespec(mark.max(1)) };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &setting)?;
+        self.rings = Some(mark);
+        Ok(())
     }
 
     /// The number of the connection that `event` is about.

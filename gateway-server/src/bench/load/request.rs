@@ -7,14 +7,26 @@ use std::net::SocketAddr;
 pub(crate) struct Request {
     /// Head and body, in one piece: one `send` can take all of it.
     bytes: Vec<u8>,
-    /// The length that the body of every answer must have; that of the first right answer if `None`.
-    expected_body_len: Option<u64>,
+    expected: BodyLen,
+}
+
+/// How long the body of a right answer is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyLen {
+    Exactly(u64),
+    /// As long as that of the first answer.
+    AsTheFirst,
+    /// As long as its own framing says.
+    Any,
 }
 
 impl Request {
     /// `GET path` for the host that is at `address`.
     pub(crate) fn get(address: SocketAddr, path: &str) -> Self {
-        Self { bytes: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(), expected_body_len: None }
+        Self {
+            bytes: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
+            expected: BodyLen::AsTheFirst,
+        }
     }
 
     /// `POST path` with a body of `body_len` bytes.
@@ -25,12 +37,12 @@ impl Request {
         );
         let mut bytes = head.into_bytes();
         bytes.resize(bytes.len() + body_len, b'x');
-        Self { bytes, expected_body_len: None }
+        Self { bytes, expected: BodyLen::AsTheFirst }
     }
 
-    /// Every answer's body must be `body_len` bytes long; by default, as long as the first one.
-    pub(crate) fn expecting(mut self, body_len: u64) -> Self {
-        self.expected_body_len = Some(body_len);
+    /// What the body of every answer must be like; by default, as long as the first one.
+    pub(crate) fn expecting(mut self, expected: BodyLen) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -38,8 +50,8 @@ impl Request {
         &self.bytes
     }
 
-    pub(super) fn expected_body_len(&self) -> Option<u64> {
-        self.expected_body_len
+    pub(super) fn expected(&self) -> BodyLen {
+        self.expected
     }
 }
 

@@ -15,11 +15,13 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// Right answers.
     pub(crate) requests: u64,
+    /// Right answers with those of the warm-up, and those that came when the time was up: the work that was done.
+    pub(crate) answered: u64,
     pub(crate) errors: Errors,
     /// Of the right answers, from the request being due to the last byte, in nanoseconds. Where a connection had to be
     /// opened for the request, that is part of it.
     pub(crate) latency: Histogram<u64>,
-    /// CPU time of the threads that made the load.
+    /// CPU time of the threads that made the load, from the warm-up to the last answer.
     pub(crate) cpu: Duration,
     /// Open loop: how late the last request was sent. Much more than a millisecond means that the rate could not be
     /// held, since no connection was free.
@@ -31,6 +33,7 @@ pub(crate) struct Outcome {
 pub(super) struct Tally {
     pub(super) elapsed: Duration,
     pub(super) requests: u64,
+    pub(super) answered: u64,
     pub(super) errors: Errors,
     pub(super) latency: Histogram<u64>,
     pub(super) cpu: Duration,
@@ -48,6 +51,7 @@ impl Tally {
         Ok(Self {
             elapsed: Duration::ZERO,
             requests: 0,
+            answered: 0,
             errors: Errors::default(),
             latency: histogram()?,
             cpu: Duration::ZERO,
@@ -55,10 +59,13 @@ impl Tally {
         })
     }
 
-    /// Counts a right answer.
-    pub(super) fn answer(&mut self, nanoseconds: u64) {
-        self.requests += 1;
-        self.latency.saturating_record(nanoseconds);
+    /// Counts a right answer; it has no latency where it came before or after the time.
+    pub(super) fn answer(&mut self, nanoseconds: Option<u64>) {
+        self.answered += 1;
+        if let Some(nanoseconds) = nanoseconds {
+            self.requests += 1;
+            self.latency.saturating_record(nanoseconds);
+        }
     }
 
     /// Counts a request without an answer.
@@ -76,14 +83,12 @@ impl Tally {
         let mut errors = Errors::default();
         for tally in tallies {
             latency.add(&tally.latency).map_err(io::Error::other)?;
-            errors.connect += tally.errors.connect;
-            errors.broken += tally.errors.broken;
-            errors.wrong += tally.errors.wrong;
-            errors.timeout += tally.errors.timeout;
+            errors.add(&tally.errors);
         }
         Ok(Outcome {
             seconds: longest(tallies, |tally| tally.elapsed).as_secs_f64(),
             requests: tallies.iter().map(|tally| tally.requests).sum(),
+            answered: tallies.iter().map(|tally| tally.answered).sum(),
             errors,
             latency,
             cpu: tallies.iter().map(|tally| tally.cpu).sum(),

@@ -89,7 +89,7 @@ fn request_head(reader: &mut impl BufRead) -> io::Result<u64> {
 fn load(address: SocketAddr, connections: usize) -> Load {
     let request = Arc::new(Request::get(address, "/"));
     let duration = Duration::from_millis(60);
-    Load { address, request, connections, threads: 1, pace: Pace::Closed, duration }
+    Load { address, request, connections, threads: 1, pace: Pace::Closed, warm_up: Duration::ZERO, duration }
 }
 
 fn ok(body_len: usize) -> Vec<u8> {
@@ -121,6 +121,30 @@ fn right_answers_are_counted_for_the_time_that_was_asked_for() {
     check_right(&outcome);
     assert!(outcome.seconds >= 0.06, "{}", outcome.seconds);
     assert!(outcome.latency.max() < 60_000_000_000);
+}
+
+#[test]
+fn what_is_answered_before_and_after_the_time_is_work_and_no_figure() {
+    let asked = Arc::new(AtomicUsize::default());
+    let count = Arc::clone(&asked);
+    let server = Server::answering(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ok(13)
+    });
+    let outcome = Load { warm_up: Duration::from_millis(60), ..server.load(3) }.run().unwrap();
+    check_right(&outcome);
+    assert!(outcome.answered > outcome.requests, "{outcome:?}");
+    assert!(outcome.seconds >= 0.06 && outcome.seconds < 5.0, "{}", outcome.seconds);
+    assert_eq!(asked.load(Ordering::SeqCst) as u64, outcome.answered, "every request had its answer");
+}
+
+#[test]
+fn the_warm_up_of_an_open_loop_is_no_part_of_its_figures_either() {
+    let server = Server::answering(|_| ok(13));
+    let (pace, warm_up) = (Pace::Open { rate: 1000.0 }, Duration::from_millis(50));
+    let outcome = Load { pace, warm_up, ..server.load(2) }.run().unwrap();
+    check_right(&outcome);
+    assert_eq!((outcome.answered, outcome.requests), (110, 60));
 }
 
 #[test]
@@ -163,7 +187,7 @@ fn another_length_than_the_first_is_wrong() {
 #[test]
 fn another_length_than_expected_is_wrong() {
     let server = Server::answering(|_| ok(5));
-    let request = |body_len| Arc::new(Request::get(server.address, "/").expecting(body_len));
+    let request = |body_len| Arc::new(Request::get(server.address, "/").expecting(BodyLen::Exactly(body_len)));
     check_all(&Load { request: request(6), ..server.load(1) }.run().unwrap(), |errors| errors.wrong);
     check_right(&Load { request: request(5), ..server.load(1) }.run().unwrap());
 }
@@ -302,7 +326,7 @@ fn a_long_body_is_sent_whole_each_time() {
             reader.get_mut().write_all(&answer)?;
         }
     });
-    let request = Arc::new(Request::post(server.address, "/", 1 << 20).expecting(1));
+    let request = Arc::new(Request::post(server.address, "/", 1 << 20).expecting(BodyLen::Exactly(1)));
     check_right(&Load { request, ..server.load(2) }.run().unwrap());
     assert_eq!(server.connections(), 2);
 }

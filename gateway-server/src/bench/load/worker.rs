@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use rustix::event::epoll::Event;
@@ -13,7 +14,7 @@ use super::connection::{Connection, Failure, Progress, Room};
 use super::pace::Grid;
 use super::poller::Poller;
 use super::tally::Tally;
-use super::{Mark, Run, clock};
+use super::{BodyLen, Mark, Run, clock};
 
 /// A thread's part of the load.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Worker<'a> {
     room: Room,
     mode: Mode,
     tally: Tally,
+    /// What is answered, or in an open loop due, before this is warm-up, and after the other is too late.
+    counted: Range<Mark>,
     /// The time, as of the last look.
     now: Mark,
     /// When timeouts and rests are next looked for.
@@ -52,6 +55,16 @@ enum Mode {
     Open { grid: Grid, free: VecDeque<usize> },
 }
 
+/// When the next request of an open loop is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    At(Mark),
+    /// It is due; a connection is waited for.
+    WhenFree,
+    /// The time will be up before one is due.
+    Never,
+}
+
 /// The first rest after a failure; each further one is twice as long, up to [`MAX_REST`]. A server that fails
 /// everything then costs no more than a few hundred connections a second.
 const FIRST_REST: Duration = Duration::from_millis(1);
@@ -71,6 +84,7 @@ impl<'a> Worker<'a> {
             room: Room::new(),
             mode: Mode::Still,
             tally: Tally::new()?,
+            counted: 0..0,
             now: clock::now(),
             next_look: 0,
         })
@@ -97,39 +111,51 @@ impl<'a> Worker<'a> {
     pub(super) fn run(mut self, start: Mark, grid: Option<Grid>) -> io::Result<Tally> {
         let cpu = clock::thread_cpu();
         self.now = clock::now();
-        let end = clock::after(start, self.run.load.duration);
+        let from = clock::after(start, self.run.load.warm_up);
+        let end = clock::after(from, self.run.load.duration);
+        self.counted = from..end;
         let mut events = Poller::events();
-        match grid {
+        let up = match grid {
             None => self.run_closed(&mut events, end)?,
             Some(grid) => self.run_open(&mut events, grid, end)?,
-        }
+        };
         self.tally.cpu = clock::thread_cpu().saturating_sub(cpu);
-        self.tally.elapsed = Duration::from_nanos(self.now.saturating_sub(start));
+        self.tally.elapsed = Duration::from_nanos(up.saturating_sub(from));
         Ok(self.tally)
     }
 
-    fn run_closed(&mut self, events: &mut Vec<Event>, end: Mark) -> io::Result<()> {
+    /// Returns when the time was up.
+    fn run_closed(&mut self, events: &mut Vec<Event>, end: Mark) -> io::Result<Mark> {
         self.mode = Mode::Closed { free: self.ready_slots() };
         while self.now < end {
             self.ask_again();
             self.look(events, end)?;
         }
-        Ok(())
+        let (up, last) = (self.now, clock::after(end, self.run.patience.settle));
+        self.mode = Mode::Still;
+        while self.unanswered() > 0 && self.now < last {
+            self.look(events, last)?;
+        }
+        Ok(up)
     }
 
-    fn run_open(&mut self, events: &mut Vec<Event>, grid: Grid, end: Mark) -> io::Result<()> {
+    /// Returns when the last answer had come, or was waited for no longer.
+    fn run_open(&mut self, events: &mut Vec<Event>, grid: Grid, end: Mark) -> io::Result<Mark> {
         self.mode = Mode::Open { grid, free: self.ready_slots() };
         let last = clock::after(end, self.run.patience.settle);
         loop {
-            let is_out_of_requests = self.send_due()?;
-            let is_settled = is_out_of_requests && self.unanswered() == 0 && self.now >= end;
+            let next = self.send_due();
+            let is_settled = next == Next::Never && self.unanswered() == 0 && self.now >= end;
             if is_settled || self.now >= last {
                 break;
             }
-            self.look(events, if self.now < end { end } else { last })?;
+            match next {
+                Next::At(due) => self.look(events, due)?,
+                _ => self.look(events, if self.now < end { end } else { last })?,
+            }
         }
         self.tally.errors.timeout += self.unanswered() + self.never_sent();
-        Ok(())
+        Ok(self.now)
     }
 
     /// Waits, no longer than `until`, and does what there is to do then.
@@ -184,7 +210,8 @@ impl<'a> Worker<'a> {
     fn answered(&mut self, number: usize, due: Mark, complete: Complete) {
         self.now = clock::now();
         if self.is_right(complete) {
-            self.tally.answer(self.now.saturating_sub(due));
+            let counted = self.counted.contains(if matches!(self.mode, Mode::Open { .. }) { &due } else { &self.now });
+            self.tally.answer(counted.then(|| self.now.saturating_sub(due)));
         } else {
             self.tally.errors.wrong += 1;
         }
@@ -195,11 +222,12 @@ impl<'a> Worker<'a> {
     }
 
     fn is_right(&self, complete: Complete) -> bool {
-        let expected = || match self.run.load.request.expected_body_len() {
-            Some(expected) => expected,
-            None => *self.run.first_body_len.get_or_init(|| complete.body_len),
+        let is_expected = || match self.run.load.request.expected() {
+            BodyLen::Exactly(expected) => complete.body_len == expected,
+            BodyLen::AsTheFirst => complete.body_len == *self.run.first_body_len.get_or_init(|| complete.body_len),
+            BodyLen::Any => true,
         };
-        complete.status == 200 && complete.body_len == expected()
+        complete.status == 200 && is_expected()
     }
 
     fn failed(&mut self, number: usize, failure: Failure) {
@@ -246,17 +274,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Open loop: sends what is due and for which a connection is free. Whether no further request will be due.
-    fn send_due(&mut self) -> io::Result<bool> {
+    /// Open loop: sends what is due and for which a connection is free.
+    fn send_due(&mut self) -> Next {
         let patience = self.run.patience.answer;
         loop {
-            let Mode::Open { grid, free } = &mut self.mode else { return Ok(true) };
-            let Some(due) = grid.next() else { return Ok(true) };
+            let Mode::Open { grid, free } = &mut self.mode else { return Next::Never };
+            let Some(due) = grid.next() else { return Next::Never };
             if due > self.now {
                 self.now = clock::now();
                 if due > self.now {
-                    self.poller.ring_at(due)?;
-                    return Ok(false);
+                    return Next::At(due);
                 }
             }
             if clock::after(due, patience) <= self.now {
@@ -264,7 +291,7 @@ impl<'a> Worker<'a> {
                 self.tally.errors.timeout += 1;
                 continue;
             }
-            let Some(number) = free.pop_front() else { return Ok(false) };
+            let Some(number) = free.pop_front() else { return Next::WhenFree };
             grid.take();
             self.tally.behind = Duration::from_nanos(self.now - due);
             self.begin(number, due);
