@@ -13,7 +13,7 @@
 //! | `spawning`, `spawned`, `output`, `closed`, `reaped` | a CGI program is started, has started, its first output, the end of it, of the program |
 //! | `connecting`, `connected`, `sent`, `output`, `ended` | a FastCGI worker is connected to, if no connection was kept; asked; answers; has answered |
 //! | `called`, `finished` | the application is called; its body has given its last piece |
-//! | `saving`, `saved` | this file is written, which whoever waits for the end of the process waits for too |
+//! | `saving`, `saved` | this file is written; by a CGI program on its way to answer, which takes the longer for it |
 
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
@@ -127,8 +127,11 @@ impl Marks {
         }
     }
 
-    /// Writes what was kept; trouble is told on standard error, for the answers were given all the same.
+    /// Writes what was kept since the last time, if anything was; trouble is told on standard error, for the answers were given all the same.
     pub(crate) fn save(&self) {
+        if self.kept().moments.is_empty() {
+            return;
+        }
         let path = self.folder.join(format!("{}.marks", std::process::id()));
         if let Err(error) = self.write(&path) {
             note(&format!("cannot write {}: {error}", path.display()));

@@ -9,22 +9,47 @@ use crate::marks::Marks;
 /// Such an application.
 pub(super) struct Marked<A> {
     app: A,
-    marks: &'static Marks,
+    end: End,
+}
+
+/// When the marks are written to their file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Save {
+    /// When the body has given its last piece, before that piece is sent.
+    WhenFinished,
+    /// Not here.
+    Later,
 }
 
 impl<A> Marked<A> {
-    pub(super) fn new(app: A, marks: &'static Marks) -> Self {
-        Marked { app, marks }
+    pub(super) fn new(app: A, marks: &'static Marks, save: Save) -> Self {
+        Marked { app, end: End { marks, save } }
+    }
+}
+
+/// What is done when the application is at its end.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    marks: &'static Marks,
+    save: Save,
+}
+
+impl End {
+    fn reached(self) {
+        self.marks.keep("finished");
+        if self.save == Save::WhenFinished {
+            self.marks.save();
+        }
     }
 }
 
 impl<A: Application> Application for Marked<A> {
     fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
-        self.marks.keep("called");
+        self.end.marks.keep("called");
         match self.app.call(environ, start_response) {
-            Ok(body) => Ok(body.wrap(|body| Watched { left: body.length(), body, marks: Some(self.marks) })),
+            Ok(body) => Ok(body.wrap(|body| Watched { left: body.length(), body, end: Some(self.end) })),
             Err(error) => {
-                self.marks.keep("finished");
+                self.end.reached();
                 Err(error)
             }
         }
@@ -38,14 +63,14 @@ impl<A: Application> Application for Marked<A> {
 struct Watched {
     body: Body,
     left: Option<u64>,
-    /// `None` once the mark is set.
-    marks: Option<&'static Marks>,
+    /// `None` once it is reached.
+    end: Option<End>,
 }
 
 impl Watched {
     fn finish(&mut self) {
-        if let Some(marks) = self.marks.take() {
-            marks.keep("finished");
+        if let Some(end) = self.end.take() {
+            end.reached();
         }
     }
 }
@@ -88,7 +113,7 @@ mod tests {
             start_response(StatusCode::OK, headers![])?;
             app()
         };
-        let mut exchange = Exchange::call(&Marked::new(app, marks), Environ::example("GET", "/"));
+        let mut exchange = Exchange::call(&Marked::new(app, marks, Save::Later), Environ::example("GET", "/"));
         let mut order: Vec<String> = Vec::new();
         loop {
             let event = exchange.next();
@@ -111,6 +136,21 @@ mod tests {
     fn a_body_of_known_length_is_finished_before_its_last_piece_is_sent() {
         let order = driven(|| Ok("hello".into()));
         assert_eq!(order, ["called", "finished", "head Exact(5)", "chunk 5"]);
+    }
+
+    #[test]
+    fn marks_that_cannot_wait_are_written_before_the_last_piece_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = |_: Environ, start_response: StartResponse| -> Result<Body, AppError> {
+            start_response(StatusCode::OK, headers![])?;
+            Ok("hello".into())
+        };
+        let marked = Marked::new(app, marks(folder.path()), Save::WhenFinished);
+        let mut exchange = Exchange::call(&marked, Environ::example("GET", "/"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(matches!(exchange.next(), Event::Head(_)));
+        let file = folder.path().join(format!("{}.marks", std::process::id()));
+        assert!(std::fs::read_to_string(file).unwrap().ends_with(" saved\n"));
     }
 
     #[test]

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use gateway_fastcgi::net::{Address, is_listening_socket};
 use gateway_spec::Application;
 
-use crate::marks;
-use marked::Marked;
+use crate::marks::{self, Marks};
+use marked::{Marked, Save};
 
 pub use decide::{Decision, Gateway, Stdin, Task, Why, decide};
 #[cfg(feature = "cli")]
@@ -97,19 +97,16 @@ pub struct Program {
 /// }
 /// ```
 pub fn run(app: impl Application, program: Program) -> ExitCode {
-    let Some(marks) = marks::begin() else { return gateway(app, program) };
-    let code = gateway(Marked::new(app, marks), program);
-    marks.save();
-    code
-}
-
-fn gateway(app: impl Application, program: Program) -> ExitCode {
+    let marks = marks::begin();
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
     let stdin = if is_listening_socket(io::stdin()) { Stdin::ListeningSocket } else { Stdin::Other };
     match decide(&arguments, |name| std::env::var_os(name), stdin) {
-        Ok(decision) if decision.task == Task::Serve => serve(app, &decision),
+        Ok(decision) if decision.task == Task::Serve => match marks {
+            None => serve(app, &decision),
+            Some(marks) => serve_marked(app, &decision, marks),
+        },
         Ok(decision) => say(&mut io::stdout(), &told(&decision, program, &called)),
         Err(error) => {
             let name = program_name(program, &called);
@@ -117,6 +114,14 @@ fn gateway(app: impl Application, program: Program) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn serve_marked(app: impl Application, decision: &Decision, marks: &'static Marks) -> ExitCode {
+    // A CGI server that has the whole answer may kill the program: it has to be quicker.
+    let save = if decision.gateway == Gateway::Cgi { Save::WhenFinished } else { Save::Later };
+    let code = serve(Marked::new(app, marks, save), decision);
+    marks.save();
+    code
 }
 
 fn serve(app: impl Application, decision: &Decision) -> ExitCode {

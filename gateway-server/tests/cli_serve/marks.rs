@@ -69,9 +69,9 @@ fn a_cgi_program_and_its_host_mark_the_same_request() {
 
     let program = marks(folder.path(), program);
     assert_eq!(names(&program), ["main", "called", "finished", "saving", "saved"]);
-    let way = [at(&host, "spawning"), at(&program, "main"), at(&program, "finished"), at(&host, "output")];
-    assert!(way.is_sorted(), "{host:?} {program:?}");
-    assert!(at(&program, "saved") < at(&host, "reaped"), "one clock for all: {host:?} {program:?}");
+    // A server may kill a program whose answer it has, and the marks with it.
+    let way = [at(&host, "spawning"), at(&program, "main"), at(&program, "saved"), at(&host, "output")];
+    assert!(way.is_sorted(), "one clock for all: {host:?} {program:?}");
 }
 
 #[test]

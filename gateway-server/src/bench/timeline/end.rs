@@ -18,30 +18,33 @@ pub(super) struct End {
 
 /// Divides the time from the application's end (`from`) to the answer's (`ended`), and what follows.
 ///
-/// The program writes its marks to their file before it ends. That is no part of what is measured, and is taken out.
+/// The program writes its marks to their file in between. That is no part of what is measured, and is taken out.
 pub(super) fn end(from: u64, ended: u64, moments: &[Moment]) -> End {
     let at =
         |name: &str| moments.iter().find(|moment| moment.name == name && moment.at >= from).map(|moment| moment.at);
     let saving = match (at("saving"), at("saved")) {
-        (Some(begun), Some(done)) => done.saturating_sub(begun),
+        (Some(begun), Some(done)) if done <= ended => done.saturating_sub(begun),
         _ => 0,
     };
-    let Some(reaped) = at("reaped") else {
-        // Without the host's word, the answer ending after the program's last one shows that it was waited for.
-        let waited = at("saved").is_some_and(|saved| saved <= ended);
-        let last = ended.saturating_sub(from).saturating_sub(if waited { saving } else { 0 });
-        return End { last, exit: None, afterwards: 0 };
-    };
+    let whole = ended.saturating_sub(from).saturating_sub(saving);
+    let Some(reaped) = at("reaped") else { return End { last: whole, exit: None, afterwards: 0 } };
+    match waited_from(from, ended, reaped, moments) {
+        Some(exit_began) => {
+            // Without a length the program learns after its last piece that it was the last, and writes its marks then.
+            let exit = reaped.saturating_sub(exit_began).saturating_sub(saving);
+            End { last: whole.saturating_sub(exit), exit: Some(exit), afterwards: 0 }
+        }
+        None => End { last: whole, exit: Some(0), afterwards: reaped.saturating_sub(ended) },
+    }
+}
+
+/// Since when the client waited for the end of the program alone, if it did.
+///
+/// All that had come was sent, then the program ended, and then more was sent. That everything was sent after the end
+/// means no more than that the program was quicker than its host.
+fn waited_from(from: u64, ended: u64, reaped: u64, moments: &[Moment]) -> Option<u64> {
     let written = moments.iter().filter(|moment| moment.name == "written" && moment.at >= from).map(|moment| moment.at);
-    // All that had come was sent, then the program ended, and then more was sent: the client was waiting. That all of it was
-    // sent after the end means no more than that the program was quicker than its host.
     let before = written.clone().filter(|written| *written < reaped).max();
     let is_more = reaped <= ended && written.max().is_some_and(|last| last > reaped);
-    let Some(exit_began) = before.filter(|_| is_more) else {
-        let afterwards = reaped.saturating_sub(ended).saturating_sub(saving);
-        return End { last: ended.saturating_sub(from), exit: Some(0), afterwards };
-    };
-    let exit = reaped.saturating_sub(exit_began).saturating_sub(saving);
-    let last = exit_began.saturating_sub(from).saturating_add(ended.saturating_sub(reaped));
-    End { last, exit: Some(exit), afterwards: 0 }
+    before.filter(|_| is_more)
 }
