@@ -1,26 +1,20 @@
 //! Where it is measured.
 
 use std::fs;
-use std::num::NonZeroUsize;
 
 use super::fleet;
 use super::result::Machine;
 
-/// What a reader of figures wants to know of the machine they come from.
-pub(super) fn machine() -> Machine {
+/// What a reader of figures wants to know of the machine they come from, of which so many cores were used.
+pub(super) fn machine(cores: usize) -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     Machine {
-        cores: cores(),
+        cores,
         processor: field(&read("/proc/cpuinfo"), "model name").unwrap_or("unknown").to_owned(),
         memory: field(&read("/proc/meminfo"), "MemTotal").map_or(0, kibibytes),
         kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
         accounting: fleet::accounting().to_owned(),
     }
-}
-
-/// Cores that this process may use.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// The value behind `name :` in a list of lines.

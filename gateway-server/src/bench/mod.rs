@@ -6,6 +6,7 @@
 //! | part | holds |
 //! | --- | --- |
 //! | `args`, `plan` | the command line; what is measured, how often and how long |
+//! | `cores` | which cores make the load, and which run what is measured |
 //! | `program`, `workload` | the program that is measured, and what it is asked for |
 //! | `app` | the application that is measured unless another is named |
 //! | `model` | the table of models: who listens, and how the application is reached |
@@ -19,6 +20,7 @@
 
 mod app;
 mod args;
+mod cores;
 mod fleet;
 mod html;
 mod interrupt;
@@ -40,6 +42,7 @@ use std::error::Error;
 pub(crate) use app::run_role;
 pub(crate) use args::{Args, EXAMPLES};
 
+use cores::Cores;
 use interrupt::Interrupt;
 use measure::Bench;
 use output::Output;
@@ -54,16 +57,24 @@ const REPORT: &str = "gateway-bench.html";
 /// What is wrong with the flags, what could not be started, or where nothing can be written; before anything is measured
 /// where that is possible.
 pub(crate) fn run(args: &Args) -> Result<String, Box<dyn Error>> {
-    let plan = Plan::new(args, machine::cores())?;
+    let cores = Cores::divide().map_err(|error| format!("cannot find out which cores are there: {error}"))?;
+    let plan = Plan::new(args, &cores)?;
     let page = Output::open(args.html.as_deref().unwrap_or(REPORT.as_ref()))?;
     let json = args.json.as_deref().map(Output::open).transpose()?;
     let interrupt = Interrupt::catch().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let scratch = tempfile::Builder::new().prefix("gateway-bench-").tempdir();
     let scratch = scratch.map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let gateway = std::env::current_exe().map_err(|error| format!("this program cannot be started again: {error}"))?;
+    cores.enter_servers().map_err(|error| format!("cannot choose cores: {error}"))?;
     let program = plan.app.program(&gateway, scratch.path())?;
-    let bench =
-        Bench { plan: &plan, program: &program, gateway: &gateway, scratch: scratch.path(), interrupt: &interrupt };
+    let bench = Bench {
+        plan: &plan,
+        cores: &cores,
+        program: &program,
+        gateway: &gateway,
+        scratch: scratch.path(),
+        interrupt: &interrupt,
+    };
     let report = bench.run()?;
     let mut text = table::text(&report);
     text.push_str(&format!("\nThe report with pictures: {}\n", page.write(html::page(&report).as_bytes())?.display()));

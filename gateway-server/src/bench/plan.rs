@@ -5,18 +5,16 @@
 use std::time::Duration;
 
 use super::args::Args;
+use super::cores::Cores;
 use super::model::{self, Model};
 use super::program::App;
 use super::workload::Workload;
 
 /// One sample is at most this long: models take turns, so that what else the machine does meets all of them alike.
-const LONGEST_SAMPLE: Duration = Duration::from_millis(500);
+const LONGEST_SAMPLE: Duration = Duration::from_millis(350);
 
 /// What precedes each sample and is not counted: connections are made, caches and CPU clocks come up.
 pub(super) const WARM_UP: Duration = Duration::from_millis(100);
-
-/// Two load threads are enough for any of the models on a small machine, and more cores need more.
-const MOST_LOAD_THREADS: usize = 8;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +30,6 @@ pub(super) struct Plan {
     pub(super) rate: Option<f64>,
     /// Requests whose way is looked at in detail, for each model.
     pub(super) looked_at: usize,
-    pub(super) load_threads: usize,
     /// Measured time of a point.
     pub(super) duration: Duration,
 }
@@ -65,8 +62,8 @@ pub(crate) enum PlanError {
 }
 
 impl Plan {
-    /// What the flags ask for, on a machine with so many cores.
-    pub(super) fn new(args: &Args, cores: usize) -> Result<Plan, PlanError> {
+    /// What the flags ask for, on these cores.
+    pub(super) fn new(args: &Args, cores: &Cores) -> Result<Plan, PlanError> {
         let workloads = workloads(args)?;
         let concurrency = concurrency(args);
         let duration = args.duration.unwrap_or(Duration::from_secs(if args.quick { 1 } else { 5 }));
@@ -80,7 +77,6 @@ impl Plan {
             open: Point::new(&first, busiest, duration),
             rate: args.rate,
             looked_at: if args.quick { 100 } else { 400 },
-            load_threads: cores.clamp(1, MOST_LOAD_THREADS),
             models,
             workloads,
             concurrency,
@@ -96,7 +92,8 @@ impl Plan {
 
 impl Point {
     fn new(workload: &Workload, connections: usize, duration: Duration) -> Point {
-        let rounds = duration.as_nanos().div_ceil(LONGEST_SAMPLE.as_nanos()).max(1);
+        // One sample alone has no median.
+        let rounds = duration.as_nanos().div_ceil(LONGEST_SAMPLE.as_nanos()).max(2);
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         Point { workload: workload.clone(), connections, rounds: rounds as usize, sample: duration / rounds }
     }
@@ -133,7 +130,7 @@ fn points(workloads: &[Workload], concurrency: &[usize], duration: Duration, qui
     let mut points = Vec::new();
     for (number, workload) in workloads.iter().enumerate() {
         if quick && number > 0 {
-            points.extend(middle.map(|connections| Point::new(workload, connections, duration / 3)));
+            points.extend(middle.map(|connections| Point::new(workload, connections, duration * 2 / 5)));
         } else {
             points.extend(concurrency.iter().map(|connections| Point::new(workload, *connections, duration)));
         }
@@ -141,8 +138,8 @@ fn points(workloads: &[Workload], concurrency: &[usize], duration: Duration, qui
     points
 }
 
-fn models(args: &Args, cores: usize) -> Result<Vec<Model>, PlanError> {
-    let workers = args.workers.map_or_else(|| cores.max(2), usize::from);
+fn models(args: &Args, cores: &Cores) -> Result<Vec<Model>, PlanError> {
+    let workers = args.workers.map_or_else(|| cores.for_servers().max(2), usize::from);
     let mut models = model::ours(workers);
     if args.peers {
         models.extend(model::peers(workers));
@@ -171,21 +168,21 @@ mod tests {
 
     fn plan(flags: &[&str]) -> Result<Plan, PlanError> {
         let args = Bench::try_parse_from(["bench"].iter().chain(flags)).unwrap().args;
-        Plan::new(&args, 2)
+        Plan::new(&args, &Cores::divide().unwrap())
     }
 
     #[test]
     fn everything_is_measured_unless_something_is_left_out() {
         let plan = plan(&[]).unwrap();
         assert_eq!((plan.models.len(), plan.points.len()), (6, 20));
-        assert_eq!((plan.points[0].rounds, plan.points[0].sample), (10, Duration::from_millis(500)));
+        assert_eq!((plan.points[0].rounds, plan.points[0].sample), (15, Duration::from_secs(5) / 15));
     }
 
     #[test]
     fn a_quick_run_measures_less_than_a_minute() {
         let plan = plan(&["--quick"]).unwrap();
         let points: Duration = plan.points.iter().chain([&plan.open]).map(Point::time).sum();
-        assert!(points * 6 < Duration::from_secs(45), "{points:?}");
+        assert!(points * 6 < Duration::from_secs(48), "{points:?}");
         assert_eq!(plan.points.iter().filter(|point| point.workload.name == "db").count(), 1);
     }
 

@@ -47,7 +47,12 @@ pub(crate) struct Settings {
     pub(crate) concurrency: Vec<usize>,
     /// Measured time of each point, all its samples together.
     pub(crate) seconds_per_point: f64,
+    /// Threads that made the load, each on a core.
     pub(crate) load_threads: usize,
+    /// Cores that ran the models.
+    pub(crate) server_cores: usize,
+    /// Whether those were other cores than the load's.
+    pub(crate) apart: bool,
     /// The constant rate of the open loop.
     pub(crate) rate: Option<f64>,
 }

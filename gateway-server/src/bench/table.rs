@@ -13,7 +13,9 @@ const NAME: usize = 26;
 /// All that the terminal shows at the end.
 pub(crate) fn text(report: &Report) -> String {
     let reading = Reading::of(report);
-    let blocks = [head(report), rates(&reading), costs(&reading), others(&reading), stages(report), left_out(report)];
+    let note = reading.load_bound_note().map(|note| format!("{note}\n"));
+    let blocks =
+        [head(report), rates(&reading), costs(&reading), others(&reading), note, stages(report), left_out(report)];
     let blocks: Vec<String> = blocks.into_iter().flatten().collect();
     let lines = blocks.join("\n");
     lines.lines().map(|line| cut(line, COLUMNS).trim_end().to_owned() + "\n").collect()
@@ -90,7 +92,7 @@ fn cut(text: &str, longest: usize) -> String {
 fn rate(reading: &Reading<'_>, point: Option<&Point>) -> String {
     let Some(point) = point else { return UNKNOWN.to_owned() };
     let base = reading.base().and_then(|base| find(&base.closed, &point.workload, point.concurrency));
-    let rate = count(sane(point.rate));
+    let rate = reading.rate(point);
     if reading.base().is_none() {
         return rate;
     }
@@ -233,6 +235,21 @@ mod tests {
         assert!(row.ends_with("702  0.017×"), "{row}");
         let row = text.lines().find(|line| line.starts_with("In-process ")).unwrap();
         assert!(row.ends_with("41,237   1.00×"), "{row}");
+    }
+
+    #[test]
+    fn a_rate_that_is_the_loads_own_limit_is_marked_as_one() {
+        let mut report = fixture::full();
+        assert!(!text(&report).contains('≥'));
+        for measured in &mut report.models {
+            for point in &mut measured.closed {
+                point.load_cpu_us = 0.95 * 1e6 / point.rate;
+            }
+        }
+        let text = text(&report);
+        let row = text.lines().find(|line| line.starts_with("In-process ")).unwrap();
+        assert!(row.ends_with("≥41,237   1.00×"), "{row}");
+        assert!(text.contains("≥ stands where the load generator had no more to give"), "{text}");
     }
 
     #[test]

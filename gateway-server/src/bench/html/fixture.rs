@@ -28,6 +28,8 @@ pub(crate) fn full() -> Report {
             concurrency: vec![1, 8, 64],
             seconds_per_point: 4.5,
             load_threads: 1,
+            server_cores: 1,
+            apart: true,
             rate: Some(2000.0),
         },
         models,

@@ -7,27 +7,30 @@ use super::figures::{UNKNOWN, count, number, percent, plural, time};
 use super::markup::escape;
 use super::palette;
 use super::plots::sample;
-use super::reading::{concurrencies, find, sane, workloads};
+use super::reading::{Reading, concurrencies, find, workloads};
 
 const COLUMNS: [&str; 7] = ["requests/s", "spread", "p50", "p99", "p99.9", "CPU/request", "errors"];
 
 /// A table for each workload and number of connections.
 pub(super) fn tables(report: &Report) -> String {
+    let reading = Reading::of(report);
     let mut out = String::new();
     for workload in workloads(report) {
         for concurrency in concurrencies(report, workload) {
             let rows = report.models.iter().enumerate().filter_map(|(place, measured)| {
-                Some(row(place, measured, find(&measured.closed, workload, concurrency)?))
+                Some(row(&reading, place, measured, find(&measured.closed, workload, concurrency)?))
             });
             let caption = format!("{}, {}", escape(workload), plural(concurrency, "connection"));
             out.push_str(&table(&caption, &rows.collect::<String>()));
         }
     }
-    out.push_str(&open(report));
+    out.push_str(&open(&reading));
+    out.extend(reading.load_bound_note().map(|note| format!("<p>{note}</p>\n")));
     out
 }
 
-fn open(report: &Report) -> String {
+fn open<'a>(reading: &Reading<'a>) -> String {
+    let report: &'a Report = reading.report;
     let mut kinds: Vec<&str> = Vec::new();
     for point in report.models.iter().flat_map(|measured| &measured.open) {
         if !kinds.contains(&point.workload.as_str()) {
@@ -37,7 +40,7 @@ fn open(report: &Report) -> String {
     let tables = kinds.into_iter().map(|workload| {
         let rows = report.models.iter().enumerate().flat_map(|(place, measured)| {
             let points = measured.open.iter().filter(|point| point.workload == workload);
-            points.map(move |point| row(place, measured, point))
+            points.map(move |point| row(reading, place, measured, point))
         });
         let rate = report.settings.rate.map_or_else(String::new, |rate| format!(", {} requests a second", count(rate)));
         table(&format!("{}, open loop{rate}", escape(workload)), &rows.collect::<String>())
@@ -53,11 +56,11 @@ fn table(caption: &str, rows: &str) -> String {
     )
 }
 
-fn row(place: usize, measured: &Measured, point: &Point) -> String {
+fn row(reading: &Reading<'_>, place: usize, measured: &Measured, point: &Point) -> String {
     let answered = point.requests > 0;
     let figure = |text: String| if answered { text } else { UNKNOWN.to_owned() };
     let figures = [
-        count(sane(point.rate)),
+        reading.rate(point),
         figure(spread(point).map_or_else(|| UNKNOWN.to_owned(), |share| format!("±{}", percent(share)))),
         figure(time(point.latency.p50_us)),
         figure(time(point.latency.p99_us)),

@@ -5,6 +5,7 @@
 
 use super::super::model::{Front, Way};
 use super::super::result::{Measured, Point, Report, Stage, Timeline};
+use super::figures::count;
 
 /// A report, and what is looked at first in it.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,27 @@ impl<'a> Reading<'a> {
         let rate = |measured: &'a Measured| self.point(measured).map_or(0.0, |point| sane(point.rate));
         // Of equals the first one, as it is shown first.
         models.rev().max_by(|a, b| own(a).cmp(&own(b)).then(rate(a).total_cmp(&rate(b))))
+    }
+
+    /// Whether the load had no more to give at this point, so that the model may be able to do more.
+    pub(crate) fn is_load_bound(&self, point: &Point) -> bool {
+        /// Of the time of its threads; what is left goes into being woken.
+        const BUSY: f64 = 0.9;
+        let used = point.load_cpu_us * point.rate / 1e6;
+        used.is_finite() && used > BUSY * self.report.settings.load_threads as f64
+    }
+
+    /// The rate at a point; with `≥` before it where it is the load's limit.
+    pub(crate) fn rate(&self, point: &Point) -> String {
+        format!("{}{}", if self.is_load_bound(point) { "≥" } else { "" }, count(sane(point.rate)))
+    }
+
+    /// What `≥` means, where there is one.
+    pub(crate) fn load_bound_note(&self) -> Option<&'static str> {
+        let mut points = self.report.models.iter().flat_map(|measured| &measured.closed);
+        points
+            .any(|point| self.is_load_bound(point))
+            .then_some("≥ stands where the load generator had no more to give, and the model may be able to do more.")
     }
 
     pub(crate) fn in_process(&self) -> Option<&'a Measured> {

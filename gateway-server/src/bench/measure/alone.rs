@@ -52,13 +52,13 @@ fn memory(bench: &Bench<'_>, fleet: &Fleet) -> io::Result<Memory> {
         address: fleet.address(),
         request: Arc::new(request(fleet.address(), bench.plan.first_workload())),
         connections: bench.plan.open.connections,
-        threads: bench.plan.load_threads,
+        threads: bench.cores.for_load(),
         pace: Pace::Closed,
         warm_up: Duration::ZERO,
         duration: LOAD_TIME,
     };
     let loaded = thread::scope(|scope| {
-        let running = scope.spawn(|| load.run());
+        let running = scope.spawn(|| bench.make(&load));
         let mut most = idle;
         for _ in 0..LOOKS {
             thread::sleep(LOAD_TIME / (LOOKS + 1));
@@ -79,5 +79,6 @@ fn follow(bench: &Bench<'_>, model: &Model) -> Result<Timeline, MeasureError> {
     std::fs::create_dir(&marks).map_err(|error| MeasureError::new("make a folder", &error))?;
     let fleet = start(bench, model, "followed", Some(&marks))?;
     let request = request(fleet.address(), bench.plan.first_workload());
-    Ok(timeline::take(fleet, model, &request, bench.plan.looked_at, &marks)?)
+    let take = || timeline::take(fleet, model, &request, bench.plan.looked_at, &marks);
+    Ok(bench.cores.with_load(take).map_err(|error| MeasureError::new("ask", &error))??)
 }

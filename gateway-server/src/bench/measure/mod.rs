@@ -8,15 +8,17 @@ mod collect;
 mod rounds;
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use alone::Alone;
 
+use super::cores::Cores;
 use super::fleet::{self, Fleet, FleetError, Program};
 use super::interrupt::Interrupt;
-use super::load::{self, BodyLen, Pace, Request};
+use super::load::{self, BodyLen, Load, Outcome, Pace, Request};
 use super::machine::machine;
 use super::model::Model;
 use super::plan::Plan;
@@ -37,6 +39,7 @@ const EMPTY_PROCESSES: usize = 100;
 /// Everything that a measurement needs to know.
 pub(super) struct Bench<'a> {
     pub(super) plan: &'a Plan,
+    pub(super) cores: &'a Cores,
     /// The application.
     pub(super) program: &'a Program,
     /// The executable in front of it.
@@ -110,7 +113,7 @@ impl Bench<'_> {
         Ok(Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             began: humantime::format_rfc3339_seconds(began).to_string(),
-            machine: machine(),
+            machine: machine(self.cores.all()),
             settings: self.settings(rate),
             models: lanes.into_iter().map(Lane::measured).collect(),
             left_out,
@@ -183,6 +186,11 @@ impl Bench<'_> {
         Ok(lanes.iter_mut().zip(collected))
     }
 
+    /// Makes load where load is made.
+    fn make(&self, load: &Load) -> io::Result<Outcome> {
+        self.cores.with_load(|| load.run())?
+    }
+
     fn go_on(&self) -> Result<(), MeasureError> {
         if self.interrupt.is_set() { Err(MeasureError::Interrupted) } else { Ok(()) }
     }
@@ -201,7 +209,9 @@ impl Bench<'_> {
             workloads: self.plan.workloads.iter().map(|workload| workload.name.clone()).collect(),
             concurrency: self.plan.concurrency.clone(),
             seconds_per_point: self.plan.duration.as_secs_f64(),
-            load_threads: self.plan.load_threads,
+            load_threads: self.cores.for_load(),
+            server_cores: self.cores.for_servers(),
+            apart: self.cores.are_apart(),
             rate: Some(rate),
         }
     }

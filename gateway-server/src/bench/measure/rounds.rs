@@ -49,14 +49,14 @@ fn sample(
         address: fleet.address(),
         request: Arc::new(request(fleet.address(), &point.workload)),
         connections: point.connections,
-        threads: bench.plan.load_threads,
+        threads: bench.cores.for_load(),
         pace,
         warm_up: WARM_UP,
         duration: point.sample,
     };
     let clock = |error| MeasureError::new("read the CPU clocks", &error);
     let before = fleet.cpu().map_err(clock)?;
-    let outcome = load.run().map_err(|error| MeasureError::new("make load", &error))?;
+    let outcome = bench.make(&load).map_err(|error| MeasureError::new("make load", &error))?;
     let used = fleet.cpu().map_err(clock)?.since(&before);
     sum.add(&outcome, &used);
     Ok(())

@@ -39,9 +39,17 @@ pub(in super::super) fn method(report: &Report) -> Vec<(&'static str, String)> {
 
 fn machine(report: &Report) -> String {
     let machine = &report.machine;
+    let settings = &report.settings;
+    let division = if settings.apart {
+        format!(
+            "The models have {} of them, and the load the rest, as if it came from another machine",
+            plural(settings.server_cores, "core")
+        )
+    } else {
+        "Load and models share it, so rates are lower than with a second machine for the load".to_owned()
+    };
     format!(
-        "{}, {} with {} GiB of memory, {}. Load and models share these cores, so rates are lower than with a second \
-         machine for the load; ratios tell more than rates.",
+        "{}, {} with {} GiB of memory, {}. {division}; ratios tell more than rates.",
         machine.processor,
         plural(machine.cores, "core"),
         gibibytes(machine.memory),
