@@ -106,6 +106,7 @@ fn check_model(key: &str, model: &Value) {
     let (idle, way) = (&model["memory"]["idle"], model["model"]["way"].as_str().unwrap());
     assert!(number(&idle["server"]) > 100_000.0, "{key}: {idle}");
     assert_eq!(number(&idle["workers"]) > 100_000.0, way.starts_with("fastcgi"), "{key}: {idle}");
+    assert_eq!(number(&idle["children"]), 0.0, "{key}: {idle}");
     let closed = items(&model["closed"]);
     // The first workload at both concurrencies, the others at one.
     assert_eq!(closed.len(), 4, "{key}");

@@ -11,7 +11,7 @@
 //! | `connection` | one connection: its socket, and how far its request is |
 //! | `pace` | when requests are due |
 //! | `clock`, `poller` | the time; who is ready |
-//! | `worker` | one thread with its connections |
+//! | `worker`, `slot` | one thread; each of its connections |
 //! | `tally`, `summary` | what is counted; the percentiles of it |
 //! | `ask` | a single request |
 
@@ -23,6 +23,7 @@ mod connection;
 mod pace;
 mod poller;
 mod request;
+mod slot;
 mod summary;
 mod tally;
 #[cfg(test)]
@@ -76,10 +77,10 @@ struct Patience {
 
 impl Patience {
     /// Ten seconds: longer than any sane CGI program under load, shorter than a user's patience with the whole run.
-    /// Three to open: a lost SYN is sent again after one, and after three. One to settle: a healthy server needs
-    /// milliseconds, and one that is behind by more will not catch up.
+    /// Three to open: a lost SYN is sent again after one, and after three. Three to settle: a server that keeps up needs
+    /// as long as an answer takes, and one that is behind by more will not catch up.
     const USUAL: Patience =
-        Patience { answer: Duration::from_secs(10), open: Duration::from_secs(3), settle: Duration::from_secs(1) };
+        Patience { answer: Duration::from_secs(10), open: Duration::from_secs(3), settle: Duration::from_secs(3) };
 }
 
 /// What all threads of one load share.

@@ -10,9 +10,10 @@ use std::time::Duration;
 use rustix::event::epoll::Event;
 
 use super::answer::Complete;
-use super::connection::{Connection, Failure, Progress, Room};
+use super::connection::{Failure, Progress, Room};
 use super::pace::Grid;
 use super::poller::Poller;
+use super::slot::Slot;
 use super::tally::Tally;
 use super::{BodyLen, Mark, Run, clock};
 
@@ -31,16 +32,6 @@ pub(super) struct Worker<'a> {
     now: Mark,
     /// When timeouts and rests are next looked for.
     next_look: Mark,
-}
-
-/// A connection, and what keeps it from being used.
-#[derive(Debug, Default)]
-struct Slot {
-    connection: Connection,
-    /// After a failure it is left alone until then.
-    rests_until: Option<Mark>,
-    /// Failures since the last answer.
-    failures: u32,
 }
 
 /// What a connection does when it is free.
@@ -64,13 +55,6 @@ enum Next {
     /// The time will be up before one is due.
     Never,
 }
-
-/// The first rest after a failure; each further one is twice as long, up to [`MAX_REST`]. A server that fails
-/// everything then costs no more than a few hundred connections a second.
-const FIRST_REST: Duration = Duration::from_millis(1);
-
-/// Short enough to see a server that comes back.
-const MAX_REST: Duration = Duration::from_millis(128);
 
 /// How often timeouts are looked for, at least, within the time that is one.
 const LOOKS_PER_TIMEOUT: u32 = 20;
@@ -232,16 +216,13 @@ impl<'a> Worker<'a> {
 
     fn failed(&mut self, number: usize, failure: Failure) {
         self.tally.failure(failure);
-        if let Mode::Open { free, .. } = &mut self.mode {
+        if let Mode::Closed { free } | Mode::Open { free, .. } = &mut self.mode {
             // A peer that speaks out of turn can make a free connection fail.
             free.retain(|other| *other != number);
         }
         let Some(slot) = self.slots.get_mut(number) else { return };
         slot.connection.close();
-        let rest = FIRST_REST.saturating_mul(1 << slot.failures.min(16)).min(MAX_REST);
-        let until = clock::after(self.now, rest);
-        slot.failures += 1;
-        slot.rests_until = Some(until);
+        let until = slot.rest(self.now);
         self.next_look = self.next_look.min(until);
     }
 

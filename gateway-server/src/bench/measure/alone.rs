@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Bench, MeasureError, request};
 use crate::bench::fleet::{Fleet, Place};
@@ -19,6 +19,10 @@ use crate::bench::timeline;
 /// How long the model is under load while its memory is looked at, and how often.
 const LOAD_TIME: Duration = Duration::from_millis(400);
 const LOOKS: u32 = 5;
+
+/// How long a CGI program may take to end after the first answer before it counts as one that stays. They take less
+/// than a millisecond.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
 /// What is known of a model before it meets the others.
 pub(super) struct Alone {
@@ -47,7 +51,7 @@ pub(super) fn start(bench: &Bench<'_>, model: &Model, turn: &str, marks: Option<
 }
 
 fn memory(bench: &Bench<'_>, fleet: &Fleet) -> io::Result<Memory> {
-    let idle = fleet.memory()?;
+    let idle = idle(fleet)?;
     let load = Load {
         address: fleet.address(),
         request: Arc::new(request(fleet.address(), bench.plan.first_workload())),
@@ -68,6 +72,18 @@ fn memory(bench: &Bench<'_>, fleet: &Fleet) -> io::Result<Memory> {
         Ok::<Parts, io::Error>(most)
     })?;
     Ok(Memory { idle, loaded })
+}
+
+/// Looks when the program that gave the first answer is gone: it has the answer out before it ends.
+fn idle(fleet: &Fleet) -> io::Result<Parts> {
+    let since = Instant::now();
+    loop {
+        let parts = fleet.memory()?;
+        if parts.children == 0.0 || since.elapsed() > LEFT_BEHIND {
+            return Ok(parts);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn larger(one: Parts, other: Parts) -> Parts {

@@ -1,11 +1,13 @@
 //! From a plan to a report: each model alone, then all of them in turns.
 //!
 //! Holds the order of the measurements. Does not hold a single one: `alone` has those that want the machine for
-//! themselves, `rounds` those that are compared, `collect` the sums.
+//! themselves, `rounds` those that are compared, `timing` how long
+//! each takes, `collect` the sums.
 
 mod alone;
 mod collect;
 mod rounds;
+mod timing;
 
 use std::error::Error;
 use std::io;

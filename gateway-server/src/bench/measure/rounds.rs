@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collect::Collected;
+use super::timing::Timing;
 use super::{Bench, MeasureError, request};
-use crate::bench::fleet::Fleet;
-use crate::bench::load::{Load, Pace};
+use crate::bench::fleet::{Fleet, Used};
+use crate::bench::load::{Load, Outcome, Pace};
 use crate::bench::plan::{Point, WARM_UP};
 use crate::bench::progress::Progress;
 
-/// Measures one point for all `fleets`, which are named as `names` says. A model that cannot be measured has an error.
+/// Measures one point for all `fleets`, which are named.
 pub(super) fn measure(
     bench: &Bench<'_>,
     point: &Point,
@@ -21,45 +22,70 @@ pub(super) fn measure(
     fleets: &[(&str, &Fleet)],
     progress: &mut Progress,
 ) -> Result<Vec<Collected>, MeasureError> {
-    let mut collected: Vec<Collected> = fleets.iter().map(|_| Collected::default()).collect();
     let what = match pace {
         Pace::Closed => format!("{} × {}", point.workload.name, point.connections),
         Pace::Open { rate } => format!("{} at {rate:.0}/s", point.workload.name),
     };
+    let mut lanes: Vec<Lane> = fleets.iter().map(|_| Lane::new(point)).collect();
     for round in 0..point.rounds {
         for turn in order(round, fleets.len()) {
-            bench.go_on()?;
-            let (Some((name, fleet)), Some(sum)) = (fleets.get(turn), collected.get_mut(turn)) else { continue };
+            let (Some((name, fleet)), Some(lane)) = (fleets.get(turn), lanes.get_mut(turn)) else { continue };
             progress.say(&what, name);
-            sample(bench, point, pace, fleet, sum)?;
+            lane.take(bench, point, pace, fleet)?;
             progress.advance(point.sample + WARM_UP);
         }
     }
-    Ok(collected)
+    Ok(lanes.into_iter().map(|lane| lane.sum).collect())
+}
+
+/// One model at one point.
+struct Lane {
+    timing: Timing,
+    sum: Collected,
+}
+
+impl Lane {
+    fn new(point: &Point) -> Lane {
+        Lane { timing: Timing::of(point), sum: Collected::default() }
+    }
+
+    /// Takes a sample. If it was too short for this model, those before it were too: they are forgotten.
+    fn take(&mut self, bench: &Bench<'_>, point: &Point, pace: Pace, fleet: &Fleet) -> Result<(), MeasureError> {
+        loop {
+            bench.go_on()?;
+            let (outcome, used) = sample(bench, point, pace, self.timing, fleet)?;
+            match self.timing.longer(&outcome).filter(|_| pace == Pace::Closed) {
+                Some(longer) => *self = Lane { timing: longer, sum: Collected::default() },
+                None => {
+                    self.sum.add(&outcome, &used);
+                    return Ok(());
+                }
+            }
+        }
+    }
 }
 
 fn sample(
     bench: &Bench<'_>,
     point: &Point,
     pace: Pace,
+    timing: Timing,
     fleet: &Fleet,
-    sum: &mut Collected,
-) -> Result<(), MeasureError> {
+) -> Result<(Outcome, Used), MeasureError> {
     let load = Load {
         address: fleet.address(),
         request: Arc::new(request(fleet.address(), &point.workload)),
         connections: point.connections,
         threads: bench.cores.for_load(),
         pace,
-        warm_up: WARM_UP,
-        duration: point.sample,
+        warm_up: timing.warm_up,
+        duration: timing.sample,
     };
     let clock = |error| MeasureError::new("read the CPU clocks", &error);
     let before = fleet.cpu().map_err(clock)?;
     let outcome = bench.make(&load).map_err(|error| MeasureError::new("make load", &error))?;
     let used = fleet.cpu().map_err(clock)?.since(&before);
-    sum.add(&outcome, &used);
-    Ok(())
+    Ok((outcome, used))
 }
 
 /// Whose turn it is: each round begins with another model, and every second one goes backwards.

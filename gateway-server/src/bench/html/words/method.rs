@@ -66,7 +66,7 @@ fn samples(report: &Report) -> String {
     let number = points().map(|point| point.samples.len()).max().unwrap_or(0);
     let taken = if number == 0 { String::new() } else { format!(" in {}", plural(number, "sample")) };
     let models = "models take turns, so that what else happens on the machine meets all of them; each is warmed up \
-                  before it is measured";
+                  before it is measured, and has longer samples if its answers take longer than one";
     format!(
         "Each point was measured for {}{taken}. The {models}. The rate is the median of the samples, the spread beside it \
          half the distance between the slowest and the fastest sample.",
