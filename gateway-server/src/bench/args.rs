@@ -50,8 +50,9 @@ pub(crate) struct Args {
 
 /// What stands below the flags in the long help.
 pub(crate) const EXAMPLES: &str = "\
-The same application is measured inside the process that listens, as FastCGI worker behind `gateway serve`, and as CGI
-program behind it. Everything runs on this machine, on loopback; nothing stays when it ends.
+The same application is measured inside the process that listens, as FastCGI worker
+behind `gateway serve`, and as CGI program behind it. All of it runs on this machine, on loopback;
+nothing stays when it ends.
 
 Examples:
   gateway bench --quick
