@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::{Body, Environ, StartResponse};
+use crate::{Body, Environ, Headers, IntoFieldName, IntoFieldValue, StartResponse};
 
 /// An application's own error: boxed, and passed on untouched.
 ///
@@ -120,6 +120,8 @@ impl From<Disconnected> for std::io::Error {
 /// let error = GatewayError::new(StatusCode::GATEWAY_TIMEOUT, "no response head within 5s");
 /// assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
 /// assert_eq!(error.to_string(), "no response head within 5s");
+/// let error = GatewayError::new(StatusCode::SERVICE_UNAVAILABLE, "all taken").field("retry-after", 5);
+/// assert_eq!(error.fields().get("retry-after").map(|value| value.as_bytes()), Some(&b"5"[..]));
 /// ```
 ///
 /// Source: RFC 9110 §15.6; requirement HTTP-158.
@@ -127,13 +129,22 @@ impl From<Disconnected> for std::io::Error {
 pub struct GatewayError {
     status: StatusCode,
     reason: String,
+    fields: Headers,
     source: Option<AppError>,
 }
 
 impl GatewayError {
     /// A failure that is answered with `status`; `reason` is for the log, never for the client.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        GatewayError { status, reason: reason.into(), source: None }
+        GatewayError { status, reason: reason.into(), fields: Headers::new(), source: None }
+    }
+
+    /// Adds a field to the answer, such as Retry-After to 503 (RFC 9110 §10.2.3) or Allow to 405 (§15.5.6). One that no
+    /// application may send is left out.
+    #[must_use]
+    pub fn field(mut self, name: impl IntoFieldName, value: impl IntoFieldValue) -> Self {
+        self.fields.append(name, value);
+        self
     }
 
     /// Adds the error that caused this one.
@@ -146,6 +157,11 @@ impl GatewayError {
     /// The status the client is answered with.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The fields of the answer beside its type and length.
+    pub fn fields(&self) -> &Headers {
+        &self.fields
     }
 }
 

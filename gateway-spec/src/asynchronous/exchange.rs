@@ -188,13 +188,13 @@ impl<'a> AsyncExchange<'a> {
     }
 
     fn fail(&mut self, failure: Failure) {
-        let status = failure.status();
+        let (status, fields) = (failure.status(), failure.fields());
         self.failure.get_or_insert(failure);
         if matches!(self.state, State::Body(_)) {
             self.over(State::Abort);
         } else {
             let page: Vec<u8> = error_page::body(status).next_chunk().and_then(Result::ok).unwrap_or_default().into();
-            self.over(State::Head(error_page::head(status), BodyStream::from(page)));
+            self.over(State::Head(error_page::head(status, fields), BodyStream::from(page)));
         }
     }
 

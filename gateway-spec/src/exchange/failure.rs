@@ -4,7 +4,7 @@ use std::any::Any;
 
 use http::StatusCode;
 
-use crate::{AppError, GatewayError, StartError};
+use crate::{AppError, GatewayError, Headers, StartError};
 
 /// Why an exchange went wrong: for the gateway's log, never for the client.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,15 @@ impl Failure {
             Failure::Application(error) => status_of(error.as_ref()),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// The fields that a [`GatewayError`] adds to the answer.
+    pub(crate) fn fields(&self) -> Headers {
+        match self {
+            Failure::Application(error) => error.downcast_ref::<GatewayError>().map(|error| error.fields().clone()),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 
     /// An application's error; what `start_response` only passed through is taken out of its wrapping (PEP-84), and so

@@ -164,11 +164,14 @@ impl LengthGuard {
 /// The plain answer for a failure.
 pub(crate) mod error_page {
     use super::{StatusCode, StoredHead, check};
-    use crate::{Body, headers};
+    use crate::{Body, Headers, headers};
 
-    /// Status and type; the checks cannot refuse them.
-    pub(crate) fn head(status: StatusCode) -> Option<StoredHead> {
-        check(status, headers!["content-type" => "text/plain; charset=utf-8"]).ok()
+    /// Status and type, which the checks cannot refuse, and the failure's own fields, unless they can.
+    pub(crate) fn head(status: StatusCode, fields: Headers) -> Option<StoredHead> {
+        let page = headers!["content-type" => "text/plain; charset=utf-8"];
+        let own = fields.into_iter().filter(|(name, _)| !matches!(name.as_str(), "content-type" | "content-length"));
+        let whole = page.iter().cloned().chain(own).collect();
+        check(status, whole).or_else(|_| check(status, page)).ok()
     }
 
     /// The status in words.

@@ -239,7 +239,7 @@ impl Exchange {
 
     /// Turns a failure into an answer if nothing was sent, else into an abort (PEP-141, PEP-145).
     fn fail(&mut self, failure: Failure) {
-        let status = failure.status();
+        let (status, fields) = (failure.status(), failure.fields());
         self.failure.get_or_insert(failure);
         if self.phase == Phase::Body {
             self.over(Outcome::Abort);
@@ -247,7 +247,7 @@ impl Exchange {
         }
         self.close_body();
         // What `write` left in the queue goes with the head it would have followed.
-        self.shared.replace_head(error_page::head(status));
+        self.shared.replace_head(error_page::head(status, fields));
         self.body = error_page::body(status);
     }
 

@@ -325,6 +325,21 @@ fn http_158_a_gateway_error_chooses_the_status_of_the_page() {
 }
 
 #[test]
+fn http_158_a_gateway_error_may_add_fields_to_the_page_that_an_application_could_send() {
+    let busy = |name: &'static str, value: &'static str| {
+        app(move |_, _| Err(GatewayError::new(StatusCode::SERVICE_UNAVAILABLE, "busy").field(name, value).into()))
+    };
+    let head = head_of("GET", busy("retry-after", "10"));
+    assert_eq!(head.headers.get("retry-after").expect("the field"), "10");
+    for (name, value) in [("connection", "close"), ("content-length", "1"), ("content-type", "a/b"), ("status", "200")]
+    {
+        let head = head_of("GET", busy(name, value));
+        assert_eq!((head.status.as_u16(), head.headers.len()), (503, 2), "{name}: {head:?}");
+        assert_eq!(head.headers.get("content-type").expect("a type"), "text/plain; charset=utf-8", "{name}");
+    }
+}
+
+#[test]
 fn http_155_the_error_page_for_head_has_its_length_and_no_body() {
     check("HEAD", app(|_, _| Err("x".into())), &["500 none", "end"], Some("application failed: x"));
     let head = head_of("HEAD", app(|_, _| Err("x".into())));
