@@ -1,6 +1,7 @@
 //! What can keep a CGI host from answering, and the status that each case is answered with.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_spec::{AppError, GatewayError};
@@ -23,6 +24,18 @@ pub enum HostError {
     /// What the path names is no executable file; 403.
     #[error("the file is not executable")]
     Forbidden,
+    /// The program that the request names is outside the roots (CGI-184); 403.
+    #[error("the program {} is below none of the roots", .program.display())]
+    Outside {
+        /// Where it is.
+        program: PathBuf,
+    },
+    /// The request names no program; 500, because the server in front should have.
+    #[error("the request has neither SCRIPT_FILENAME nor DOCUMENT_ROOT: set one of them in the server that sends it")]
+    Unnamed,
+    /// The request names a directory for the program that is none; 500.
+    #[error("FCGI_CHDIR names no directory")]
+    Directory,
     /// TRACE and CONNECT are the server's, and never reach a program (CGI-75); 405.
     #[error("the method is none for programs")]
     Method,
@@ -120,7 +133,8 @@ impl HostError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Outside { .. } => StatusCode::FORBIDDEN,
+            Self::Unnamed | Self::Directory => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Spool(SpoolError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -11,7 +11,7 @@
 //! | working directory | the program's own (CGI-141) |
 //! | environment | the request's variables ([`crate::variables`]), PATH and TZ, and what [`Config::inherit`] names (CGI-176) |
 //! | command line | never from the request (CGI-84) |
-//! | SCRIPT_NAME | one file: as the server set it; a directory: up to the first file on the path (CGI-37) |
+//! | SCRIPT_NAME | one file: as the server set it; a directory: up to the first file on the path (CGI-37); named by the request: see [`Cgi::named_by_request`] |
 //! | `..`, `.`, empty segments, names with a leading dot, `%2F`, links out of the directory | 404 (CGI-28, CGI-150, CGI-157) |
 //! | TRACE, CONNECT | 405; never reach a program (CGI-75) |
 //! | body of unknown length | kept until its end, up to a limit, then 413 (CGI-65) |
@@ -31,6 +31,7 @@ mod answer;
 mod body;
 mod config;
 mod error;
+mod named;
 mod process;
 mod run;
 mod script;
@@ -50,6 +51,7 @@ use crate::head::{ProgramHead, ResponseKind};
 use crate::redirect::redirected;
 use answer::{Piece, Pieces};
 use body::RequestBody;
+use named::Roots;
 use run::Run;
 use script::{Script, Scripts, hides_a_slash};
 
@@ -111,6 +113,38 @@ impl Cgi {
         Ok(Self::new(Scripts::directory(path.as_ref())?, config))
     }
 
+    /// The programs that requests name themselves: for a host behind a FastCGI server, whose configuration says what to run.
+    ///
+    /// SCRIPT_FILENAME is the program's path; SCRIPT_NAME and PATH_INFO stay as they are then. Without it the program is the
+    /// first file on the way of SCRIPT_NAME and PATH_INFO from DOCUMENT_ROOT, and the rest becomes PATH_INFO. It starts in its
+    /// own directory, or in FCGI_CHDIR; `-` there means the directory of this process.
+    ///
+    /// Whoever can send a request names a file, so only executable files run that are below one of `roots` after all links
+    /// are followed, or are one of them, and that are not hidden there. Others are answered with 403 or 404.
+    ///
+    /// # Errors
+    /// A root is not there.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_cgi::host::{Cgi, Config};
+    /// use gateway_spec::{AsyncApplication, Environ, GatewayError, InputStream};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// let cgi = Cgi::named_by_request([&directory], Config::new())?;
+    /// let mut environ = Environ::example("GET", "/");
+    /// environ.set("SCRIPT_FILENAME", "/bin/sh")?;
+    /// let refused = cgi.call(environ, InputStream::empty()).await.expect_err("outside the root");
+    /// assert!(refused.downcast_ref::<GatewayError>().is_some_and(|error| error.status() == 403));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn named_by_request(roots: impl IntoIterator<Item = impl AsRef<Path>>, config: Config) -> io::Result<Self> {
+        Ok(Self::new(Scripts::Named(Roots::new(roots)?), config))
+    }
+
     fn new(scripts: Scripts, config: Config) -> Self {
         crate::descriptors::keep_private();
         let places = Arc::new(Semaphore::new(config.max_children.min(Semaphore::MAX_PERMITS)));
@@ -170,7 +204,7 @@ impl Cgi {
         if in_directory && environ.get("REQUEST_URI").is_some_and(|target| hides_a_slash(target.as_bytes())) {
             return Err(HostError::NotFound);
         }
-        let script = self.scripts.find(environ.path_info().as_bytes())?;
+        let script = self.scripts.find(environ)?;
         let path_info = environ.path_info().as_bytes().to_vec();
         let (name, rest) = path_info.split_at_checked(script.name_len).ok_or(HostError::NotFound)?;
         let script_name = [environ.script_name().as_bytes(), name].concat();
@@ -194,7 +228,7 @@ impl Cgi {
                 command.env(name, value);
             }
         }
-        if let Some(directory) = script.path.parent() {
+        if let Some(directory) = self.scripts.working_directory(script, environ) {
             command.current_dir(directory);
         }
         command

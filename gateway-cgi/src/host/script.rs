@@ -10,7 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use gateway_spec::Environ;
+
 use super::HostError;
+use super::named::{self, Roots};
 
 /// The programs that a host may run.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub(super) enum Scripts {
     File(PathBuf),
     /// The programs in a directory and those below it. The path is canonical.
     Directory(PathBuf),
+    /// The programs below these roots that requests name themselves.
+    Named(Roots),
 }
 
 /// The program for one request.
@@ -40,11 +45,20 @@ impl Scripts {
         if path.metadata()?.is_dir() { Ok(Scripts::Directory(path)) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
-    /// Finds the program for a decoded path. Looks at the file system, so it may block.
-    pub(super) fn find(&self, path_info: &[u8]) -> Result<Script, HostError> {
+    /// Finds the program for a request. Looks at the file system, so it may block.
+    pub(super) fn find(&self, environ: &mut Environ) -> Result<Script, HostError> {
         match self {
             Scripts::File(path) => Ok(Script { path: path.clone(), name_len: 0 }),
-            Scripts::Directory(root) => find_below(root, path_info),
+            Scripts::Directory(root) => find_below(root, environ.path_info().as_bytes()),
+            Scripts::Named(roots) => roots.find(environ),
+        }
+    }
+
+    /// Where a program starts: its own directory (CGI-141), unless it was named by a request that says otherwise.
+    pub(super) fn working_directory<'a>(&self, script: &'a Script, environ: &'a Environ) -> Option<&'a Path> {
+        match self {
+            Scripts::Named(_) => named::working_directory(&script.path, environ),
+            Scripts::File(_) | Scripts::Directory(_) => script.path.parent(),
         }
     }
 }
@@ -102,6 +116,12 @@ mod tests {
 
     use super::*;
 
+    fn find(scripts: &Scripts, path_info: &[u8]) -> Result<Script, HostError> {
+        let mut environ = Environ::example("GET", "/");
+        environ.set("PATH_INFO", path_info).unwrap();
+        scripts.find(&mut environ)
+    }
+
     struct Tree {
         directory: tempfile::TempDir,
     }
@@ -144,7 +164,7 @@ mod tests {
             ("/alias/x", "/alias"),
             ("/sub/deep/run.cgi/p", "/sub/deep/run.cgi"),
         ] {
-            let script = scripts.find(path.as_bytes()).unwrap();
+            let script = find(&scripts, path.as_bytes()).unwrap();
             assert_eq!(script.name_len, name.len(), "{path}");
             assert!(script.path.ends_with(&name[1..]), "{path}");
         }
@@ -180,7 +200,7 @@ mod tests {
             "*",
             "/\u{23a}hello",
         ] {
-            assert!(matches!(scripts.find(path.as_bytes()), Err(HostError::NotFound)), "{path:?}");
+            assert!(matches!(find(&scripts, path.as_bytes()), Err(HostError::NotFound)), "{path:?}");
         }
     }
 
@@ -188,8 +208,8 @@ mod tests {
     fn cgi_184_a_file_that_is_not_executable_is_forbidden() {
         let tree = Tree::new();
         let scripts = Scripts::directory(&tree.path("root")).unwrap();
-        assert!(matches!(scripts.find(b"/plain.txt"), Err(HostError::Forbidden)));
-        assert!(matches!(scripts.find(b"/plain.txt/x"), Err(HostError::Forbidden)));
+        assert!(matches!(find(&scripts, b"/plain.txt"), Err(HostError::Forbidden)));
+        assert!(matches!(find(&scripts, b"/plain.txt/x"), Err(HostError::Forbidden)));
     }
 
     #[test]
