@@ -27,6 +27,17 @@ impl Default for Limits {
     }
 }
 
+/// In which form a program writes its answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A header block of CGI (RFC 3875 §6).
+    #[default]
+    Parsed,
+    /// A complete HTTP response: a status line, then fields ("non-parsed header", RFC 3875 §5). Fields of CGI mean nothing
+    /// in it: a `Location` is for the client, and `Status` is left out.
+    NonParsed,
+}
+
 /// What [`Decoder::receive`] found.
 #[derive(Debug, Clone)]
 pub enum Decoded {
@@ -63,6 +74,7 @@ pub enum Decoded {
 #[derive(Debug, Default)]
 pub struct Decoder {
     limits: Limits,
+    form: Form,
     /// The start of a line whose end has not come.
     partial: Vec<u8>,
     received: usize,
@@ -85,14 +97,20 @@ impl Decoder {
         Self { limits, ..Self::default() }
     }
 
+    /// In which form the program answers. Default [`Form::Parsed`]; the form is never guessed from the output (CGI-95).
+    #[must_use]
+    pub fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
     /// Takes the next bytes of the program's output.
     ///
-    /// After [`Decoded::Head`] the decoder is as new, with the same limits.
+    /// After [`Decoded::Head`] the decoder is as new, with the same limits and form.
     ///
     /// # Errors
     /// The first rule that the block breaks. The decoder must not be used again: the rest of the output means nothing.
     pub fn receive(&mut self, input: &[u8]) -> Result<Decoded, HeadError> {
-        self.refuse_status_line(input)?;
+        self.check_start(input)?;
         let mut rest = input;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, after) = rest.split_at(end);
@@ -106,8 +124,8 @@ impl Decoder {
                 self.line(&whole)?
             };
             if complete {
-                let limits = self.limits;
-                let Self { cgi, headers, .. } = std::mem::replace(self, Self::with_limits(limits));
+                let new = Self::with_limits(self.limits).form(self.form);
+                let Self { cgi, headers, .. } = std::mem::replace(self, new);
                 let head = Box::new(classify(cgi, headers)?);
                 return Ok(Decoded::Head { head, consumed: input.len() - rest.len() });
             }
@@ -144,17 +162,29 @@ impl Decoder {
         if self.received > limit { Err(HeadError::TooLong { limit }) } else { Ok(()) }
     }
 
-    /// CGI-95: guessing NPH from the output is a server's quirk; NPH is marked by configuration.
-    fn refuse_status_line(&self, input: &[u8]) -> Result<(), HeadError> {
-        let mark = b"HTTP/";
-        let is_status_line = self.line == 0 && self.partial.iter().chain(input).take(mark.len()).eq(mark);
-        if is_status_line { Err(HeadError::StatusLine) } else { Ok(()) }
+    /// CGI-95: guessing NPH from the output is a server's quirk; NPH is marked by configuration. Told at once: what is in
+    /// the wrong form may be long in coming to the end of a line.
+    fn check_start(&self, input: &[u8]) -> Result<(), HeadError> {
+        const MARK: &[u8] = b"HTTP/";
+        if self.line > 0 {
+            return Ok(());
+        }
+        let is_like_it = self.partial.iter().chain(input).zip(MARK).all(|(byte, mark)| byte == mark);
+        let is_all = self.partial.len() + input.len() >= MARK.len();
+        match self.form {
+            Form::Parsed if is_like_it && is_all => Err(HeadError::StatusLine),
+            Form::NonParsed if !is_like_it => Err(HeadError::NoStatusLine),
+            _ => Ok(()),
+        }
     }
 
     /// Takes one line without its LF; answers whether it was the blank one.
     fn line(&mut self, line: &[u8]) -> Result<bool, HeadError> {
         self.line += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.form == Form::NonParsed && self.line == 1 {
+            return self.status_line(line).map(|()| false);
+        }
         match line.first() {
             None => return Ok(true),
             Some(b' ' | b'\t') => return Err(HeadError::Folded { line: self.line }),
@@ -186,7 +216,10 @@ impl Decoder {
             return Err(HeadError::TransferEncoding { line });
         }
         if name == "status" {
-            return self.status(bytes);
+            return match self.form {
+                Form::Parsed => self.status(bytes),
+                Form::NonParsed => Ok(()),
+            };
         }
         let cgi = &mut self.cgi;
         if name == CONTENT_TYPE || name == LOCATION {
@@ -215,11 +248,30 @@ impl Decoder {
 
     /// `Status: NNN`, with or without a space and a reason (CGI-127).
     fn status(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        let line = self.line;
         if value.is_empty() {
             return Ok(());
         }
-        once(line, "Status", self.cgi.status.is_some())?;
+        once(self.line, "Status", self.cgi.status.is_some())?;
+        self.code(value)
+    }
+
+    /// `HTTP/1.1 NNN` with or without a reason (RFC 9112 §4). The version is the program's word for how it frames its body,
+    /// and that is the end of its output here.
+    fn status_line(&mut self, line: &[u8]) -> Result<(), HeadError> {
+        let malformed = || HeadError::Status { line: 1, start: excerpt(line) };
+        match line {
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', rest @ ..]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                self.code(rest)
+            }
+            _ => Err(malformed()),
+        }
+    }
+
+    /// Three digits, alone or with a space and a reason.
+    fn code(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        let line = self.line;
         let malformed = || HeadError::Status { line, start: excerpt(value) };
         let (digits, reason) = value.split_at_checked(3).ok_or_else(malformed)?;
         if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(|byte| *byte != b' ') {

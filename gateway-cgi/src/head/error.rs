@@ -32,6 +32,9 @@ pub enum HeadError {
     /// The first line is an HTTP status line, but the program is not marked as NPH (CGI-95).
     #[error("the output starts with an HTTP status line instead of header fields")]
     StatusLine,
+    /// The output of a program that is marked as NPH does not start with an HTTP status line (CGI-91).
+    #[error("the output does not start with an HTTP status line, but the program is marked as NPH")]
+    NoStatusLine,
     /// A line starts with a space or tab: a continuation, which RFC 3875 §6.3 forbids (CGI-122).
     #[error("line {line} is a continuation line")]
     Folded {
@@ -70,7 +73,8 @@ pub enum HeadError {
         /// The field.
         field: &'static str,
     },
-    /// The value of `Status` is not three digits, or a reason follows without a space (CGI-127).
+    /// The value of `Status`, or the status line of an NPH program, is malformed: the code is not three digits, or a reason
+    /// follows without a space (CGI-127, CGI-91).
     #[error("the status on line {line} is malformed: \"{start}\"")]
     Status {
         /// The line.
@@ -126,6 +130,7 @@ impl HeadError {
             Self::Truncated { .. } => "RFC 3875 §6.2",
             Self::TooLong { .. } | Self::TooManyFields { .. } => "RFC 3875 §9.6",
             Self::StatusLine => "RFC 3875 §5.1",
+            Self::NoStatusLine => "RFC 3875 §5.2",
             Self::Folded { .. }
             | Self::NoColon { .. }
             | Self::Name { .. }

@@ -16,8 +16,7 @@ struct Seen {
     body: Vec<u8>,
 }
 
-fn decode_pieces<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, HeadError> {
-    let mut decoder = Decoder::with_limits(limits);
+fn decode_pieces<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, HeadError> {
     let mut seen: Option<Seen> = None;
     for piece in pieces {
         if let Some(seen) = &mut seen {
@@ -40,19 +39,29 @@ fn decode_pieces<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>)
 
 /// Decodes, and insists that every way to cut the input says the same.
 #[track_caller]
-fn decode_with(limits: Limits, input: &[u8]) -> Result<Seen, HeadError> {
-    let whole = decode_pieces(limits, [input]);
+fn decode_by(decoder: impl Fn() -> Decoder, input: &[u8]) -> Result<Seen, HeadError> {
+    let whole = decode_pieces(decoder(), [input]);
     for cut in 0..=input.len() {
         let (first, second) = input.split_at(cut);
-        assert_eq!(decode_pieces(limits, [first, second]), whole, "cut at {cut}");
+        assert_eq!(decode_pieces(decoder(), [first, second]), whole, "cut at {cut}");
     }
-    assert_eq!(decode_pieces(limits, input.chunks(1)), whole, "byte by byte");
+    assert_eq!(decode_pieces(decoder(), input.chunks(1)), whole, "byte by byte");
     whole
+}
+
+#[track_caller]
+fn decode_with(limits: Limits, input: &[u8]) -> Result<Seen, HeadError> {
+    decode_by(|| Decoder::with_limits(limits), input)
 }
 
 #[track_caller]
 fn decode(input: &[u8]) -> Result<Seen, HeadError> {
     decode_with(Limits::default(), input)
+}
+
+#[track_caller]
+fn decode_nph(input: &[u8]) -> Result<Seen, HeadError> {
+    decode_by(|| Decoder::new().form(Form::NonParsed), input)
 }
 
 #[track_caller]
@@ -335,4 +344,49 @@ proptest! {
         let _ = decode(&input);
         let _ = decode(&[b"Status: 200\n", &input[..], b"\n\n"].concat());
     }
+}
+
+#[test]
+fn cgi_91_a_complete_response_of_an_nph_program() {
+    for start in ["HTTP/1.1 404 Not Found\r\n", "HTTP/1.0 404\n", "HTTP/1.1 404 \n"] {
+        let text = "Server: own\nContent-Type: a/b\nContent-Length: 4\nSet-Cookie: a=1\nSet-Cookie: b=2\n\nbody";
+        let seen = decode_nph(format!("{start}{text}").as_bytes()).unwrap();
+        let names: Vec<&str> = seen.fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((seen.status, seen.content_length, seen.body.as_slice()), (404, Some(4), &b"body"[..]), "{start}");
+        assert_eq!(names, ["server", "content-type", "content-length", "set-cookie", "set-cookie"], "{start}");
+    }
+}
+
+#[test]
+fn cgi_93_what_only_cgi_knows_means_nothing_in_a_complete_response() {
+    let seen = decode_nph(b"HTTP/1.1 200 OK\nStatus: 404\nLocation: /x\nConnection: keep-alive\n\n").unwrap();
+    assert_eq!((seen.status, &seen.kind), (200, &ResponseKind::Document));
+    assert_eq!(seen.fields, [("location".to_owned(), b"/x".to_vec())]);
+    assert_eq!(decode_nph(b"HTTP/1.1 200 OK\n\n").unwrap().status, 200);
+    assert_eq!(decode_nph(b"HTTP/1.1 302 Found\nLocation: /x\n\n").unwrap().kind, ResponseKind::ClientRedirect);
+}
+
+#[test]
+fn cgi_91_92_186_a_complete_response_is_checked_like_any_other() {
+    #[track_caller]
+    fn refused(input: &[u8], is_expected: impl Fn(&HeadError) -> bool) {
+        let error = decode_nph(input).unwrap_err();
+        assert!(is_expected(&error) && error.clause().starts_with("RFC "), "{}: {error:?}", input.escape_ascii());
+    }
+    for input in ["Content-Type: a/b\n\n", "\nHTTP/1.1 200 OK\n\n", "http/1.1 200 OK\n\n", "x"] {
+        refused(input.as_bytes(), |error| *error == HeadError::NoStatusLine);
+    }
+    for line in ["HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/11 200 OK", "HTTP/1.1  200 OK"] {
+        refused(format!("{line}\n\n").as_bytes(), |error| matches!(error, HeadError::Status { line: 1, .. }));
+    }
+    refused(b"HTTP/1.1 101 Switching Protocols\n\n", |error| *error == HeadError::StatusRange { code: 101 });
+    refused(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", |error| {
+        *error == HeadError::TransferEncoding { line: 2 }
+    });
+    refused(b"HTTP/1.1 200 OK\nX: a\x01b\n\n", |error| matches!(error, HeadError::Value { line: 2, byte: 1 }));
+    refused(b"HTTP/1.1 200 OK\nContent-Length: 1\nContent-Length: 2\n\n", |error| {
+        matches!(error, HeadError::Duplicate { .. })
+    });
+    refused(b"", |error| *error == HeadError::Empty);
+    refused(b"HTT", |error| *error == HeadError::Truncated { received: 3 });
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::activity::{Activity, Silence};
 use super::process::Exit;
 use super::{FailedExit, HostError};
-use crate::head::{Decoded, Decoder, HeadError, Limits, ProgramHead, ResponseKind};
+use crate::head::{Decoded, Decoder, Form, HeadError, Limits, ProgramHead, ResponseKind};
 
 /// What a program's output has come to, step by step.
 pub(super) enum Piece {
@@ -30,6 +30,7 @@ pub(super) enum Piece {
 
 /// The sending end of an answer.
 pub(super) struct Answer {
+    form: Form,
     pieces: mpsc::Sender<Result<Piece, HostError>>,
     progress: Mutex<Progress>,
 }
@@ -66,11 +67,11 @@ const PIECES: usize = 2;
 /// What one read takes at most: as much as a pipe holds.
 const READ: usize = 64 * 1024;
 
-/// Makes both ends of an answer; `head_request` says that no body is wanted.
-pub(super) fn channel(head_request: bool) -> (Answer, mpsc::Receiver<Result<Piece, HostError>>) {
+/// Makes both ends of an answer of this form; `head_request` says that no body is wanted.
+pub(super) fn channel(form: Form, head_request: bool) -> (Answer, mpsc::Receiver<Result<Piece, HostError>>) {
     let (pieces, receiver) = mpsc::channel(PIECES);
     let progress = Progress { head: HeadState::Nothing, declared: None, sent: 0, unwanted: 0, bodiless: head_request };
-    (Answer { pieces, progress: Mutex::new(progress) }, receiver)
+    (Answer { form, pieces, progress: Mutex::new(progress) }, receiver)
 }
 
 impl Answer {
@@ -110,7 +111,7 @@ impl Answer {
         limits: &OutputLimits,
         activity: &Activity,
     ) -> Result<Bytes, HostError> {
-        let mut decoder = Decoder::with_limits(limits.head);
+        let mut decoder = Decoder::with_limits(limits.head).form(self.form);
         let limit = limits.head_timeout;
         let mut begun = false;
         loop {

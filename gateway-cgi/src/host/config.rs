@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::body::UnknownLength;
+use super::finding::Finding;
+use super::places::SharedPlaces;
 use crate::head::Limits;
 use crate::spool;
 use crate::variables::MetaVariables;
@@ -27,15 +30,20 @@ pub struct Config {
     pub(super) kill_grace: Duration,
     pub(super) linger: Duration,
     pub(super) max_children: usize,
+    pub(super) max_children_per_program: Option<usize>,
+    pub(super) shared_places: Option<SharedPlaces>,
     pub(super) head_limits: Limits,
     pub(super) max_unwanted_bytes: u64,
     pub(super) max_stderr_line_bytes: usize,
     pub(super) max_stderr_bytes: usize,
+    pub(super) unknown_length: UnknownLength,
     pub(super) spool: spool::Config,
     pub(super) failed_exit: FailedExit,
     pub(super) inherited: BTreeSet<OsString>,
     pub(super) arguments: Vec<OsString>,
     pub(super) variables: MetaVariables,
+    /// See `finding`.
+    pub(super) finding: Finding,
 }
 
 /// What a program's failure means, if its body has no declared length and so its end could be a cut.
@@ -59,15 +67,19 @@ impl Default for Config {
             kill_grace: Duration::from_secs(5),
             linger: Duration::from_secs(1),
             max_children: 32,
+            max_children_per_program: None,
+            shared_places: None,
             head_limits: Limits::default(),
             max_unwanted_bytes: 64 * 1024 * 1024,
             max_stderr_line_bytes: 8 * 1024,
             max_stderr_bytes: 256 * 1024,
+            unknown_length: UnknownLength::default(),
             spool: spool::Config::default(),
             failed_exit: FailedExit::default(),
             inherited: ["PATH", "TZ"].into_iter().map(OsString::from).collect(),
             arguments: Vec::new(),
             variables: MetaVariables::default(),
+            finding: Finding::default(),
         }
     }
 }
@@ -132,6 +144,21 @@ impl Config {
         self
     }
 
+    /// How many processes of one program run at once (CGI-183), at least 1. Default no limit of its own: for a directory in
+    /// which one program is slow and must not take the places of all others.
+    #[must_use]
+    pub fn max_children_per_program(mut self, children: usize) -> Self {
+        self.max_children_per_program = Some(children);
+        self
+    }
+
+    /// Places that this host shares with others, beside its own [`Config::max_children`] (CGI-183). Default none.
+    #[must_use]
+    pub fn shared_places(mut self, places: SharedPlaces) -> Self {
+        self.shared_places = Some(places);
+        self
+    }
+
     /// How much header block is taken. Default [`Limits::default`].
     #[must_use]
     pub fn head_limits(mut self, limits: Limits) -> Self {
@@ -162,8 +189,14 @@ impl Config {
         self
     }
 
-    /// How a request body of unknown length is kept: its length must be known before the program starts (CGI-65).
-    /// Default [`spool::Config::default`].
+    /// What becomes of a request body whose length nobody knows before its end (CGI-65). Default [`UnknownLength::Spool`].
+    #[must_use]
+    pub fn unknown_length(mut self, policy: UnknownLength) -> Self {
+        self.unknown_length = policy;
+        self
+    }
+
+    /// How such a body is kept, if it is. Default [`spool::Config::default`].
     #[must_use]
     pub fn spool(mut self, config: spool::Config) -> Self {
         self.spool = config;

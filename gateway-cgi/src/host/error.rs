@@ -7,6 +7,8 @@ use std::time::Duration;
 use gateway_spec::{AppError, GatewayError};
 use http::StatusCode;
 
+use super::beyond::METHODS;
+use super::places::Crowd;
 use super::process::Exit;
 use crate::head::HeadError;
 use crate::redirect::RedirectError;
@@ -21,6 +23,9 @@ pub enum HostError {
     /// No program belongs to the path; 404.
     #[error("no program belongs to the path")]
     NotFound,
+    /// The path is a directory's whose program answers with the closing slash only; 308 to there.
+    #[error("the path is a directory's and has no slash at its end")]
+    NoSlash,
     /// What the path names is no executable file; 403.
     #[error("the file is not executable")]
     Forbidden,
@@ -40,14 +45,19 @@ pub enum HostError {
     #[error("the method is none for programs")]
     Method,
     /// All places were taken for as long as a request may wait (CGI-183); 503.
-    #[error("no place became free within {waited:?}")]
+    #[error("no place of {crowd} became free within {waited:?}")]
     Busy {
+        /// Whose places.
+        crowd: Crowd,
         /// See [`Config::queue_timeout`](super::Config::queue_timeout).
         waited: Duration,
     },
     /// The request body did not arrive whole; 400.
     #[error("the request body did not arrive: {0}")]
     Body(#[source] io::Error),
+    /// The request body has no length, and [`UnknownLength::Refuse`](super::UnknownLength::Refuse) was chosen (CGI-65); 411.
+    #[error("the request body has no length")]
+    LengthRequired,
     /// A body of unknown length could not be kept (CGI-65); 413 if it is too long, 400 if it did not arrive, else 500.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -133,10 +143,12 @@ impl HostError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSlash => StatusCode::PERMANENT_REDIRECT,
             Self::Forbidden | Self::Outside { .. } => StatusCode::FORBIDDEN,
             Self::Unnamed | Self::Directory => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::Spool(SpoolError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(_) | Self::Spool(SpoolError::Input(_)) | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -146,20 +158,38 @@ impl HostError {
             Self::HeadTimeout { .. } | Self::IdleTimeout { .. } | Self::TotalTimeout { .. } => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Self::Redirect { why: RedirectError::TooMany { .. }, .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Redirect { why, .. } => why.status(),
             Self::Head(_)
             | Self::NoHead { .. }
             | Self::Output(_)
             | Self::Short { .. }
             | Self::Failed { .. }
-            | Self::Unwanted { .. }
-            | Self::Redirect { .. } => StatusCode::BAD_GATEWAY,
+            | Self::Unwanted { .. } => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// The error as the driver understands it.
     pub(super) fn into_app_error(self) -> AppError {
-        GatewayError::new(self.status(), format!("cgi: {self}")).caused_by(self).into()
+        let mut error = GatewayError::new(self.status(), format!("cgi: {self}"));
+        if let Some(delay) = self.retry_after() {
+            error = error.field("retry-after", delay.as_secs());
+        }
+        if let Self::Method = self {
+            error = error.field("allow", METHODS);
+        }
+        error.caused_by(self).into()
+    }
+
+    /// When it is worth to ask again, in whole seconds: for Retry-After (RFC 9110 §10.2.3) beside 503. A house that was full
+    /// for a while is likely to be so for as long again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        const SOON: Duration = Duration::from_secs(1);
+        match self {
+            Self::Busy { waited, .. } => Some(Duration::from_secs(waited.as_secs()).clamp(SOON, 60 * SOON)),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(SOON),
+            _ => None,
+        }
     }
 
     /// What a failed start means. The file was there and executable a moment ago.
@@ -176,7 +206,9 @@ impl HostError {
 /// What else may be wrong: the file is there, so what is missing is what the file asks for.
 fn spawn_advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::NotFound => "; its first line (#!) may name an interpreter that is not there",
+        io::ErrorKind::NotFound => {
+            "; its first line (#!) may name an interpreter that is not there, or the one for its extension is not"
+        }
         _ => "",
     }
 }

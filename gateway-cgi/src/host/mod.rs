@@ -28,10 +28,14 @@
 
 mod activity;
 mod answer;
+mod beyond;
 mod body;
 mod config;
 mod error;
+mod finding;
+mod interpreters;
 mod named;
+mod places;
 mod process;
 mod run;
 mod script;
@@ -44,7 +48,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, InputStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use crate::head::{ProgramHead, ResponseKind};
@@ -52,12 +55,17 @@ use crate::redirect::redirected;
 use answer::{Piece, Pieces};
 use body::RequestBody;
 use named::Roots;
+use places::Places;
 use run::Run;
-use script::{Script, Scripts, hides_a_slash};
+use script::{Script, Scripts};
 
 pub use crate::redirect::RedirectError;
+pub use body::UnknownLength;
 pub use config::{Config, FailedExit};
 pub use error::HostError;
+pub use finding::{Links, Nph};
+pub use interpreters::Interpreter;
+pub use places::{Crowd, SharedPlaces};
 pub use process::Exit;
 
 /// Runs CGI programs: one file, or those in a directory. It is an application, so any gateway can serve it.
@@ -92,7 +100,7 @@ pub use process::Exit;
 pub struct Cgi {
     scripts: Scripts,
     config: Arc<Config>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     local: Option<Arc<dyn DynAsyncApplication>>,
 }
 
@@ -100,9 +108,9 @@ impl Cgi {
     /// One program, which answers every path: SCRIPT_NAME and PATH_INFO stay as they are.
     ///
     /// # Errors
-    /// The file is not there, or is no regular file.
+    /// The file is not there, is no regular file, or is not executable and has no interpreter.
     pub fn file(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
-        Ok(Self::new(Scripts::file(path.as_ref())?, config))
+        Ok(Self::new(Scripts::file(path.as_ref(), &config.finding)?, config))
     }
 
     /// The programs in a directory and below: PATH_INFO names one, and what follows becomes its PATH_INFO.
@@ -147,7 +155,7 @@ impl Cgi {
 
     fn new(scripts: Scripts, config: Config) -> Self {
         crate::descriptors::keep_private();
-        let places = Arc::new(Semaphore::new(config.max_children.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Places::new(&config));
         Cgi { scripts, config: Arc::new(config), places, local: None }
     }
 
@@ -160,7 +168,13 @@ impl Cgi {
     }
 
     async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        let (head, pieces) = self.run(&mut environ, input).await.map_err(HostError::into_app_error)?;
+        if let Some(refusal) = beyond::no_websocket(&environ) {
+            return Ok(refusal);
+        }
+        let (head, pieces) = match self.run(&mut environ, input).await {
+            Err(HostError::NoSlash) => return Ok(beyond::with_slash(&environ)),
+            other => other.map_err(HostError::into_app_error)?,
+        };
         if let ResponseKind::LocalRedirect { target } = &head.kind {
             drop(pieces);
             return self.follow(environ, target).await;
@@ -178,16 +192,15 @@ impl Cgi {
 
     /// Starts the program and waits for its head.
     async fn run(&self, environ: &mut Environ, input: InputStream) -> Result<(ProgramHead, Receiver), HostError> {
-        if environ.request_method() == "TRACE" || environ.request_method() == "CONNECT" {
-            return Err(HostError::Method);
-        }
-        let script = self.find(environ)?;
+        beyond::check_method(environ)?;
         let config = &self.config;
-        let body = RequestBody::prepare(environ.content_length(), input, &config.spool).await?;
+        let script = self.scripts.find(environ, &config.finding)?;
+        let body = RequestBody::prepare(environ.content_length(), input, config).await?;
         let command = self.command(&script, environ, body.length);
-        let (answer, mut pieces) = answer::channel(environ.request_method() == "HEAD");
+        let (answer, mut pieces) =
+            answer::channel(config.finding.form(&script.path), environ.request_method() == "HEAD");
         let errors = environ.errors.clone();
-        let permit = self.place().await?;
+        let permit = self.places.take(&script.path, config.queue_timeout).await?;
         let (stdin, input) = body.into_stdin();
         let run = Run { command, stdin, input, errors, config: config.clone(), permit };
         tokio::spawn(run.supervise(answer).in_current_span());
@@ -198,25 +211,16 @@ impl Cgi {
         }
     }
 
-    /// Finds the program and moves its name from PATH_INFO to SCRIPT_NAME.
-    fn find(&self, environ: &mut Environ) -> Result<Script, HostError> {
-        let in_directory = matches!(self.scripts, Scripts::Directory(_));
-        if in_directory && environ.get("REQUEST_URI").is_some_and(|target| hides_a_slash(target.as_bytes())) {
-            return Err(HostError::NotFound);
-        }
-        let script = self.scripts.find(environ)?;
-        let path_info = environ.path_info().as_bytes().to_vec();
-        let (name, rest) = path_info.split_at_checked(script.name_len).ok_or(HostError::NotFound)?;
-        let script_name = [environ.script_name().as_bytes(), name].concat();
-        // Neither can hold a NUL: both come from an environ.
-        environ.set("SCRIPT_NAME", script_name).map_err(|_| HostError::NotFound)?;
-        environ.set("PATH_INFO", rest).map_err(|_| HostError::NotFound)?;
-        Ok(script)
-    }
-
     /// The command with its whole environment (CGI-140, CGI-141, CGI-176).
     fn command(&self, script: &Script, environ: &Environ, body: Option<u64>) -> Command {
-        let mut command = Command::new(&script.path);
+        let mut command = match self.config.finding.interpreters.of(&script.path) {
+            None => Command::new(&script.path),
+            Some(interpreter) => {
+                let mut command = Command::new(&interpreter.program);
+                command.args(&interpreter.arguments).arg(&script.path);
+                command
+            }
+        };
         command.args(&self.config.arguments).env_clear();
         let variables = self.config.variables.clone().script_filename(script.path.as_os_str().as_bytes());
         variables.for_each(environ, body, |name, value| {
@@ -232,15 +236,6 @@ impl Cgi {
             command.current_dir(directory);
         }
         command
-    }
-
-    /// A place among the programs that run at once (CGI-183).
-    async fn place(&self) -> Result<OwnedSemaphorePermit, HostError> {
-        let waited = self.config.queue_timeout;
-        match tokio::time::timeout(waited, self.places.clone().acquire_owned()).await {
-            Ok(permit) => permit.map_err(|_| HostError::ShuttingDown),
-            Err(_) => Err(HostError::Busy { waited }),
-        }
     }
 
     /// Answers with what a request for `target` gives (CGI-108).

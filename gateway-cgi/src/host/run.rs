@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use gateway_spec::{ErrorStream, InputStream};
 use tokio::net::unix::pipe;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::{Activity, at_latest};
 use super::answer::{AfterAll, Answer, OutputLimits};
 use super::body::feed;
+use super::places::Place;
 use super::process::{Exit, Pipes, Process};
 use super::stderr::Lines;
 use super::{Config, HostError};
@@ -31,7 +31,7 @@ pub(super) struct Run {
     pub(super) errors: ErrorStream,
     pub(super) config: Arc<Config>,
     /// The place among the programs that run at once; given back when the process is reaped.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) permit: Place,
 }
 
 impl Run {

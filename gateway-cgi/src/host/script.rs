@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use gateway_spec::Environ;
 
 use super::HostError;
+use super::finding::{Finding, Links};
 use super::named::{self, Roots};
 
 /// The programs that a host may run.
@@ -35,9 +36,17 @@ pub(super) struct Script {
 }
 
 impl Scripts {
-    pub(super) fn file(path: &Path) -> io::Result<Self> {
+    pub(super) fn file(path: &Path, finding: &Finding) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        if path.metadata()?.is_file() { Ok(Scripts::File(path)) } else { Err(io::ErrorKind::InvalidInput.into()) }
+        let metadata = path.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if !may_run(&path, &metadata, finding) {
+            let advice = "the file is not executable; chmod +x makes it so, or its extension needs an interpreter";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
+        }
+        Ok(Scripts::File(path))
     }
 
     pub(super) fn directory(path: &Path) -> io::Result<Self> {
@@ -45,13 +54,21 @@ impl Scripts {
         if path.metadata()?.is_dir() { Ok(Scripts::Directory(path)) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
-    /// Finds the program for a request. Looks at the file system, so it may block.
-    pub(super) fn find(&self, environ: &mut Environ) -> Result<Script, HostError> {
-        match self {
-            Scripts::File(path) => Ok(Script { path: path.clone(), name_len: 0 }),
-            Scripts::Directory(root) => find_below(root, environ.path_info().as_bytes()),
-            Scripts::Named(roots) => roots.find(environ),
-        }
+    /// Finds the program for a request, and moves its name from PATH_INFO to SCRIPT_NAME. Looks at the file system, so it
+    /// may block.
+    pub(super) fn find(&self, environ: &mut Environ, finding: &Finding) -> Result<Script, HostError> {
+        let script = match self {
+            Scripts::File(path) => Script { path: path.clone(), name_len: 0 },
+            Scripts::Directory(root) => find_below(root, environ, finding)?,
+            Scripts::Named(roots) => roots.find(environ)?,
+        };
+        let path_info = environ.path_info().as_bytes().to_vec();
+        let (name, rest) = path_info.split_at_checked(script.name_len).ok_or(HostError::NotFound)?;
+        let script_name = [environ.script_name().as_bytes(), name].concat();
+        // Neither can hold a NUL: both come from an environ.
+        environ.set("SCRIPT_NAME", script_name).map_err(|_| HostError::NotFound)?;
+        environ.set("PATH_INFO", rest).map_err(|_| HostError::NotFound)?;
+        Ok(script)
     }
 
     /// Where a program starts: its own directory (CGI-141), unless it was named by a request that says otherwise.
@@ -63,9 +80,14 @@ impl Scripts {
     }
 }
 
-/// Walks down from `root`, one segment after the other, to the first that is a file.
-fn find_below(root: &Path, path_info: &[u8]) -> Result<Script, HostError> {
-    let mut segments = path_info.split(|byte| *byte == b'/');
+/// Walks down from `root`, one segment after the other, to the first that is a file. A path that ends with a directory
+/// means the program for that directory, whose name is added to PATH_INFO (CGI-5).
+fn find_below(root: &Path, environ: &mut Environ, finding: &Finding) -> Result<Script, HostError> {
+    if environ.get("REQUEST_URI").is_some_and(|target| hides_a_slash(target.as_bytes())) {
+        return Err(HostError::NotFound);
+    }
+    let path_info = environ.path_info().as_bytes().to_vec();
+    let mut segments = path_info.split(|byte| *byte == b'/').peekable();
     // What is before the first slash: a path without one names nothing here.
     if segments.next().is_none_or(|before| !before.is_empty()) {
         return Err(HostError::NotFound);
@@ -76,7 +98,14 @@ fn find_below(root: &Path, path_info: &[u8]) -> Result<Script, HostError> {
     }
     let mut path = root.to_owned();
     let mut name_len = 0;
-    for segment in segments {
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_none() {
+            let (path, name) = index(root, &path, finding)?;
+            let script_path = [&path_info, name.as_bytes()].concat();
+            let name_len = script_path.len();
+            environ.set("PATH_INFO", script_path).map_err(|_| HostError::NotFound)?;
+            return Ok(Script { path, name_len });
+        }
         // CGI-150: `.` and empty segments are not passed over, and hidden files are no programs.
         if segment.is_empty() || segment.starts_with(b".") || segment.iter().any(u8::is_ascii_control) {
             return Err(HostError::NotFound);
@@ -84,22 +113,43 @@ fn find_below(root: &Path, path_info: &[u8]) -> Result<Script, HostError> {
         path.push(OsStr::from_bytes(segment));
         name_len += 1 + segment.len();
         let metadata = path.metadata().map_err(|_| HostError::NotFound)?;
-        if metadata.is_dir() {
-            continue;
+        if !metadata.is_dir() {
+            admit(root, &path, &metadata, finding)?;
+            return Ok(Script { path, name_len });
         }
-        is_program(root, &path, &metadata)?;
-        return Ok(Script { path, name_len });
     }
-    Err(HostError::NotFound)
+    // Without a program for it, a directory is not worth a word.
+    index(root, &path, finding)?;
+    Err(HostError::NoSlash)
 }
 
-/// Whether a file may be run: below the root after all links are followed (CGI-184), regular, executable.
-fn is_program(root: &Path, path: &Path, metadata: &Metadata) -> Result<(), HostError> {
-    let real = path.canonicalize().map_err(|_| HostError::NotFound)?;
-    if !real.starts_with(root) || !metadata.is_file() {
+/// The first program for a directory that is there.
+fn index<'f>(root: &Path, directory: &Path, finding: &'f Finding) -> Result<(PathBuf, &'f OsStr), HostError> {
+    let there = finding.index_names.iter().find_map(|name| {
+        let path = directory.join(name);
+        let metadata = path.metadata().ok()?;
+        Some((path, name.as_os_str(), metadata))
+    });
+    let (path, name, metadata) = there.ok_or(HostError::NotFound)?;
+    admit(root, &path, &metadata, finding)?;
+    Ok((path, name))
+}
+
+/// Lets a file through that may be run: regular, below the root after all links are followed (CGI-184) unless links may
+/// lead anywhere, and executable or with an interpreter.
+fn admit(root: &Path, path: &Path, metadata: &Metadata, finding: &Finding) -> Result<(), HostError> {
+    let is_inside = match finding.links {
+        Links::Anywhere => true,
+        Links::Inside => path.canonicalize().is_ok_and(|real| real.starts_with(root)),
+    };
+    if !is_inside || !metadata.is_file() {
         return Err(HostError::NotFound);
     }
-    if metadata.permissions().mode() & 0o111 == 0 { Err(HostError::Forbidden) } else { Ok(()) }
+    if may_run(path, metadata, finding) { Ok(()) } else { Err(HostError::Forbidden) }
+}
+
+fn may_run(path: &Path, metadata: &Metadata, finding: &Finding) -> bool {
+    metadata.permissions().mode() & 0o111 != 0 || finding.interpreters.of(path).is_some()
 }
 
 /// Whether the raw target hides a slash: decoded, `%2F` cannot be told from a separator, so the split would be a guess
@@ -119,7 +169,7 @@ mod tests {
     fn find(scripts: &Scripts, path_info: &[u8]) -> Result<Script, HostError> {
         let mut environ = Environ::example("GET", "/");
         environ.set("PATH_INFO", path_info).unwrap();
-        scripts.find(&mut environ)
+        scripts.find(&mut environ, &Finding::default())
     }
 
     struct Tree {

@@ -1,9 +1,11 @@
 //! What becomes of a program's output.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_cgi::host::{Config, FailedExit};
+use gateway_cgi::redirect::MAX_REDIRECTS;
 use gateway_spec::{
     AppError, AsyncApplication, AsyncExchange, AsyncResponse, Environ, Event, InputStream, StatusCode, headers,
 };
@@ -186,7 +188,7 @@ async fn cgi_8_the_body_arrives_while_the_program_runs() {
     let mut response =
         site.host(Config::new()).call(site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
     assert_eq!(response.body.next().await.unwrap().unwrap(), "first\n");
-    std::fs::write(site.path("go"), "").unwrap();
+    fs::write(site.path("go"), "").unwrap();
     assert_eq!(crate::support::rest(response).await.unwrap(), "second\n");
 }
 
@@ -215,15 +217,36 @@ async fn cgi_108_109_a_local_redirect_is_answered_by_the_target() {
 
 #[tokio::test]
 async fn cgi_112_a_local_redirect_to_nowhere_is_502_and_a_loop_ends() {
-    let site = Site::with("printf 'Location: /script\\n\\n'");
+    let site = Site::with("printf 'Location: /script?%s\\n\\n' \"x$QUERY_STRING\"; echo >> ../runs");
     assert_fails(site.get("/script").await, 502, "no application");
-    let again = Arc::new(site.host(Config::new()));
-    // Six hosts deep: each sends its redirect to the one before.
-    let mut cgi = site.host(Config::new());
-    for _ in 0..6 {
-        cgi = again.as_ref().clone().local_redirects_to(Arc::new(cgi));
+    fs::remove_file(site.path("runs")).unwrap();
+    let host = site.host(Config::new());
+    // Each sends its redirect to the one before.
+    let mut cgi = host.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        cgi = host.clone().local_redirects_to(Arc::new(cgi));
     }
-    assert_fails(whole(&cgi, site.environ("GET", "/script"), InputStream::empty()).await, 500, "5 redirects");
+    assert_fails(whole(&cgi, site.environ("GET", "/script"), InputStream::empty()).await, 500, "10 redirects");
+    site.wait_for_silence().await;
+    assert_eq!(fs::read(site.path("runs")).unwrap().len(), 1 + usize::from(MAX_REDIRECTS));
+}
+
+#[tokio::test]
+async fn cgi_112_a_local_redirect_to_the_same_path_is_500_at_once() {
+    let site = Site::with("printf 'Location: /script\\n\\n'; echo >> ../runs");
+    let host = site.host(Config::new());
+    let cgi = host.clone().local_redirects_to(Arc::new(host));
+    assert_fails(whole(&cgi, site.environ("GET", "/script"), InputStream::empty()).await, 500, "leads to itself");
+    site.wait_for_silence().await;
+    assert_eq!(fs::read(site.path("runs")).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn cgi_109_a_local_redirect_of_head_is_asked_for_with_head() {
+    let site = Site::with("printf 'Location: /other\\n\\n'");
+    for (method, asked) in [("GET", "GET"), ("HEAD", "HEAD"), ("PUT", "GET"), ("DELETE", "GET")] {
+        assert_eq!(redirected(&site, method).await.unwrap().body, format!("{asked} /other?"), "{method}");
+    }
 }
 
 #[tokio::test]
@@ -246,7 +269,7 @@ async fn a_program_that_closes_its_output_and_goes_on_does_not_hold_the_answer()
     let config = Config::new().linger(Duration::from_millis(100));
     let answer = site.call(config, site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
     assert_eq!(answer.body, "body\n");
-    std::fs::write(site.path("go"), "").unwrap();
+    fs::write(site.path("go"), "").unwrap();
     site.wait_for_file("mark").await;
     site.wait_for_silence().await;
 }

@@ -110,9 +110,8 @@ impl ClientError {
             Self::Request(SendError::PairTooLong { .. }) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Input(_) | Self::Spool(SpoolError::Input(_)) => StatusCode::BAD_REQUEST,
             // CGI-112.
-            Self::Redirect(RedirectError::TooMany { .. }) | Self::Request(_) | Self::Spool(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Redirect(why) => why.status(),
+            Self::Request(_) | Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::QueueFull { .. }
             | Self::QueueTimeout { .. }
             | Self::Refused { status: ProtocolStatus::OVERLOADED } => StatusCode::SERVICE_UNAVAILABLE,
@@ -125,7 +124,6 @@ impl ClientError {
             | Self::Closed
             | Self::Protocol(_)
             | Self::Refused { .. }
-            | Self::Redirect(_)
             | Self::Head(_) => StatusCode::BAD_GATEWAY,
         }
     }
