@@ -70,19 +70,20 @@ fn cgi_179_183_ten_thousand_good_and_bad_programs_are_answered_and_leave_nothing
     let began = Instant::now();
     // The first request opens what is kept on purpose.
     let first = clients::run(server.address, &[Task { kind: 0, number: 0 }], 1);
-    let (open, _) = traces::settled(&mut server, None);
+    let before = traces::descriptors_at_rest(&mut server);
 
     let mut outcomes = clients::run(server.address, &plan(1, 1), CLIENTS);
-    let (_, early) = traces::settled(&mut server, Some(&open));
+    let early = traces::settled(&mut server, &before);
     let rest = plan(ROUNDS - 1, 1 + ROUND);
     let (most, more) = traces::most_children(&mut server, |server| clients::run(server.address, &rest, CLIENTS));
     outcomes.extend(more);
     let took = began.elapsed();
-    let (_, late) = traces::settled(&mut server, Some(&open));
+    let late = traces::settled(&mut server, &before);
+    let after = traces::descriptors_at_rest(&mut server);
 
     print_table(&outcomes);
     println!("{} requests, {CLIENTS} at a time, in {:.1} s", outcomes.len(), took.as_secs_f64());
-    println!("at most {most} children at once; none left; descriptors as before: {open:?}");
+    println!("at most {most} children at once; none left; open before {before:?}, after {after:?}");
     println!("resident after the first thousand {} KiB, after all {} KiB", early / 1024, late / 1024);
 
     assert_eq!(outcomes.len(), ROUNDS * ROUND);

@@ -13,27 +13,38 @@ use super::kinds::{Due, KINDS};
 /// How long what was ended may take to be gone: a program that ignores SIGTERM gets SIGKILL after five seconds.
 const SETTLE_LIMIT: Duration = Duration::from_secs(90);
 
-/// What the server has open, by kind, and its resident bytes, once nothing of the requests is left.
+/// Waits until nothing of the requests is left, and no more is open than `before`; returns the resident bytes.
 ///
 /// # Panics
 /// If a process or a descriptor stays.
 #[track_caller]
-pub(crate) fn settled(
-    server: &mut Running,
-    before: Option<&BTreeMap<String, usize>>,
-) -> (BTreeMap<String, usize>, u64) {
+pub(crate) fn settled(server: &mut Running, before: &BTreeMap<String, usize>) -> u64 {
     let id = server.front().id();
     let mut open = BTreeMap::new();
     let quiet = poll_until(SETTLE_LIMIT, || {
         open = descriptors(id);
-        let same = before.is_none_or(|before| *before == open);
-        (same && descendants(id).is_empty() && strays(server).is_empty()).then_some(())
+        let no_more = open.iter().all(|(kind, now)| before.get(kind).is_some_and(|then| now <= then));
+        (no_more && descendants(id).is_empty() && strays(server).is_empty()).then_some(())
     });
     let children: Vec<_> = descendants(id).into_iter().map(about).collect();
     let strays: Vec<_> = strays(server).into_iter().map(about).collect();
     assert!(quiet.is_some(), "children {children:?}, strays {strays:?}, open {open:?} instead of {before:?}");
-    assert!(!server.front().has_ended() && !server.logs().contains("panicked"));
-    (open, resident(id))
+    assert!(!server.front().has_ended() && !server.logs().contains("panicked"), "{}", server.logs());
+    resident(id)
+}
+
+/// What the server has open, by kind, once that has stood still for a while.
+pub(crate) fn descriptors_at_rest(server: &mut Running) -> BTreeMap<String, usize> {
+    const LOOKS: usize = 100;
+    let id = server.front().id();
+    let (mut last, mut same) = (descriptors(id), 0);
+    poll_until(SETTLE_LIMIT, || {
+        let now = descriptors(id);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        (same >= LOOKS).then_some(())
+    });
+    last
 }
 
 /// Every process that began as a program of this server or as a child of one, wherever it is now: all have inherited its
