@@ -10,6 +10,7 @@ use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
 use super::settings::{LOG, Listen, Mount, Settings, TOP};
 use super::target::{Target, resolved};
+use super::wrap;
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "gateway", version, about = "Serves applications, CGI programs, FastCGI workers and files over HTTP")]
@@ -23,6 +24,9 @@ pub(super) enum Command {
     /// Listens and answers. Without mounts and without a file: a demonstration of all three gateways.
     #[command(after_long_help = TARGETS)]
     Serve(Serve),
+    /// Runs CGI programs for a server that speaks FastCGI, such as nginx: what fcgiwrap does, with limits.
+    #[command(after_long_help = wrap::ABOUT)]
+    CgiWrap(Box<wrap::Flags>),
     /// Looks for mistakes in a configuration file: says OK and what it means, or names each mistake with its line.
     CheckConfig {
         /// The file.

@@ -122,7 +122,7 @@ impl Built {
     }
 }
 
-fn cgi_config(options: &CgiOptions) -> host::Config {
+pub(super) fn cgi_config(options: &CgiOptions) -> host::Config {
     let mut variables = variables(&options.env, options.authorization);
     variables = with(variables, options.root.as_ref().map(|root| path_bytes(root)), MetaVariables::document_root);
     let mut config = host::Config::new().variables(variables);

@@ -33,7 +33,8 @@ pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
     mistakes
 }
 
-fn target(mount: &Mount) -> Vec<Mistake> {
+/// The mistakes of one mount.
+pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
     let place = &mount.target_place;
     let inside = |name: &str| place.inside(name);
     let mut looks: Vec<(Place, Result<(), Problem>)> = Vec::new();

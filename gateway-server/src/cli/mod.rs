@@ -12,6 +12,7 @@
 //! | `reference` | every key, for people |
 //! | `check` | mistakes that only show when everything is known |
 //! | `tour` | what is served when nothing is said |
+//! | `wrap` | `gateway cgi-wrap` |
 //! | `build`, `run` | from settings to answers; the life of the process |
 //! | `logging` | what is written to standard error |
 //!
@@ -33,6 +34,7 @@ mod target;
 mod tour;
 mod value;
 mod words;
+mod wrap;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
     }
     match Args::parse().command {
         Command::Serve(flags) => serve(&flags),
+        Command::CgiWrap(flags) => cgi_wrap(&flags),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keys => say(&reference::text()),
         #[cfg(feature = "bench")]
@@ -87,7 +90,21 @@ fn serve(flags: &Serve) -> ExitCode {
     }
     settings.server = std::mem::take(&mut settings.server).errors(logging::error_stream());
     let format = settings.log.format;
-    match (run::run(settings), format) {
+    ended(run::run(settings), format)
+}
+
+fn cgi_wrap(flags: &wrap::Flags) -> ExitCode {
+    let wrap = match flags.read() {
+        Ok(wrap) => wrap,
+        Err(mistakes) => return tell(&mistakes),
+    };
+    let format = wrap.log.format;
+    ended(wrap::run(wrap), format)
+}
+
+/// The exit code, and why it is not 0: in the log if that is for machines.
+fn ended(result: Result<(), impl Display>, format: Format) -> ExitCode {
+    match (result, format) {
         (Ok(()), _) => ExitCode::SUCCESS,
         (Err(error), Format::Human) => tell(&[error]),
         (Err(error), Format::Json) => {

@@ -120,7 +120,7 @@ impl Target {
     }
 
     /// Whether a key may come more than once, each adding a value.
-    fn repeats(&self, key: &str) -> bool {
+    pub(super) fn repeats(&self, key: &str) -> bool {
         match self {
             Target::Cgi(..) => matches!(key, "argument" | "inherit"),
             Target::FastCgi(..) => key == "suffix",

@@ -1,0 +1,162 @@
+//! The life of `gateway cgi-wrap`: log, runtime, socket, host, signals, stop.
+
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_cgi::host::Cgi;
+use gateway_fastcgi::calls::Calls;
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin, systemd_sockets};
+use gateway_fastcgi::worker::{Mount, Worker, WorkerConfig};
+use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Bytes, Environ, InputStream, StatusCode, headers};
+use tokio::runtime::{Builder, Handle};
+
+use super::bridge::Bridge;
+use super::{Listen, Wrap};
+use crate::cli::build::cgi_config;
+use crate::cli::logging;
+use crate::cli::run::Signals;
+
+/// Why the worker did not run, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum WrapError {
+    #[error("no runtime: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    #[error("cannot listen on {address}: {source}{}", advice(.source))]
+    Listen { address: Address, source: io::Error },
+    #[error("no listening socket was passed: {0}; name one with --fastcgi unix:PATH or tcp:HOST:PORT")]
+    NotPassed(#[source] io::Error),
+    #[error("{0} sockets were passed, and one can be served: start a process for each")]
+    TooMany(usize),
+    #[error("a --root cannot be used: {0}")]
+    Root(#[source] io::Error),
+    #[error("the socket failed: {0}")]
+    Serve(#[source] io::Error),
+    /// Whoever sent a second signal knows; an exit code is enough.
+    #[error("stopped at once by a second signal")]
+    SecondSignal,
+}
+
+/// What the operator can do about an address.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; choose another address with --fastcgi ADDR, or end the program that uses this one",
+        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023",
+        ErrorKind::NotFound => "; make the folder first",
+        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000",
+        _ => "",
+    }
+}
+
+/// Serves until a signal.
+pub(in crate::cli) fn run(wrap: Wrap) -> Result<(), WrapError> {
+    logging::install(&wrap.log);
+    let most = wrap.most();
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(cores)
+        .max_blocking_threads(2 * most + SPARE_BLOCKING)
+        .thread_name("cgi-wrap")
+        .enable_all()
+        .build()
+        .map_err(WrapError::Runtime)?;
+    let result = runtime.block_on(serve(wrap, most));
+    // Programs that are still there are killed.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Threads beyond two for each request, its answer's and its body's: programs are started on them, and requests refused.
+const SPARE_BLOCKING: usize = 64;
+
+impl Wrap {
+    /// Requests that run or wait.
+    fn most(&self) -> usize {
+        const CHILDREN: usize = 32;
+        self.options.max_children.unwrap_or(CHILDREN).saturating_add(self.max_queue).min(2 * super::MAX_PLACES)
+    }
+}
+
+async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
+    let mut signals = Signals::catch().map_err(WrapError::Signals)?;
+    let listener = listener(&wrap).await?;
+    let roots: Vec<String> = wrap.roots.iter().map(|root| root.display().to_string()).collect();
+    let cgi = Cgi::named_by_request(&wrap.roots, cgi_config(&wrap.options)).map_err(WrapError::Root)?;
+    let cgi = cgi.local_redirects_to(Arc::new(PassOn));
+    let bridge = Bridge::new(cgi, Handle::current(), wrap.stderr, most);
+    // Never on a worker: the bridge waits. Some more than it takes, so that it can refuse with an answer.
+    let calls = Calls::new(0, most + SPARE_BLOCKING / 2);
+    let mut config = WorkerConfig::default().mount(Mount::AsSent).shared_calls(calls);
+    if let Some(longest) = wrap.options.max_spool {
+        config = config.max_spool_bytes(longest);
+    }
+    if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
+        tracing::warn!(
+            "whoever can connect can run every program below the roots: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH"
+        );
+    }
+    tracing::info!(address = %listener.address(), roots = roots.join(" "), "running CGI programs");
+    let worker = Worker::with_config(bridge, config);
+    let handle = worker.handle();
+    let mut serving = tokio::spawn(worker.serve(listener));
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping: no new connections, requests in progress are finished");
+            handle.shutdown();
+            tokio::select! {
+                ended = &mut serving => ended,
+                _ = signals.next() => return Err(WrapError::SecondSignal),
+            }
+        }
+    };
+    ended.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(WrapError::Serve)
+}
+
+async fn listener(wrap: &Wrap) -> Result<Listener, WrapError> {
+    let passed = match &wrap.listen {
+        Some(Listen::Address(address)) => {
+            let mut options = ListenOptions::default();
+            if let Some(mode) = wrap.socket_mode {
+                options = options.unix_mode(mode);
+            }
+            let bound = Listener::bind(address, &options).await;
+            return bound.map_err(|source| WrapError::Listen { address: address.clone(), source });
+        }
+        Some(Listen::Stdin) => inherited_stdin().map_err(WrapError::NotPassed)?,
+        None => {
+            let mut sockets = systemd_sockets().map_err(WrapError::NotPassed)?;
+            match sockets.len() {
+                0 => inherited_stdin().map_err(WrapError::NotPassed)?,
+                1 => sockets.pop(),
+                count => return Err(WrapError::TooMany(count)),
+            }
+        }
+    };
+    let none = || io::Error::new(ErrorKind::NotConnected, "descriptor 0 is none");
+    Listener::from_fd(passed.ok_or_else(none).map_err(WrapError::NotPassed)?).map_err(WrapError::NotPassed)
+}
+
+/// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
+fn is_open_to_others(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => false,
+        Address::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
+    }
+}
+
+/// What answers local redirects: the client is sent there (CGI-113). Only the server in front knows all its paths, and nginx
+/// makes the same of a Location.
+struct PassOn;
+
+impl AsyncApplication for PassOn {
+    async fn call(&self, environ: Environ, _: InputStream) -> Result<AsyncResponse, AppError> {
+        let target = environ.get("REQUEST_URI").map(|target| Bytes::copy_from_slice(target.as_bytes()));
+        let headers = headers!["location" => target.unwrap_or_default()];
+        Ok(AsyncResponse::new(StatusCode::FOUND, headers, Bytes::new()))
+    }
+}
