@@ -100,6 +100,11 @@ install_missing() {
   need php-fpm '/usr/sbin/php-fpm[0-9]*'
   need perl /usr/bin/perl
   need python3 /usr/bin/python3
+  # Programs that the tests run as CGI programs; gitweb comes with git.
+  need git /usr/lib/git-core/git-http-backend
+  need git /usr/share/gitweb/gitweb.cgi
+  need php-cgi /usr/bin/php-cgi
+  need libcgi-pm-perl /usr/share/perl5/CGI.pm
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"

@@ -44,7 +44,14 @@ impl Process {
         // Whatever it keeps on disk for a while must be seen when it is left behind.
         command.env("TMPDIR", place.path());
         command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(err).current_dir(place.path());
-        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
+        // A test beside this one may have forked while the program was being copied: its child holds the copy open for
+        // writing until it has become another program.
+        let child = poll_until(STOP_LIMIT, || match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => None,
+            result => Some(result),
+        });
+        let child = child.unwrap_or_else(|| Err(io::ErrorKind::ExecutableFileBusy.into()));
+        let child = child.unwrap_or_else(|e| panic!("cannot start {name} ({command:?}): {e}"));
         Self { name: name.to_owned(), child, log }
     }
 

@@ -1,5 +1,6 @@
-//! lighttpd: our CGI program under mod_cgi, our worker under mod_fastcgi, started by it or connected to.
+//! lighttpd: our CGI program and others under mod_cgi, our worker under mod_fastcgi, started by it or connected to.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::installed;
@@ -14,6 +15,43 @@ pub fn cgi() -> Running {
     let testbed = place.program(&program("testbed"));
     let body = format!("alias.url = ( \"/app\" => \"{}\" )\ncgi.assign = ( \"\" => \"\" )\n", testbed.display());
     start(place, Vec::new(), &["mod_alias", "mod_cgi"], &body)
+}
+
+/// What mod_cgi is told about one CGI program, or about a folder of them.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// The path it answers, without a slash at the end.
+    pub prefix: &'a str,
+    /// The program or folder.
+    pub path: &'a Path,
+    /// Variables for it, beside PATH.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// Who runs files with such an ending; an empty ending with an empty interpreter: each file is a program.
+    pub interpreters: &'a [(&'a str, &'a str)],
+}
+
+/// Each file is a program.
+pub const EXECUTABLE: &[(&str, &str)] = &[("", "")];
+
+/// mod_cgi runs programs that were not written for us.
+pub fn programs(place: Place, programs: &[Program<'_>]) -> Running {
+    let mut body = String::new();
+    for Program { prefix, path, environment, interpreters } in programs {
+        // mod_cgi hands no PATH on; programs that start others need one.
+        let environment = [environment, &[("PATH", "/usr/bin:/bin")][..]].concat();
+        body.push_str(&format!(
+            "alias.url += ( \"{prefix}\" => \"{}\" )\n$HTTP[\"url\"] =~ \"^{prefix}(/|$)\" {{\n cgi.assign = ( {} )\n \
+             setenv.set-environment = ( {} )\n}}\n",
+            path.display(),
+            pairs(interpreters),
+            pairs(&environment)
+        ));
+    }
+    start(place, Vec::new(), &["mod_alias", "mod_cgi", "mod_setenv"], &body)
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> String {
+    pairs.iter().map(|(name, value)| format!("\"{name}\" => \"{value}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// mod_fastcgi starts `testbed` with the listening socket as descriptor 0.
