@@ -4,13 +4,13 @@
 //! whose length is not is the operator's choice ([`UnknownLength`], CGI-65).
 
 use std::fs::File;
-use std::process::Stdio;
 
 use gateway_spec::InputStream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use super::activity::Activity;
+use super::process::Stdin;
 use super::{Config, HostError};
 use crate::spool::{Spool, SpoolError};
 
@@ -68,11 +68,11 @@ impl RequestBody {
     }
 
     /// What becomes the program's standard input, and what has to be pumped into it.
-    pub(super) fn into_stdin(self) -> (Stdio, Option<InputStream>) {
+    pub(super) fn into_stdin(self) -> (Stdin, Option<InputStream>) {
         match self.source {
-            Source::Nothing => (Stdio::null(), None),
-            Source::File(file) => (Stdio::from(file), None),
-            Source::Stream(input) => (Stdio::piped(), Some(input)),
+            Source::Nothing => (Stdin::Null, None),
+            Source::File(file) => (Stdin::Ready(file.into()), None),
+            Source::Stream(input) => (Stdin::Pipe, Some(input)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::body::UnknownLength;
+use super::confine::Confinement;
 use super::finding::Finding;
 use super::places::SharedPlaces;
 use crate::head::Limits;
@@ -42,6 +43,7 @@ pub struct Config {
     pub(super) inherited: BTreeSet<OsString>,
     pub(super) arguments: Vec<OsString>,
     pub(super) variables: MetaVariables,
+    pub(super) confinement: Confinement,
     /// See `finding`.
     pub(super) finding: Finding,
 }
@@ -79,6 +81,7 @@ impl Default for Config {
             inherited: ["PATH", "TZ"].into_iter().map(OsString::from).collect(),
             arguments: Vec::new(),
             variables: MetaVariables::default(),
+            confinement: Confinement::default(),
             finding: Finding::default(),
         }
     }

@@ -10,6 +10,7 @@ use http::StatusCode;
 use super::beyond::METHODS;
 use super::places::Crowd;
 use super::process::Exit;
+use super::spawn::{SpawnError, Step};
 use crate::head::HeadError;
 use crate::redirect::RedirectError;
 use crate::spool::SpoolError;
@@ -65,8 +66,21 @@ pub enum HostError {
     #[error("the request's variables are too long for a program")]
     TooManyVariables,
     /// The program could not be started; 503 when the system lacks something for now, else 500.
-    #[error("the program could not be started: {0}{advice}", advice = spawn_advice(.0))]
-    Spawn(#[source] io::Error),
+    #[error("the program could not be started: {doing}: {source}{advice}", advice = spawn_advice(doing, source))]
+    Spawn {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program was not run, because it would not have been confined as configured (CGI-158); 500.
+    #[error("the program was not run: {doing} failed: {source}")]
+    Confinement {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The output is no header block (CGI-2); 502.
     #[error("the header block is invalid: {0}")]
     Head(#[from] HeadError),
@@ -153,8 +167,8 @@ impl HostError {
             Self::Body(_) | Self::Spool(SpoolError::Input(_)) | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooManyVariables => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Spawn(error) if is_shortage(error) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Spawn(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Spawn { source, .. } if is_shortage(source) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Spawn { .. } | Self::Confinement { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::HeadTimeout { .. } | Self::IdleTimeout { .. } | Self::TotalTimeout { .. } => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -193,21 +207,29 @@ impl HostError {
     }
 
     /// What a failed start means. The file was there and executable a moment ago.
-    pub(super) fn spawn(error: io::Error) -> Self {
+    pub(super) fn spawn(error: SpawnError) -> Self {
         use rustix::io::Errno;
-        match Errno::from_io_error(&error) {
+        let SpawnError { step, source } = error;
+        let doing = step.name();
+        match Errno::from_io_error(&source) {
+            _ if step.is_confinement() => Self::Confinement { doing, source },
             Some(Errno::TOOBIG) => Self::TooManyVariables,
-            Some(Errno::ACCESS) => Self::Forbidden,
-            _ => Self::Spawn(error),
+            Some(Errno::ACCESS) if step == Step::Exec => Self::Forbidden,
+            _ => Self::Spawn { doing, source },
         }
     }
 }
 
 /// What else may be wrong: the file is there, so what is missing is what the file asks for.
-fn spawn_advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
+fn spawn_advice(doing: &str, error: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        _ if doing != Step::Exec.name() => "",
+        Some(Errno::NOENT) => {
             "; its first line (#!) may name an interpreter that is not there, or the one for its extension is not"
+        }
+        Some(Errno::NOEXEC) => {
+            "; it is no program of this system, or a script without a first line that names its interpreter (#!)"
         }
         _ => "",
     }

@@ -31,6 +31,7 @@ mod answer;
 mod beyond;
 mod body;
 mod config;
+mod confine;
 mod error;
 mod finding;
 mod interpreters;
@@ -39,12 +40,13 @@ mod places;
 mod process;
 mod run;
 mod script;
+mod spawn;
 mod stderr;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, InputStream};
@@ -58,10 +60,12 @@ use named::Roots;
 use places::Places;
 use run::Run;
 use script::{Script, Scripts};
+use spawn::Program;
 
 pub use crate::redirect::RedirectError;
 pub use body::UnknownLength;
 pub use config::{Config, FailedExit};
+pub use confine::{Confinement, Resource};
 pub use error::HostError;
 pub use finding::{Links, Nph};
 pub use interpreters::Interpreter;
@@ -101,6 +105,8 @@ pub struct Cgi {
     scripts: Scripts,
     config: Arc<Config>,
     places: Arc<Places>,
+    /// Variables of this process that programs get, as they were when this host was made.
+    inherited: Arc<[(Vec<u8>, Vec<u8>)]>,
     local: Option<Arc<dyn DynAsyncApplication>>,
 }
 
@@ -156,7 +162,9 @@ impl Cgi {
     fn new(scripts: Scripts, config: Config) -> Self {
         crate::descriptors::keep_private();
         let places = Arc::new(Places::new(&config));
-        Cgi { scripts, config: Arc::new(config), places, local: None }
+        let inherited = |name: &OsString| Some((name.as_bytes().to_vec(), std::env::var_os(name)?.into_vec()));
+        let inherited = config.inherited.iter().filter_map(inherited).collect();
+        Cgi { scripts, config: Arc::new(config), places, inherited, local: None }
     }
 
     /// Says who answers local redirects: most often the server's table of mounts, which knows every path. Without it
@@ -196,13 +204,13 @@ impl Cgi {
         let config = &self.config;
         let script = self.scripts.find(environ, &config.finding)?;
         let body = RequestBody::prepare(environ.content_length(), input, config).await?;
-        let command = self.command(&script, environ, body.length);
+        let program = self.program(&script, environ, body.length);
         let (answer, mut pieces) =
             answer::channel(config.finding.form(&script.path), environ.request_method() == "HEAD");
         let errors = environ.errors.clone();
         let permit = self.places.take(&script.path, config.queue_timeout).await?;
         let (stdin, input) = body.into_stdin();
-        let run = Run { command, stdin, input, errors, config: config.clone(), permit };
+        let run = Run { program, stdin, input, errors, config: config.clone(), permit };
         tokio::spawn(run.supervise(answer).in_current_span());
         match pieces.recv().await {
             Some(Ok(Piece::Head(head))) => Ok((*head, pieces)),
@@ -211,31 +219,34 @@ impl Cgi {
         }
     }
 
-    /// The command with its whole environment (CGI-140, CGI-141, CGI-176).
-    fn command(&self, script: &Script, environ: &Environ, body: Option<u64>) -> Command {
-        let mut command = match self.config.finding.interpreters.of(&script.path) {
-            None => Command::new(&script.path),
+    /// What is started, with its whole environment (CGI-140, CGI-141, CGI-176).
+    fn program(&self, script: &Script, environ: &Environ, body: Option<u64>) -> Program {
+        let file = script.path.as_os_str().as_bytes();
+        let mut program = match self.config.finding.interpreters.of(&script.path) {
+            None => Program::new(&script.path),
             Some(interpreter) => {
-                let mut command = Command::new(&interpreter.program);
-                command.args(&interpreter.arguments).arg(&script.path);
-                command
+                let mut program = Program::new(&interpreter.program);
+                interpreter.arguments.iter().for_each(|argument| program.argument(argument.as_bytes()));
+                program.argument(file);
+                program
             }
         };
-        command.args(&self.config.arguments).env_clear();
-        let variables = self.config.variables.clone().script_filename(script.path.as_os_str().as_bytes());
+        self.config.arguments.iter().for_each(|argument| program.argument(argument.as_bytes()));
+        for (name, value) in self.inherited.iter() {
+            program.variable(name, value);
+        }
+        let variables = self.config.variables.clone().script_filename(file);
         variables.for_each(environ, body, |name, value| {
-            command.env(std::ffi::OsStr::from_bytes(name), std::ffi::OsString::from_vec(value.to_vec()));
-        });
-        // Last, so that no request can put another PATH in their place.
-        for name in &self.config.inherited {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
+            // No request can put another PATH in the place of the gateway's.
+            if !self.inherited.iter().any(|(inherited, _)| inherited == name) {
+                program.variable(name, value);
             }
+        });
+        let directory = self.config.confinement.directory.as_deref();
+        if let Some(directory) = directory.or_else(|| self.scripts.working_directory(script, environ)) {
+            program.directory(directory);
         }
-        if let Some(directory) = self.scripts.working_directory(script, environ) {
-            command.current_dir(directory);
-        }
-        command
+        program
     }
 
     /// Answers with what a request for `target` gives (CGI-108).

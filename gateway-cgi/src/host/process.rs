@@ -1,32 +1,44 @@
 //! One process with its group: started, waited for, ended, and always reaped.
 //!
-//! Holds what must never go wrong: no zombie stays, and no signal goes to a process that is not ours. Does not hold what
-//! is read from or written to it.
+//! Holds what must never go wrong: no zombie stays, and no signal goes to a process that is not ours. Does not hold how it
+//! becomes the program (`spawn`), nor what is read from or written to it.
 
 use std::fmt;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::io::{self, PipeReader, PipeWriter, pipe as new_pipe};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
+
+use super::confine::Confinement;
+use super::spawn::{self, Ends, Program, SpawnError, Started};
 
 /// A process that leads a group of its own.
 ///
 /// It is reaped last of all: as long as it is not, its number and the group's cannot become another's, so a signal to
 /// the group reaches its members only.
 pub(super) struct Process {
-    child: Child,
     group: Pid,
     /// Readable once the process has ended; `None` where the system has no pidfd.
     pidfd: Option<AsyncFd<OwnedFd>>,
     reaped: bool,
+}
+
+/// What becomes a program's standard input.
+pub(super) enum Stdin {
+    /// Nothing to read.
+    Null,
+    /// Something that is there already.
+    Ready(OwnedFd),
+    /// What is written into our end of a pipe.
+    Pipe,
 }
 
 /// Our ends of the pipes.
@@ -59,27 +71,47 @@ impl fmt::Display for Exit {
 }
 
 impl Process {
-    /// Starts `command` with `stdin`, in a group of its own. Waits until the program is loaded, so it belongs on a thread
-    /// that may block, inside the runtime that will wait for the process.
+    /// Starts `program`, confined, in a group of its own. Holds this thread until the program is loaded, inside the runtime
+    /// that will wait for the process.
     ///
-    /// Only what `posix_spawn` can do is asked of [`Command`]: environment, directory, group, descriptors. A closure
-    /// before exec, a user or a group would make it fork, and a fork copies the page tables of the whole server.
-    pub(super) fn spawn(command: &mut Command, stdin: Stdio) -> io::Result<(Process, Pipes)> {
+    /// A file that is being written at this moment is tried again a little later.
+    pub(super) async fn spawn(
+        program: &Program,
+        stdin: &Stdin,
+        confinement: &Confinement,
+    ) -> Result<(Process, Pipes), SpawnError> {
+        /// 1 + 2 + 4 + … + 64 ms: longer than a script is copied, shorter than a client notices.
+        const TRIES: u32 = 7;
+        let mut attempt = 0;
+        loop {
+            match Self::start(program, stdin, confinement) {
+                Err(error) if error.is_being_written() && attempt < TRIES => {
+                    tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn start(program: &Program, stdin: &Stdin, confinement: &Confinement) -> Result<(Process, Pipes), SpawnError> {
         ends_are_reported()?;
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let (stdout, programs_stdout) = new_pipe()?;
+        let (stderr, programs_stderr) = new_pipe()?;
+        let piped = if let Stdin::Pipe = stdin { Some(new_pipe()?) } else { None };
+        let programs_stdin = match (stdin, &piped) {
+            (Stdin::Ready(input), _) => input.as_fd(),
+            (_, Some((reader, _))) => reader.as_fd(),
+            (_, None) => null()?,
+        };
+        let ends = Ends { stdin: programs_stdin, stdout: programs_stdout.as_fd(), stderr: programs_stderr.as_fd() };
         tracing::trace!(target: "gateway::marks", mark = "spawning");
-        let child = spawn_when_written(command)?;
+        let Started { pid, pidfd } = spawn::start(program, &ends, confinement)?;
         tracing::trace!(target: "gateway::marks", mark = "spawned");
-        let group = Pid::from_child(&child);
-        let mut process = Process { child, group, pidfd: None, reaped: false };
-        process.pidfd = pidfd(group)?;
-        let missing = || io::Error::other("a pipe is missing");
-        let stdin = process.child.stdin.take().map(|stdin| pipe::Sender::from_owned_fd(stdin.into())).transpose()?;
-        let stdout = process.child.stdout.take().ok_or_else(missing)?;
-        let stderr = process.child.stderr.take().ok_or_else(missing)?;
-        let stdout = pipe::Receiver::from_owned_fd(stdout.into())?;
-        let stderr = pipe::Receiver::from_owned_fd(stderr.into())?;
-        Ok((process, Pipes { stdin, stdout, stderr }))
+        let mut process = Process { group: pid, pidfd: None, reaped: false };
+        process.pidfd = watched(pid, pidfd)?;
+        let stdin = piped.map(|(_, writer)| sender(writer)).transpose()?;
+        Ok((process, Pipes { stdin, stdout: receiver(stdout)?, stderr: receiver(stderr)? }))
     }
 
     /// Waits until the process has ended, and leaves it to be reaped.
@@ -109,7 +141,7 @@ impl Process {
     pub(super) fn reap(&mut self) {
         if !std::mem::replace(&mut self.reaped, true) {
             // The only error is that there is no such child any more, which is what is wanted.
-            let _ = self.child.wait();
+            let _ = waitid(WaitId::Pid(self.group), WaitIdOptions::EXITED);
             tracing::trace!(target: "gateway::marks", mark = "reaped");
         }
     }
@@ -143,37 +175,47 @@ fn ends_are_reported() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program; one that is being written at this moment is tried again a little later.
-fn spawn_when_written(command: &mut Command) -> io::Result<Child> {
-    /// 1 + 2 + 4 + … + 64 ms: longer than a script is copied, shorter than a client notices.
-    const TRIES: u32 = 7;
-    for attempt in 0..TRIES {
-        match command.spawn() {
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::TXTBSY) => {
-                std::thread::sleep(Duration::from_millis(1 << attempt));
-            }
-            result => return result,
-        }
+/// Where nothing is to be read: one descriptor for all programs.
+fn null() -> io::Result<BorrowedFd<'static>> {
+    static NULL: OnceLock<std::fs::File> = OnceLock::new();
+    if let Some(file) = NULL.get() {
+        return Ok(file.as_fd());
     }
-    command.spawn()
+    let file = std::fs::File::open("/dev/null")?;
+    Ok(NULL.get_or_init(|| file).as_fd())
+}
+
+/// A pipe's end as the runtime wants it. It was made here, so what kind of file it is need not be asked.
+fn receiver(end: PipeReader) -> io::Result<pipe::Receiver> {
+    fcntl_setfl(&end, OFlags::NONBLOCK)?;
+    pipe::Receiver::from_owned_fd_unchecked(end.into())
+}
+
+fn sender(end: PipeWriter) -> io::Result<pipe::Sender> {
+    fcntl_setfl(&end, OFlags::NONBLOCK)?;
+    pipe::Sender::from_owned_fd_unchecked(end.into())
 }
 
 /// A descriptor that becomes readable when the process ends, if the system has such.
 #[cfg(target_os = "linux")]
-fn pidfd(pid: Pid) -> io::Result<Option<AsyncFd<OwnedFd>>> {
+fn watched(pid: Pid, pidfd: Option<OwnedFd>) -> io::Result<Option<AsyncFd<OwnedFd>>> {
     use rustix::process::{PidfdFlags, pidfd_open};
-    match pidfd_open(pid, PidfdFlags::empty()) {
-        // Deprecated because a type could lie about its descriptor; an `OwnedFd` does not, and the successor is unsafe.
-        #[allow(deprecated)]
-        Ok(fd) => AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).map(Some),
-        // Before Linux 5.3, or under a filter of system calls: a thread waits instead.
-        Err(Errno::NOSYS | Errno::PERM) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let pidfd = match pidfd {
+        Some(pidfd) => pidfd,
+        None => match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            // Before Linux 5.3, or under a filter of system calls: a thread waits instead.
+            Err(Errno::NOSYS | Errno::PERM) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    // Deprecated because a type could lie about its descriptor; an `OwnedFd` does not, and the successor is unsafe.
+    #[allow(deprecated)]
+    AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn pidfd(_: Pid) -> io::Result<Option<AsyncFd<OwnedFd>>> {
+fn watched(_: Pid, _: Option<OwnedFd>) -> io::Result<Option<AsyncFd<OwnedFd>>> {
     Ok(None)
 }
 
@@ -198,11 +240,18 @@ fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Exit> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spawn::Step;
     use super::*;
 
-    fn shell(script: &str) -> Process {
-        let mut command = Command::new("/bin/sh");
-        Process::spawn(command.args(["-c", script]), Stdio::null()).unwrap().0
+    async fn spawn(program: &Program) -> Result<(Process, Pipes), SpawnError> {
+        Process::spawn(program, &Stdin::Null, &Confinement::new()).await
+    }
+
+    async fn shell(script: &str) -> Process {
+        let mut program = Program::new("/bin/sh".as_ref());
+        program.argument(b"-c");
+        program.argument(script.as_bytes());
+        spawn(&program).await.unwrap().0
     }
 
     fn exists(pid: Pid) -> bool {
@@ -213,7 +262,7 @@ mod tests {
     async fn cgi_179_the_end_is_seen_with_and_without_a_pidfd_and_again() {
         for (script, exit) in [("exit 0", Exit::Code(0)), ("exit 7", Exit::Code(7)), ("kill -9 $$", Exit::Signal(9))] {
             for without in [false, true] {
-                let mut process = shell(script);
+                let mut process = shell(script).await;
                 if without {
                     process.pidfd = None;
                 }
@@ -230,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn cgi_179_what_is_dropped_is_ended_and_reaped() {
-        let process = shell("trap '' TERM; while :; do sleep 1; done");
+        let process = shell("trap '' TERM; while :; do sleep 1; done").await;
         let pid = process.group;
         drop(process);
         assert!(!exists(pid));
@@ -238,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn cgi_179_a_process_deaf_to_sigterm_gets_sigkill() {
-        let process = shell("trap '' TERM; while :; do sleep 1; done");
+        let process = shell("trap '' TERM; while :; do sleep 1; done").await;
         let pid = process.group;
         process.terminate(Duration::from_millis(20)).await;
         assert!(!exists(pid));
@@ -246,6 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_an_error() {
-        assert!(Process::spawn(&mut Command::new("/nonexistent"), Stdio::null()).is_err());
+        let error = spawn(&Program::new("/nonexistent".as_ref())).await.err().unwrap();
+        assert_eq!((error.step, error.source.kind()), (Step::Exec, io::ErrorKind::NotFound));
     }
 }

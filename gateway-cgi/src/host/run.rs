@@ -3,9 +3,7 @@
 //! The task owns the process. Whatever becomes of the request (answered, dropped, timed out), the task goes on until the
 //! process is reaped, so there are neither zombies nor strays (CGI-179).
 
-use std::ffi::OsStr;
 use std::pin::pin;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +16,15 @@ use super::activity::{Activity, at_latest};
 use super::answer::{AfterAll, Answer, OutputLimits};
 use super::body::feed;
 use super::places::Place;
-use super::process::{Exit, Pipes, Process};
+use super::process::{Exit, Pipes, Process, Stdin};
+use super::spawn::Program;
 use super::stderr::Lines;
 use super::{Config, HostError};
 
 /// All that a run needs.
 pub(super) struct Run {
-    pub(super) command: Command,
-    pub(super) stdin: Stdio,
+    pub(super) program: Program,
+    pub(super) stdin: Stdin,
     /// What has to be pumped into standard input.
     pub(super) input: Option<InputStream>,
     pub(super) errors: ErrorStream,
@@ -37,16 +36,13 @@ pub(super) struct Run {
 impl Run {
     /// Runs the program and sends its answer.
     pub(super) async fn supervise(self, answer: Answer) {
-        let Run { mut command, stdin, input, errors, config, permit } = self;
+        let Run { program, stdin, input, errors, config, permit } = self;
         let deadline = at_latest(Instant::now(), config.total_timeout);
-        let program = command.get_program().to_owned();
-        // posix_spawn returns when the program is loaded; the loading is not waited for on a thread of the reactor.
-        let spawned = tokio::task::spawn_blocking(move || Process::spawn(&mut command, stdin));
-        let (mut process, pipes) = match spawned.await {
-            Ok(Ok(started)) => started,
-            Ok(Err(error)) => return report(&program, answer.fail(HostError::spawn(error)).await),
-            Err(_) => return report(&program, answer.fail(HostError::ShuttingDown).await),
+        let (mut process, pipes) = match Process::spawn(&program, &stdin, &config.confinement).await {
+            Ok(started) => started,
+            Err(error) => return report(&program, answer.fail(HostError::spawn(error)).await),
         };
+        drop(stdin);
         let lines = Lines::new(errors, config.max_stderr_line_bytes, config.max_stderr_bytes);
         let Pipes { stdin, stdout, stderr } = pipes;
         let mut log = tokio::spawn(lines.pump(stderr));
@@ -151,10 +147,10 @@ async fn drain(log: &mut JoinHandle<()>, linger: Duration) {
 }
 
 /// Logs what nobody else will: an error that went to the client's side is logged there.
-fn report(program: &OsStr, ended: Result<(), HostError>) {
+fn report(program: &Program, ended: Result<(), HostError>) {
     match ended {
         Ok(()) => {}
-        Err(HostError::ClientGone) => tracing::debug!(?program, "program ended: the client has gone"),
-        Err(error) => tracing::warn!(?program, %error, "program failed after its answer"),
+        Err(HostError::ClientGone) => tracing::debug!(program = program.name(), "program ended: the client has gone"),
+        Err(error) => tracing::warn!(program = program.name(), %error, "program failed after its answer"),
     }
 }
