@@ -74,7 +74,7 @@ fn resident(id: u32) -> u64 {
 }
 
 /// The most children that were seen at once while `work` went on.
-pub(crate) fn most_children<T>(server: &mut Running, work: impl FnOnce(&Running) -> T) -> (usize, T) {
+pub(crate) fn most_children<T>(server: &mut Running, work: impl FnOnce(&mut Running) -> T) -> (usize, T) {
     let id = server.front().id();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -87,9 +87,11 @@ pub(crate) fn most_children<T>(server: &mut Running, work: impl FnOnce(&Running)
             }
             most
         });
-        let output = work(server);
+        // The sampler ends even if the work fails.
+        let output = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(server)));
         done.store(true, Ordering::Release);
-        (sampler.join().expect("the sampler"), output)
+        let most = sampler.join().expect("the sampler");
+        (most, output.unwrap_or_else(|failure| std::panic::resume_unwind(failure)))
     })
 }
 
