@@ -25,7 +25,7 @@ const STACK: usize = 32 * 1024;
 const FIRST_OTHER: u32 = 3;
 
 /// Signals have the numbers from 1 to 64.
-const SIGNALS: c_int = 64;
+const SIGNALS: usize = 64;
 
 #[repr(align(16))]
 struct Stack(MaybeUninit<[u8; STACK]>);
@@ -188,19 +188,21 @@ fn become_program(plan: &Plan<'_>) -> (Step, c_int) {
 
 /// Every signal does what the system does with it, and none is blocked: a gateway ignores SIGPIPE, and may have been
 /// started with others ignored.
+///
+/// Without the C library, which keeps two signals to itself; whoever started the gateway may have ignored those, too.
 #[allow(unsafe_code)]
 fn reset_signals() {
-    // SAFETY: zeroes are a valid `sigaction`: the system's own handling, no flags. The dispositions are this process's
-    // own copy. SIGKILL, SIGSTOP and the C library's two cannot be set, and need not be.
+    /// The kernel's set of signals is as long as there are signals; its `sigaction` is no longer than this on any system.
+    const SET: usize = SIGNALS / 8;
+    let zeroes = [0_u64; 16];
+    // SAFETY: zeroes are a valid `sigaction`, whatever the order of its fields: the system's own handling, no flags, no
+    // mask. They are also an empty set. Both are this process's own; SIGKILL and SIGSTOP cannot be set and need not be.
     unsafe {
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
+        let (set, none) = (zeroes.as_ptr(), std::ptr::null_mut::<c_void>());
         for signal in 1..=SIGNALS {
-            libc::sigaction(signal, &default, std::ptr::null_mut());
+            libc::syscall(libc::SYS_rt_sigaction, signal, set, none, SET);
         }
-        let mut none = MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, set, none, SET);
     }
 }
 
