@@ -85,6 +85,21 @@ impl MetaVariables {
         self
     }
 
+    /// Sets SERVER_NAME, whatever host the request was directed to: by default that is what the client says in its Host
+    /// field, and a program that makes links with it leads where the client wants (CGI-38). HTTP_HOST stays the client's
+    /// word.
+    #[must_use]
+    pub fn server_name(self, name: impl Into<Vec<u8>>) -> Self {
+        self.variable("SERVER_NAME", name)
+    }
+
+    /// Sets SERVER_PORT, for a gateway behind another or behind a UNIX socket, which has none (CGI-39). By default it is the
+    /// environ's.
+    #[must_use]
+    pub fn server_port(self, port: impl Into<Vec<u8>>) -> Self {
+        self.variable("SERVER_PORT", port)
+    }
+
     /// Calls `each` with the name and value of every variable for this request; no name comes twice.
     ///
     /// `body` is the number of bytes that the program will be able to read, `None` if no body accompanies the request:
@@ -302,6 +317,25 @@ mod tests {
         let seen = seen(&variables, &environ, None);
         assert_eq!((seen["DOCUMENT_ROOT"].as_str(), seen["SCRIPT_FILENAME"].as_str()), ("/srv/www", "/srv/cgi/x"));
         assert_eq!(seen["PATH_TRANSLATED"], "/srv/www/a/b");
+    }
+
+    #[test]
+    fn cgi_38_39_a_canonical_name_and_port_win_over_what_the_client_says() {
+        let asked =
+            environ(&[("SERVER_NAME", "evil.example"), ("SERVER_PORT", "81"), ("HTTP_HOST", "evil.example:81")]);
+        let seen = seen(&MetaVariables::new().server_name("example.org").server_port("443"), &asked, None);
+        assert_eq!((seen["SERVER_NAME"].as_str(), seen["SERVER_PORT"].as_str()), ("example.org", "443"));
+        assert_eq!(seen["HTTP_HOST"], "evil.example:81");
+    }
+
+    #[test]
+    fn cgi_20_33_34_35_who_the_client_is_comes_from_the_server_alone() {
+        let names = ["AUTH_TYPE", "REMOTE_USER", "REMOTE_HOST", "REMOTE_IDENT"];
+        let unknown = seen(&MetaVariables::new(), &environ(&[("HTTP_REMOTE_USER", "root")]), None);
+        assert!(names.iter().all(|name| !unknown.contains_key(*name)));
+        // A layer that has checked the credentials says so in the environ.
+        let known = seen(&MetaVariables::new(), &environ(&[("AUTH_TYPE", "Basic"), ("REMOTE_USER", "ada")]), None);
+        assert_eq!((known["AUTH_TYPE"].as_str(), known["REMOTE_USER"].as_str()), ("Basic", "ada"));
     }
 
     #[test]

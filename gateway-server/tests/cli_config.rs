@@ -49,8 +49,9 @@ const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most
 
 #[test]
 fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
-    let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, max_spool, root, \
-               authorization, argument, inherit, env.NAME";
+    let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, \
+               max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, root, \
+               server_name, server_port, authorization, argument, inherit, env.NAME";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, \
                  static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
@@ -75,7 +76,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
         ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, linger, stop".into()),
         ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
-        ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_body_bytes, max_trailer_bytes, max_connections, max_requests_per_connection, max_blocking_calls, preread_bytes, drain_bytes".into()),
+        ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_body_bytes, max_trailer_bytes, max_connections, max_requests_per_connection, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
         ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),
         ("a mount in single brackets", "[mount]\nprefix = \"/\"\ntarget = \"app:demo\"", "1:1: mount: a table is not allowed; allowed is a list of tables: [[mount]]".into()),
         ("a mount without a target", "[[mount]]\nprefix = \"/\"", format!("1:1: mount.target: missing; allowed is {forms}")),
@@ -98,6 +99,11 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a value of an option", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.timeout = 5", format!("4:19: mount.options.timeout of cgi: \"5\" is not allowed; allowed is {DURATION}")),
         ("a name of a variable", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.env.lower = \"x\"", "4:21: mount.options.env.lower of cgi: \"x\" is not allowed; allowed is a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL".into()),
         ("an option in the target", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program?timeout=x\"", format!("3:10: mount.target: timeout: \"x\" is not allowed; allowed is {DURATION}")),
+        ("an interpreter that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.interpreter.py = \"/no/python3 -I\"", "3:10: mount.target.interpreter.py: \"/no/python3\": No such file or directory (os error 2)".into()),
+        ("an interpreter by its name", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.interpreter.py = \"python3\"", "4:26: mount.options.interpreter.py of cgi: \"python3\" is not allowed; allowed is an extension, such as py, with the absolute path of a program, perhaps with arguments before the script's path".into()),
+        ("an index with a slash", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.index = \"a/b\"", "4:17: mount.options.index of cgi: \"a/b\" is not allowed; allowed is the name of a file".into()),
+        ("a policy that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.unknown_length = \"buffer\"", "4:26: mount.options.unknown_length of cgi: \"buffer\" is not allowed; allowed is spool, refuse or stream".into()),
+        ("a server name with a port", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.server_name = \"a:80\"", "4:23: mount.options.server_name of cgi: \"a:80\" is not allowed; allowed is a host name or an address, without a port".into()),
         ("options that are a text", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = \"timeout=5s\"", "4:11: mount.options: \"timeout=5s\" is not allowed; allowed is a table".into()),
         ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2)".into()),
         ("an index without a root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?index=x.php\"", "3:10: mount.target.index: \"x.php\": means something together with root only".into()),
@@ -139,12 +145,14 @@ fn a_file_that_says_everything_is_right() {
          [log]\nformat = \"json\"\nlevel = \"info,gateway_cgi=debug\"\naccess = false\n\
          [limits]\nmax_head_bytes = \"32KiB\"\nmax_fields = 50\nmax_target_bytes = 4096\nmax_body_bytes = \"1GiB\"\n\
          max_trailer_bytes = 1024\nmax_connections = 100\nmax_requests_per_connection = 1000\nmax_blocking_calls = 8\n\
-         preread_bytes = 1\ndrain_bytes = 1\n\
+         max_children = 64\npreread_bytes = 1\ndrain_bytes = 1\n\
          [timeouts]\nheader = \"5s\"\nkeep_alive = \"10s\"\nbody = \"5s\"\nwrite = \"5s\"\nlinger = \"1s\"\nstop = \"9s\"\n\
          [[mount]]\nprefix = \"/\"\ntarget = \"static:files\"\noptions = { index = false, links = \"anywhere\" }\n\
          [[mount]]\nprefix = \"/demo\"\ntarget = \"app:demo\"\n\
          [[mount]]\nprefix = \"/cgi\"\ntarget = \"cgi:program?timeout=5s\"\n[mount.options]\nheader_timeout = \"1s\"\n\
          idle_timeout = \"1s\"\nqueue_timeout = \"1s\"\nmax_children = 2\nmax_spool = \"1MiB\"\nroot = \"files\"\n\
+         max_children_per_program = 1\nunknown_length = \"refuse\"\nindex = [\"a.cgi\", \"b.py\"]\nlinks = \"anywhere\"\n\
+         interpreter = { py = \"/bin/sh -e\" }\nnph = \"named\"\nserver_name = \"[::1]\"\nserver_port = 8443\n\
          authorization = true\nargument = [\"-a\", \"b\"]\ninherit = [\"HOME\"]\nenv = { A = \"1\", B_2 = \"\" }\n\
          [[mount]]\nprefix = \"/php\"\ntarget = \"fastcgi:unix:php.sock\"\n[mount.options]\ntimeout = \"9s\"\n\
          connect_timeout = \"1s\"\nheader_timeout = \"1s\"\nread_timeout = \"4s\"\nqueue_timeout = \"1s\"\nidle_timeout = \"1s\"\n\

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use gateway_cgi::host::Config;
+use gateway_cgi::host::{Config, UnknownLength};
 use gateway_cgi::spool;
 use gateway_spec::{AsyncApplication, Bytes, Disconnected, InputStream};
 
@@ -136,4 +136,53 @@ async fn cgi_62_a_body_that_ends_early_is_never_passed_on_as_whole() {
     assert_fails(result, 400, "1000 of 5000");
     site.wait_for_silence().await;
     assert!(!site.path("mark").exists());
+}
+
+#[tokio::test]
+async fn cgi_65_a_body_of_unknown_length_can_be_refused_with_411() {
+    let site = Site::with("echo ran > ../mark");
+    let config = || Config::new().unknown_length(UnknownLength::Refuse);
+    assert_fails(site.call(config(), site.environ("POST", "/script"), zeros(10, None)).await, 411, "no length");
+    assert!(!site.path("mark").exists(), "the program was started");
+    site.script("script", COUNT);
+    let known = site.call(config(), site.environ("POST", "/script"), zeros(10, Some(10))).await.unwrap();
+    let none = site.call(config(), site.environ("GET", "/script"), InputStream::empty()).await.unwrap();
+    assert_eq!((known.body.as_str(), none.body.as_str()), ("10 10\n", " 0\n"));
+}
+
+#[tokio::test]
+async fn cgi_65_a_body_of_unknown_length_can_be_streamed_without_one() {
+    let site = Site::with(COUNT);
+    for len in [0, 1, 3_000_000] {
+        let config = Config::new().unknown_length(UnknownLength::Stream);
+        let answer = site.call(config, site.environ("POST", "/script"), zeros(len, None)).await.unwrap();
+        assert_eq!(answer.body, format!(" {len}\n"));
+    }
+}
+
+#[tokio::test]
+async fn cgi_8_65_a_streamed_body_reaches_the_program_before_its_end() {
+    /// One piece, then nothing until the script has answered.
+    struct Open(Option<Bytes>);
+    impl Stream for Open {
+        type Item = io::Result<Bytes>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(piece))))
+        }
+    }
+    let site = Site::with("read line; printf 'Content-Type: text/plain\\n\\n%s' \"$line\"");
+    let config = Config::new().unknown_length(UnknownLength::Stream);
+    let input = InputStream::new(Open(Some(Bytes::from_static(b"first\n"))), None);
+    assert_eq!(site.call(config, site.environ("POST", "/script"), input).await.unwrap().body, "first");
+}
+
+#[tokio::test]
+async fn cgi_179_a_client_that_is_lost_inside_a_streamed_body_ends_the_program() {
+    let site = Site::with("cat > /dev/null; printf 'Content-Type: a/b\\n\\ntaken as whole'; echo x > ../mark");
+    let config = Config::new().unknown_length(UnknownLength::Stream);
+    let lost = Zeros { left: 1000, error: Some(Disconnected.into()) };
+    let result = site.call(config, site.environ("POST", "/script"), InputStream::new(lost, None)).await;
+    assert!(Disconnected::is_cause_of(result.unwrap_err().as_ref()));
+    site.wait_for_silence().await;
+    assert!(!site.path("mark").exists(), "half a body was taken for a whole one");
 }

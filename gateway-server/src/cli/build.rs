@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use gateway_cgi::host::{self, Cgi};
+use gateway_cgi::host::{self, Cgi, Interpreter, SharedPlaces};
 use gateway_cgi::spool;
 use gateway_cgi::variables::{Credentials, MetaVariables};
 use gateway_fastcgi::client::{self, Client};
@@ -17,7 +17,7 @@ use super::options::{CgiOptions, FastCgiOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
-use crate::mount::{MountTable, Prefix, Site, StaticFiles};
+use crate::mount::{Links, MountTable, Prefix, Site, StaticFiles};
 use crate::serve::Handler;
 
 /// What answers, and the workers behind it, which live as long as this does.
@@ -25,6 +25,8 @@ use crate::serve::Handler;
 pub(super) struct Built {
     pub(super) site: Site,
     pub(super) workers: Vec<Group>,
+    /// The places of CGI programs in all mounts, if there is a limit to them.
+    places: Option<SharedPlaces>,
 }
 
 /// The workers of one mount, and who asks them.
@@ -51,8 +53,8 @@ pub(super) struct BuildError {
 }
 
 /// Makes every mount; if one cannot be made, those before it are undone.
-pub(super) fn build(mounts: &[Mount]) -> Result<Built, BuildError> {
-    let mut built = Built { site: Site::new(), workers: Vec::new() };
+pub(super) fn build(mounts: &[Mount], max_children: Option<usize>) -> Result<Built, BuildError> {
+    let mut built = Built { site: Site::new(), workers: Vec::new(), places: max_children.map(SharedPlaces::new) };
     let mut table = MountTable::new();
     for mount in mounts {
         let failed = |source| BuildError { place: mount.target_place.clone(), source };
@@ -83,7 +85,7 @@ impl Built {
             Target::App(App::TourDemo, _) => Handler::new(Demo::new(Way::InProcess).with_neighbours()),
             Target::App(App::FrontPage, _) => Handler::new(FrontPage),
             Target::Cgi(path, options) => {
-                let config = cgi_config(options);
+                let config = with(cgi_config(options), self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
             }
@@ -125,7 +127,22 @@ impl Built {
 pub(super) fn cgi_config(options: &CgiOptions) -> host::Config {
     let mut variables = variables(&options.env, options.authorization);
     variables = with(variables, options.root.as_ref().map(|root| path_bytes(root)), MetaVariables::document_root);
-    let mut config = host::Config::new().variables(variables);
+    variables = with(variables, options.server_name.as_deref(), MetaVariables::server_name);
+    variables = with(variables, options.server_port.as_deref(), MetaVariables::server_port);
+    let links = match options.links {
+        Links::Inside => host::Links::Inside,
+        Links::Anywhere => host::Links::Anywhere,
+    };
+    let mut config = host::Config::new().variables(variables).links(links).nph(options.nph);
+    for (extension, words) in &options.interpreters {
+        if let Some((program, arguments)) = words.split_first() {
+            let interpreter = arguments.iter().fold(Interpreter::new(program), Interpreter::argument);
+            config = config.interpreter(extension, interpreter);
+        }
+    }
+    if !options.index.is_empty() {
+        config = config.index_names(&options.index);
+    }
     for argument in &options.arguments {
         config = config.argument(argument);
     }
@@ -137,6 +154,8 @@ pub(super) fn cgi_config(options: &CgiOptions) -> host::Config {
     config = with(config, options.idle_timeout, host::Config::idle_timeout);
     config = with(config, options.queue_timeout, host::Config::queue_timeout);
     config = with(config, options.max_children, host::Config::max_children);
+    config = with(config, options.max_children_per_program, host::Config::max_children_per_program);
+    config = config.unknown_length(options.unknown_length);
     with(config, options.max_spool.map(spool_of), host::Config::spool)
 }
 

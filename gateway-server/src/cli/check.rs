@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::net::Address;
 
 use super::mistake::{Mistake, Place};
-use super::options::FastCgiOptions;
+use super::options::{CgiOptions, FastCgiOptions};
 use super::rules::Problem;
 use super::settings::{Mount, Settings};
 use super::target::Target;
@@ -41,7 +41,10 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
     match &mount.target {
         Target::App(..) => {}
         Target::Cgi(path, options) => {
-            looks.push((place.clone(), program_or_folder(path)));
+            looks.push((place.clone(), program_or_folder(path, options)));
+            looks.extend(options.interpreters.iter().filter_map(|(extension, words)| {
+                Some((inside(&format!("interpreter.{extension}")), command(words.first()?, None)))
+            }));
             looks.extend(options.root.as_deref().map(|root| (inside("root"), folder(root))));
         }
         Target::FastCgi(address, options) => {
@@ -81,13 +84,17 @@ fn folder(path: &Path) -> Result<(), Problem> {
     if found.is_dir() { Ok(()) } else { Err(Problem::refused(path.display(), "is no folder")) }
 }
 
-fn program_or_folder(path: &Path) -> Result<(), Problem> {
+fn program_or_folder(path: &Path, options: &CgiOptions) -> Result<(), Problem> {
     let found = metadata(path)?;
     if found.is_dir() {
         return Ok(());
     }
     if !found.is_file() {
         return Err(Problem::refused(path.display(), "is neither a file nor a folder"));
+    }
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if options.interpreters.iter().any(|(known, _)| Some(known.as_str()) == extension) {
+        return Ok(());
     }
     executable(path, &found)
 }

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gateway_cgi::host::{Nph, UnknownLength};
+
 use super::keys::{APP, CGI, FASTCGI, SPAWN, STATIC};
 use super::rules::{Problem, apply};
 use crate::mount::Links;
@@ -21,8 +23,16 @@ pub(super) struct CgiOptions {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) queue_timeout: Option<Duration>,
     pub(super) max_children: Option<usize>,
+    pub(super) max_children_per_program: Option<usize>,
+    pub(super) unknown_length: UnknownLength,
     pub(super) max_spool: Option<u64>,
+    pub(super) index: Vec<String>,
+    pub(super) interpreters: Vec<(String, Vec<String>)>,
+    pub(super) links: Links,
+    pub(super) nph: Nph,
     pub(super) root: Option<PathBuf>,
+    pub(super) server_name: Option<String>,
+    pub(super) server_port: Option<String>,
     pub(super) authorization: bool,
     pub(super) arguments: Vec<String>,
     pub(super) inherit: Vec<String>,

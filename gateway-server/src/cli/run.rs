@@ -76,7 +76,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let mut signals = Signals::catch().map_err(RunError::Signals)?;
     // Before any worker is started: a taken port is the commonest trouble.
     let listeners = listeners(&settings.listen).await?;
-    let built = build(&settings.mounts)?;
+    let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
     }

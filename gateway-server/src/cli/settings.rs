@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) listen: Vec<Listen>,
     pub(super) threads: Option<usize>,
     pub(super) max_blocking_calls: Option<usize>,
+    pub(super) max_children: Option<usize>,
     pub(super) log: Log,
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
@@ -120,6 +121,12 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
         COUNT,
         "calls that may wait on a thread of their own; 256 by default",
         |s, _, v| put(&mut s.max_blocking_calls, value::count(v)),
+    ),
+    Rule::new(
+        "max_children",
+        COUNT,
+        "CGI programs at once in all mounts together; no limit beside each mount's by default",
+        |s, _, v| put(&mut s.max_children, value::count(v)),
     ),
     Rule::new(
         "preread_bytes",

@@ -1,61 +1,20 @@
 //! The keys of each kind of target: one table each.
 //!
-//! Holds the tables, and the readers of values that only targets have. Does not hold the values (`options`).
+//! Holds the tables, that of CGI in a file of its own, and the readers of values that only targets have. Does not hold the
+//! values (`options`).
 
-use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
+mod cgi;
+
+pub(super) use cgi::CGI;
+
+use super::options::{AppOptions, FastCgiOptions, SpawnOptions, StaticOptions};
 use super::rules::{Rule, put, set};
-use super::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH, TEXT};
+use super::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH};
 use crate::mount::Links;
 
 const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
 
 pub(super) const APP: &[Rule<AppOptions>] = &[];
-
-pub(super) const CGI: &[Rule<CgiOptions>] = &[
-    Rule::new("timeout", DURATION, "how long a program may run in all; one hour by default", |o, _, v| {
-        put(&mut o.timeout, value::duration(v))
-    }),
-    Rule::new(
-        "header_timeout",
-        DURATION,
-        "how long a program may take for its header block; 60s by default",
-        |o, _, v| put(&mut o.header_timeout, value::duration(v)),
-    ),
-    Rule::new(
-        "idle_timeout",
-        DURATION,
-        "how long a program may be silent inside its answer; 60s by default",
-        |o, _, v| put(&mut o.idle_timeout, value::duration(v)),
-    ),
-    Rule::new("queue_timeout", DURATION, "how long a request waits for a place; 10s by default", |o, _, v| {
-        put(&mut o.queue_timeout, value::duration(v))
-    }),
-    Rule::new("max_children", COUNT, "programs at once; 32 by default", |o, _, v| {
-        put(&mut o.max_children, value::count(v))
-    }),
-    Rule::new(
-        "max_spool",
-        BYTES,
-        "longest request body without a length, which is kept first; 1GiB by default",
-        |o, _, v| put(&mut o.max_spool, value::bytes(v)),
-    ),
-    Rule::new("root", PATH, "document root, for DOCUMENT_ROOT and PATH_TRANSLATED; none by default", |o, _, v| {
-        put(&mut o.root, value::path(v))
-    }),
-    Rule::new("authorization", SWITCH, "whether programs see the Authorization field; false by default", |o, _, v| {
-        set(&mut o.authorization, value::switch(v))
-    }),
-    Rule::new("argument", TEXT, "one more argument for every program; repeats", |o, _, v| {
-        add(&mut o.arguments, value::text(v))
-    }),
-    Rule::new(
-        "inherit",
-        "the name of a variable",
-        "one more variable of the gateway for every program, beside PATH and TZ; repeats",
-        |o, _, v| add(&mut o.inherit, name(v)),
-    ),
-    Rule::new("env.", NAME_AND_TEXT, "a variable for every program", |o, n, v| add(&mut o.env, request_variable(n, v))),
-];
 
 pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     Rule::new("timeout", DURATION, "how long a request may take in all; no limit by default", |o, _, v| {
