@@ -7,14 +7,14 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use gateway_spec::Environ;
 
 use super::HostError;
-use super::script::{Script, hides_a_slash};
+use super::finding::{Finding, Links};
+use super::script::{Script, hides_a_slash, may_run};
 
 /// Where programs may be.
 #[derive(Debug, Clone)]
@@ -37,10 +37,10 @@ impl Roots {
 
     /// Finds the program. Where the path had to be searched for it, SCRIPT_NAME is moved to PATH_INFO, of which the first
     /// `name_len` bytes are the program's.
-    pub(super) fn find(&self, environ: &mut Environ) -> Result<Script, HostError> {
+    pub(super) fn find(&self, environ: &mut Environ, finding: &Finding) -> Result<Script, HostError> {
         let script = match sent(environ, "SCRIPT_FILENAME") {
-            Some(path) => Script { path: self.admit(path.into())?, name_len: 0 },
-            None => self.walk(environ)?,
+            Some(path) => Script { path: self.admit(path.into(), finding)?, name_len: 0 },
+            None => self.walk(environ, finding)?,
         };
         match sent(environ, "FCGI_CHDIR") {
             Some(directory) if directory != KEEP && !Path::new(directory).is_dir() => Err(HostError::Directory),
@@ -48,8 +48,9 @@ impl Roots {
         }
     }
 
-    /// Walks along the path from DOCUMENT_ROOT to the first file.
-    fn walk(&self, environ: &mut Environ) -> Result<Script, HostError> {
+    /// Walks along the path from DOCUMENT_ROOT to the first file. A path that ends with a directory means the program for
+    /// that directory, whose name is added (CGI-5).
+    fn walk(&self, environ: &mut Environ, finding: &Finding) -> Result<Script, HostError> {
         let mut path = PathBuf::from(sent(environ, "DOCUMENT_ROOT").ok_or(HostError::Unnamed)?);
         if environ.get("REQUEST_URI").is_some_and(|target| hides_a_slash(target.as_bytes())) {
             return Err(HostError::NotFound);
@@ -59,36 +60,30 @@ impl Roots {
         if !whole.starts_with(b"/") {
             whole.insert(0, b'/');
         }
-        let mut segments = whole.split(|byte| *byte == b'/').skip(1);
         // CGI-157: nobody after us may resolve `..` another way.
-        if segments.clone().any(|segment| segment == b"..") {
+        if whole.split(|byte| *byte == b'/').any(|segment| segment == b"..") {
             return Err(HostError::NotFound);
         }
-        let mut name_len = 0;
-        let found = segments.find_map(|segment| {
-            name_len += 1 + segment.len();
-            path.push(OsStr::from_bytes(segment));
-            match path.metadata() {
-                // CGI-150: `.` and empty segments are not passed over.
-                _ if segment.is_empty() || segment == b"." => Some(false),
-                Ok(metadata) if metadata.is_dir() => None,
-                Ok(_) => Some(true),
-                Err(_) => Some(false),
+        let name_len = match file_on_the_way(&mut path, &whole)? {
+            Way::File { name_len } => name_len,
+            Way::Directory => {
+                let index = finding.index_names.iter().find(|name| path.join(name).exists());
+                let index = index.ok_or(HostError::NotFound)?;
+                path.push(index);
+                whole.extend_from_slice(index.as_bytes());
+                whole.len()
             }
-        });
-        if found != Some(true) {
-            return Err(HostError::NotFound);
-        }
-        let path = self.admit(path)?;
+        };
+        let path = self.admit(path, finding)?;
         // Neither can hold a NUL: they come from an environ.
         environ.set("SCRIPT_NAME", "").map_err(|_| HostError::NotFound)?;
         environ.set("PATH_INFO", whole).map_err(|_| HostError::NotFound)?;
         Ok(Script { path, name_len })
     }
 
-    /// The path, if a program is there that may run: below a root after all links are followed (CGI-184), not hidden there,
-    /// regular, executable.
-    fn admit(&self, path: PathBuf) -> Result<PathBuf, HostError> {
+    /// The path, if a program is there that may run: below a root after all links are followed (CGI-184) unless links may
+    /// lead anywhere, not hidden there, regular, executable or with an interpreter.
+    fn admit(&self, path: PathBuf, finding: &Finding) -> Result<PathBuf, HostError> {
         let is_plain = !path.components().any(|part| part == Component::ParentDir)
             && !path.as_os_str().as_bytes().iter().any(u8::is_ascii_control);
         if !path.is_absolute() || !is_plain {
@@ -96,31 +91,69 @@ impl Roots {
         }
         // The same answer whether or not the file is there: nobody is told what is elsewhere.
         let outside = |program: PathBuf| HostError::Outside { program };
+        let is_named = self.0.iter().any(|root| root.below(&path).is_some());
         let Ok(real) = path.canonicalize() else {
-            let inside = self.0.iter().any(|root| path.starts_with(&root.given) || path.starts_with(&root.real));
-            return Err(if inside { HostError::NotFound } else { outside(path) });
+            return Err(if is_named { HostError::NotFound } else { outside(path) });
         };
-        if !self.0.iter().any(|root| real.starts_with(&root.real)) {
+        let anywhere = finding.links == Links::Anywhere;
+        let is_inside = self.0.iter().any(|root| real.starts_with(&root.real)) || (anywhere && is_named);
+        if !is_inside {
             return Err(outside(real));
         }
-        if !self.0.iter().any(|root| root.shows(&path, &real)) {
+        if !self.0.iter().any(|root| root.shows(&path, &real, anywhere)) {
             return Err(HostError::NotFound);
         }
         let metadata = real.metadata().map_err(|_| HostError::NotFound)?;
         if !metadata.is_file() {
             return Err(HostError::NotFound);
         }
-        if metadata.permissions().mode() & 0o111 == 0 { Err(HostError::Forbidden) } else { Ok(path) }
+        if may_run(&path, &metadata, finding) { Ok(path) } else { Err(HostError::Forbidden) }
     }
 }
 
+/// What a path leads to.
+enum Way {
+    /// A file, whose name is so many bytes of the path; what follows is for the program.
+    File { name_len: usize },
+    /// A directory, and the path ends with a slash.
+    Directory,
+}
+
+/// Goes from `place` along the segments of `path`, which starts with a slash, to the first that is no directory.
+fn file_on_the_way(place: &mut PathBuf, path: &[u8]) -> Result<Way, HostError> {
+    let mut segments = path.split(|byte| *byte == b'/').skip(1).peekable();
+    let mut name_len = 0;
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_none() {
+            return Ok(Way::Directory);
+        }
+        // CGI-150: `.` and empty segments are not passed over.
+        if segment.is_empty() || segment == b"." {
+            return Err(HostError::NotFound);
+        }
+        place.push(OsStr::from_bytes(segment));
+        name_len += 1 + segment.len();
+        if !place.metadata().map_err(|_| HostError::NotFound)?.is_dir() {
+            return Ok(Way::File { name_len });
+        }
+    }
+    Err(HostError::NotFound)
+}
+
 impl Root {
+    /// What follows this root in a name.
+    fn below<'p>(&self, path: &'p Path) -> Option<&'p Path> {
+        path.strip_prefix(&self.given).or_else(|_| path.strip_prefix(&self.real)).ok()
+    }
+
     /// Whether the file is below this root, and no name on the way from here is hidden. What the root itself is called is
     /// the operator's choice.
-    fn shows(&self, path: &Path, real: &Path) -> bool {
-        let Ok(below) = real.strip_prefix(&self.real) else { return false };
-        let named = path.strip_prefix(&self.given).or_else(|_| path.strip_prefix(&self.real));
-        !is_hidden(below) && !named.is_ok_and(is_hidden)
+    fn shows(&self, path: &Path, real: &Path, anywhere: bool) -> bool {
+        let named = self.below(path);
+        match real.strip_prefix(&self.real) {
+            Ok(really) => !is_hidden(really) && !named.is_some_and(is_hidden),
+            Err(_) => anywhere && named.is_some_and(|named| !is_hidden(named)),
+        }
     }
 }
 
@@ -148,8 +181,9 @@ fn is_hidden(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use super::super::{Config, Interpreter};
     use super::*;
 
     /// `cgi` is the root; `other` is beside it.
@@ -203,7 +237,7 @@ mod tests {
 
         fn find(&self, roots: &[&str], program: &str) -> Result<PathBuf, HostError> {
             let mut environ = self.environ(&[("SCRIPT_FILENAME", program)]);
-            self.roots(roots).find(&mut environ).map(|script| script.path)
+            self.roots(roots).find(&mut environ, &Finding::default()).map(|script| script.path)
         }
     }
 
@@ -275,7 +309,7 @@ mod tests {
     #[track_caller]
     fn check_split(tree: &Tree, root: &str, sent: (&str, &str), program: &str, split: (&str, &str)) {
         let mut environ = tree.environ(&[("DOCUMENT_ROOT", root), ("SCRIPT_NAME", sent.0), ("PATH_INFO", sent.1)]);
-        let script = tree.roots(&["cgi", "other"]).find(&mut environ).unwrap();
+        let script = tree.roots(&["cgi", "other"]).find(&mut environ, &Finding::default()).unwrap();
         assert_eq!(script.path, tree.path(program), "{sent:?}");
         assert_eq!(environ.script_name().as_bytes(), b"", "{sent:?}");
         let (name, rest) = environ.path_info().as_bytes().split_at(script.name_len);
@@ -301,19 +335,46 @@ mod tests {
             ["/../cgi/hello", "/hello/..", "//hello", "/./hello", "/sub//run.cgi", "/", "/sub", "/missing", "/.hidden"];
         for path in rows {
             let mut environ = tree.environ(&[("DOCUMENT_ROOT", "@/cgi"), ("SCRIPT_NAME", path)]);
-            let found = tree.roots(&["cgi"]).find(&mut environ);
+            let found = tree.roots(&["cgi"]).find(&mut environ, &Finding::default());
             assert!(matches!(found, Err(HostError::NotFound)), "{path}: {found:?}");
         }
         let mut environ =
             tree.environ(&[("DOCUMENT_ROOT", "@/cgi"), ("SCRIPT_NAME", "/hello/a/b"), ("REQUEST_URI", "/hello/a%2Fb")]);
-        assert!(matches!(tree.roots(&["cgi"]).find(&mut environ), Err(HostError::NotFound)));
+        assert!(matches!(tree.roots(&["cgi"]).find(&mut environ, &Finding::default()), Err(HostError::NotFound)));
+    }
+
+    #[test]
+    fn cgi_150_a_directory_is_answered_by_its_index() {
+        let tree = Tree::new();
+        fs::copy(tree.path("cgi/hello"), tree.path("cgi/sub/index.cgi")).unwrap();
+        check_split(&tree, "@/cgi", ("/sub/", ""), "cgi/sub/index.cgi", ("/sub/index.cgi", ""));
+    }
+
+    #[test]
+    fn cgi_184_the_operator_may_let_links_lead_anywhere_and_give_files_an_interpreter() {
+        let tree = Tree::new();
+        let config = Config::new().links(Links::Anywhere).interpreter("txt", Interpreter::new("/bin/cat"));
+        let find = |program| {
+            let mut environ = tree.environ(&[("SCRIPT_FILENAME", program)]);
+            tree.roots(&["cgi"]).find(&mut environ, &config.finding).map(|script| script.path)
+        };
+        for (program, path) in
+            [("@/cgi/escape", "cgi/escape"), ("@/cgi/door/tool", "cgi/door/tool"), ("@/cgi/plain.txt", "cgi/plain.txt")]
+        {
+            let found = find(program);
+            assert!(found.as_ref().is_ok_and(|found| *found == tree.path(path)), "{program}: {found:?}");
+        }
+        for program in ["@/cgi/unhidden", "@/cgi/.alias"] {
+            assert!(matches!(find(program), Err(HostError::NotFound)), "{program}");
+        }
+        assert!(matches!(find("@/other/tool"), Err(HostError::Outside { .. })));
     }
 
     #[test]
     fn a_request_that_names_nothing_says_what_is_missing() {
         let tree = Tree::new();
         for variables in [&[][..], &[("SCRIPT_FILENAME", ""), ("DOCUMENT_ROOT", "")]] {
-            let error = tree.roots(&["cgi"]).find(&mut tree.environ(variables)).unwrap_err();
+            let error = tree.roots(&["cgi"]).find(&mut tree.environ(variables), &Finding::default()).unwrap_err();
             assert!(matches!(error, HostError::Unnamed) && error.to_string().contains("SCRIPT_FILENAME"), "{error}");
         }
     }
@@ -332,7 +393,7 @@ mod tests {
             assert_eq!(working_directory(&program, &environ).map(Path::to_owned), wanted, "{variables:?}");
         }
         let mut lost = tree.environ(&[("SCRIPT_FILENAME", "@/cgi/hello"), ("FCGI_CHDIR", "@/missing")]);
-        assert!(matches!(tree.roots(&["cgi"]).find(&mut lost), Err(HostError::Directory)));
+        assert!(matches!(tree.roots(&["cgi"]).find(&mut lost, &Finding::default()), Err(HostError::Directory)));
     }
 
     #[test]

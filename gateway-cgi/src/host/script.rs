@@ -60,7 +60,7 @@ impl Scripts {
         let script = match self {
             Scripts::File(path) => Script { path: path.clone(), name_len: 0 },
             Scripts::Directory(root) => find_below(root, environ, finding)?,
-            Scripts::Named(roots) => roots.find(environ)?,
+            Scripts::Named(roots) => roots.find(environ, finding)?,
         };
         let path_info = environ.path_info().as_bytes().to_vec();
         let (name, rest) = path_info.split_at_checked(script.name_len).ok_or(HostError::NotFound)?;
@@ -148,7 +148,8 @@ fn admit(root: &Path, path: &Path, metadata: &Metadata, finding: &Finding) -> Re
     if may_run(path, metadata, finding) { Ok(()) } else { Err(HostError::Forbidden) }
 }
 
-fn may_run(path: &Path, metadata: &Metadata, finding: &Finding) -> bool {
+/// Whether a file is a program: it is executable, or there is an interpreter for it.
+pub(super) fn may_run(path: &Path, metadata: &Metadata, finding: &Finding) -> bool {
     metadata.permissions().mode() & 0o111 != 0 || finding.interpreters.of(path).is_some()
 }
 
