@@ -56,3 +56,8 @@ fn lighttpd_mod_fastcgi_connected() {
 fn nginx_fcgiwrap() {
     check_server("nginx fcgiwrap", true, fcgiwrap::start());
 }
+
+#[test]
+fn nginx_cgi_wrap() {
+    check_server("nginx cgi-wrap", true, fcgiwrap::cgi_wrap());
+}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::programs::build_folder;
 
 /// Every gateway, in the order of the table.
-pub const GATEWAYS: [&str; 15] = [
+pub const GATEWAYS: [&str; 16] = [
     "direct call",
     "http listener",
     "cgi host",
@@ -26,6 +26,7 @@ pub const GATEWAYS: [&str; 15] = [
     "lighttpd spawned",
     "lighttpd connected",
     "nginx fcgiwrap",
+    "nginx cgi-wrap",
 ];
 
 /// One case's result on one gateway.

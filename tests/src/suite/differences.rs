@@ -49,7 +49,7 @@ pub fn judge(gateway: &str, case: &str, deviations: &[Deviation]) -> Cell {
 
 use Seen::{Always, Sometimes};
 
-const CGI: &[&str] = &["cgi host", "apache mod_cgid", "lighttpd mod_cgi", "nginx fcgiwrap"];
+const CGI: &[&str] = &["cgi host", "apache mod_cgid", "lighttpd mod_cgi", "nginx fcgiwrap", "nginx cgi-wrap"];
 const LIGHTTPD: &[&str] = &["lighttpd mod_cgi", "lighttpd spawned", "lighttpd connected"];
 const COUNTING: &[&str] = &[
     "apache mod_cgid",
@@ -83,6 +83,7 @@ const ALLOWED: &[Allowed] = &[
             "lighttpd spawned",
             "lighttpd connected",
             "nginx fcgiwrap",
+            "nginx cgi-wrap",
         ],
         cases: &["echo_chunked"],
         covers: &[("field content-length", "1000 instead of none")],
@@ -90,7 +91,7 @@ const ALLOWED: &[Allowed] = &[
         reason: "A chunked body that has arrived whole before the application is called has a known length there.",
     },
     Allowed {
-        gateways: &["cgi host", "fastcgi spawned", "fastcgi unix", "fastcgi tcp"],
+        gateways: &["cgi host", "fastcgi spawned", "fastcgi unix", "fastcgi tcp", "nginx cgi-wrap"],
         cases: &["environ_authorization"],
         covers: &[("HTTP_AUTHORIZATION", "missing")],
         seen: Always,
@@ -131,7 +132,7 @@ const ALLOWED: &[Allowed] = &[
         reason: "lighttpd before 1.4.83 passes a field `X_Under` as it passes `X-Under`; behind it they cannot be told apart.",
     },
     Allowed {
-        gateways: &["nginx unix", "nginx tcp", "nginx fcgiwrap"],
+        gateways: &["nginx unix", "nginx tcp", "nginx fcgiwrap", "nginx cgi-wrap"],
         cases: &["environ_joined"],
         covers: &[("HTTP_X_TWICE", "two")],
         seen: Always,
