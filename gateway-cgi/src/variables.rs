@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn cgi_56_credentials_are_hidden_unless_configured() {
+    fn cgi_56_187_credentials_are_hidden_unless_configured() {
         let environ = environ(&[("HTTP_AUTHORIZATION", "Basic eA==")]);
         assert!(!seen(&MetaVariables::new(), &environ, None).contains_key("HTTP_AUTHORIZATION"));
         let shown = MetaVariables::new().credentials(Credentials::Shown);

@@ -7,14 +7,21 @@
 //!
 //! | matter | here |
 //! | --- | --- |
-//! | start | `posix_spawn`: no copy of the server's page tables; a process group of its own; descriptors 0, 1 and 2 only |
+//! | start | a clone that shares the server's memory until it is the program, so no page table is copied; a process group of its own; descriptors 0, 1 and 2 only |
 //! | working directory | the program's own (CGI-141) |
 //! | environment | the request's variables ([`crate::variables`]), PATH and TZ, and what [`Config::inherit`] names (CGI-176) |
-//! | command line | never from the request (CGI-84) |
+//! | command line | never from the request (CGI-84); with an [`Interpreter`] the script's absolute path |
+//! | what may run | a regular file that is executable, or whose extension has an [`Interpreter`]; else 403 (CGI-184) |
 //! | SCRIPT_NAME | one file: as the server set it; a directory: up to the first file on the path (CGI-37); named by the request: see [`Cgi::named_by_request`] |
-//! | `..`, `.`, empty segments, names with a leading dot, `%2F`, links out of the directory | 404 (CGI-28, CGI-150, CGI-157) |
+//! | a path that ends with a directory | its [`Config::index_names`], with their name in SCRIPT_NAME (CGI-5); without the slash 308 to it |
+//! | SERVER_NAME, SERVER_PORT | the environ's, or canonical ones ([`MetaVariables::server_name`](crate::variables::MetaVariables::server_name)); a listener on a UNIX socket has no port and takes the client's, else 80 (CGI-38, CGI-39) |
+//! | `..`, `.`, empty segments, names with a leading dot, `%2F`, links out of the directory | 404 (CGI-28, CGI-150, CGI-157); [`Links::Anywhere`] allows the last |
 //! | TRACE, CONNECT | 405; never reach a program (CGI-75) |
-//! | body of unknown length | kept until its end, up to a limit, then 413 (CGI-65) |
+//! | WebSocket handshake | 501; other upgrades are passed over (CGI-57, RFC 9110 §7.8) |
+//! | body of unknown length | [`UnknownLength`]: kept until its end, up to a limit, then 413; or 411; or streamed (CGI-65) |
+//! | content codings of a body | left as they are (CGI-66) |
+//! | variables longer than the system takes | 431 (CGI-180) |
+//! | a full house | waits for [`Config::queue_timeout`], then 503 with Retry-After (CGI-183); places of a program, of a host, of several hosts |
 //! | standard error | the request's error stream, by line, bounded (CGI-178) |
 //! | invalid, no or partial output | 502 (CGI-2, CGI-100, CGI-104) |
 //! | silence, too long a run | 504, or a broken response; SIGTERM, then SIGKILL, to the group (CGI-102, CGI-179) |
@@ -22,9 +29,9 @@
 //! | answer to HEAD, 204, 304 | the program's body is read and dropped, up to a limit (CGI-73, CGI-132) |
 //! | end without a declared length | whole if the exit code is 0, else broken off ([`FailedExit`]) |
 //! | children that outlive the program | not waited for longer than [`Config::linger`]; left alone after a normal end |
-//! | NPH programs | not supported: they bypass every check of the answer (CGI-186) |
+//! | NPH programs | [`Nph`]: where chosen, a complete response is read, checked and sent on in our own framing (CGI-90 … CGI-95, CGI-186) |
 //! | query as arguments (ISINDEX) | not supported (CGI-84) |
-//! | local redirect | [`Cgi::local_redirects_to`], at most five in a row (CGI-108, CGI-112) |
+//! | local redirect | [`Cgi::local_redirects_to`], at most [`MAX_REDIRECTS`](crate::redirect::MAX_REDIRECTS) in a row, none to itself; GET, or HEAD after HEAD (CGI-108, CGI-109, CGI-112) |
 
 mod activity;
 mod answer;

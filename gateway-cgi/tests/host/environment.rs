@@ -53,7 +53,7 @@ async fn cgi_176_the_environment_is_the_requests_and_an_allow_list() {
 }
 
 #[tokio::test]
-async fn cgi_84_173_no_argument_comes_from_the_query() {
+async fn cgi_84_173_174_no_argument_comes_from_the_query() {
     let site = Site::with(&format!("{PLAIN}echo \"$# $*\""));
     for query in ["-s", "a+b", "%ADs", "+-s"] {
         assert_eq!(site.get(&format!("/script?{query}")).await.unwrap().body, "0 \n");
@@ -61,6 +61,28 @@ async fn cgi_84_173_no_argument_comes_from_the_query() {
     let config = Config::new().argument("--mode").argument("cgi");
     let answer = site.call(config, site.environ("GET", "/script?-s"), InputStream::empty()).await.unwrap();
     assert_eq!(answer.body, "2 --mode cgi\n");
+}
+
+#[tokio::test]
+async fn cgi_13_36_50_52_the_case_of_values_and_methods_is_kept() {
+    let site = Site::with(&format!("{PLAIN}echo \"$REQUEST_METHOD|$PATH_INFO|$QUERY_STRING|$HTTP_USER_AGENT\""));
+    for method in ["get", "Get", "PROPFIND", "M-SEARCH"] {
+        let mut environ = site.environ(method, "/script/AbC?x=Y");
+        environ.set("HTTP_USER_AGENT", "Mixed/Case (1; 2)").unwrap();
+        let answer = site.call(Config::new(), environ, InputStream::empty()).await.unwrap();
+        assert_eq!(answer.body, format!("{method}|/AbC|x=Y|Mixed/Case (1; 2)\n"));
+    }
+}
+
+#[tokio::test]
+async fn cgi_38_39_185_a_canonical_name_is_what_programs_make_links_with() {
+    let site = Site::with(&format!("{PLAIN}echo \"$SERVER_NAME:$SERVER_PORT $HTTP_HOST\""));
+    let mut environ = site.environ("GET", "/script");
+    environ.set("SERVER_NAME", "evil.example").unwrap();
+    environ.set("HTTP_HOST", "evil.example").unwrap();
+    let config = Config::new().variables(MetaVariables::new().server_name("example.org").server_port("443"));
+    let answer = site.call(config, environ, InputStream::empty()).await.unwrap();
+    assert_eq!(answer.body, "example.org:443 evil.example\n");
 }
 
 #[tokio::test]

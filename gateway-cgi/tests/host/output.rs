@@ -22,6 +22,14 @@ async fn cgi_105_a_document() {
 }
 
 #[tokio::test]
+async fn cgi_124_a_type_that_was_not_sent_is_not_guessed() {
+    let answer = Site::with("printf 'Status: 200\\n\\n<!doctype html><p>Hello'").get("/script").await.unwrap();
+    assert_eq!((answer.field("content-type"), answer.body.as_str()), (None, "<!doctype html><p>Hello"));
+    let answer = Site::with("printf 'Content-Type: text/plain\\n\\n<p>'").get("/script").await.unwrap();
+    assert_eq!(answer.field("content-type"), Some("text/plain"), "no charset is added");
+}
+
+#[tokio::test]
 async fn cgi_134_fields_keep_their_order_and_repeats() {
     let site =
         Site::with("printf 'Status: 404 Nope\\r\\nSet-Cookie: a=1\\r\\nX-B: 2\\r\\nSet-Cookie: c=3\\r\\n\\r\\n'");

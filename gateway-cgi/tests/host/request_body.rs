@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use gateway_cgi::host::{Config, UnknownLength};
+use gateway_cgi::host::{Config, Nph, UnknownLength};
 use gateway_cgi::spool;
 use gateway_spec::{AsyncApplication, Bytes, Disconnected, InputStream};
 
@@ -44,6 +44,23 @@ async fn cgi_60_61_a_body_of_known_length_arrives_whole_and_ends() {
     let input = zeros(5_000_000, Some(5_000_000));
     let answer = site.call(Config::new(), site.environ("POST", "/script"), input).await.unwrap();
     assert_eq!(answer.body, "5000000 5000000\n");
+}
+
+#[tokio::test]
+async fn cgi_64_66_a_body_arrives_byte_for_byte_with_its_content_coding() {
+    let site =
+        Site::with("printf 'Content-Type: text/plain\\n\\n%s %s ' $HTTP_CONTENT_ENCODING $CONTENT_LENGTH; od -An -tx1");
+    site.script(
+        "nph-script",
+        "printf 'HTTP/1.1 200 OK\\n\\n%s %s ' $HTTP_CONTENT_ENCODING $CONTENT_LENGTH; od -An -tx1",
+    );
+    for path in ["/script", "/nph-script"] {
+        let mut environ = site.environ("POST", path);
+        environ.set("HTTP_CONTENT_ENCODING", "gzip").unwrap();
+        let body = InputStream::from(Bytes::from_static(b"\x1f\x8b\x00\r\n\n\xff"));
+        let answer = site.call(Config::new().nph(Nph::Named), environ, body).await.unwrap();
+        assert_eq!(answer.body, "gzip 7  1f 8b 00 0d 0a 0a ff\n", "{path}");
+    }
 }
 
 #[tokio::test]
