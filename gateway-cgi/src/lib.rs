@@ -17,6 +17,7 @@
 //! | for | look at |
 //! | --- | --- |
 //! | being a CGI program | [`serve`], [`program`] |
+//! | being one that starts quicker (feature `start`) | `main!` |
 //! | reading and writing header blocks of programs | [`head`] |
 //! | the variables a gateway hands to a program | [`variables`] |
 //! | following local redirects | [`redirect`] |
@@ -27,12 +28,13 @@
 //! Left to others: HTTP, and everything about an application that [`gateway_spec`] holds.
 //!
 //! Features: none by default, which leaves the program side on the standard library alone: a CGI program is started for
-//! every request, and its start-up is what costs. `host` adds the host side, with tokio; `spool` and
-//! `descriptors` are parts of it for other gateways: keeping request bodies, and keeping descriptors from programs.
+//! every request, and its start-up is what costs. `start` makes that cheaper still (`main!`, `docs/cgi-start.md`). `host`
+//! adds the host side, with tokio; `spool` and `descriptors` are parts of it for other gateways: keeping request bodies,
+//! and keeping descriptors from programs.
 //!
 //! The rules come from RFC 3875, read through RFC 9110; the ids `CGI-n` in the code are rows of the requirement table in
 //! `docs/requirements/`.
-// One small file for hosts lifts this (`descriptors.rs`).
+// Small files lift this: `descriptors.rs` for hosts, `program/start.rs` for programs (docs/decisions/0013, 0017).
 #![deny(unsafe_code)]
 
 #[cfg(feature = "descriptors")]
@@ -40,6 +42,8 @@ pub mod descriptors;
 pub mod head;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "start")]
+mod main_macro;
 pub mod program;
 pub mod redirect;
 #[cfg(feature = "spool")]

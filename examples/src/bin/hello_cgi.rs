@@ -1,5 +1,4 @@
 //! The smallest application as a plain CGI program: gateway-cgi alone, no event loop, no choice of gateway.
+#![cfg_attr(not(test), no_main)]
 
-fn main() -> std::process::ExitCode {
-    gateway_cgi::serve(&gateway_examples::hello::application)
-}
+gateway_cgi::main!(gateway_examples::hello::application);

@@ -16,9 +16,16 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Tells the gateway that the answer is complete, and reads what it still sends. Does nothing if this is no socket.
 pub(super) fn drain(stdin: OwnedFd) {
     let mut socket = UnixStream::from(stdin);
-    if socket.local_addr().is_err() {
-        return;
+    if socket.local_addr().is_ok() {
+        read_to_the_end(&mut socket);
     }
+}
+
+/// Apart, and never a part of its caller: room on the stack is touched page by page before it is used, and each page costs
+/// every program that is started, also those that have a pipe.
+#[cold]
+#[inline(never)]
+fn read_to_the_end(socket: &mut UnixStream) {
     let _ = socket.shutdown(Shutdown::Write);
     if socket.set_read_timeout(Some(PATIENCE)).is_err() {
         return;

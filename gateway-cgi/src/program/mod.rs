@@ -7,13 +7,15 @@
 mod drain;
 mod environment;
 mod output;
+#[cfg(feature = "start")]
+mod start;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,6 +24,9 @@ use http::StatusCode;
 
 use environment::{EnvironmentError, Request};
 use output::{Output, OutputError};
+#[cfg(feature = "start")]
+#[doc(hidden)]
+pub use start::start;
 
 /// Answers the request that the environment and standard input describe, and says how the process should exit.
 ///
@@ -45,23 +50,29 @@ use output::{Output, OutputError};
 ///
 /// Source: RFC 3875 §4, §6, §7.2; requirements CGI-62, CGI-91, CGI-140, CGI-154.
 pub fn serve<A: Application + ?Sized>(app: &A) -> ExitCode {
-    let errors = ErrorStream::stderr();
     // The descriptors themselves: `io::stdin` would read ahead past CONTENT_LENGTH (CGI-62), and `io::stdout` would cut
     // the output at line ends.
-    let descriptors = io::stdin().as_fd().try_clone_to_owned().and_then(|stdin| {
-        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    let stdin = io::stdin().as_fd().try_clone_to_owned();
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    ExitCode::from(answer(app, stdin, stdout))
+}
+
+/// [`serve`] from and to these descriptors; the exit code as a number.
+fn answer<A: Application + ?Sized>(app: &A, stdin: io::Result<OwnedFd>, stdout: io::Result<OwnedFd>) -> u8 {
+    let errors = ErrorStream::stderr();
+    let descriptors = stdin.and_then(|stdin| {
         let rest = stdin.try_clone()?;
-        Ok((File::from(stdin), File::from(stdout), rest))
+        Ok((File::from(stdin), File::from(stdout?), rest))
     });
     match descriptors {
         Ok((stdin, stdout, rest)) => {
             let outcome = serve_with(app, std::env::vars_os(), stdin, stdout, &errors);
             drain::drain(rest);
-            outcome.into()
+            outcome.exit_code()
         }
         Err(error) => {
             errors.write(&format!("gateway-cgi: standard input and output cannot be used: {error}\n"));
-            ExitCode::FAILURE
+            Outcome::Aborted.exit_code()
         }
     }
 }
