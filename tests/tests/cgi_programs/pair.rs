@@ -42,7 +42,8 @@ impl Pair {
         [ours, theirs]
     }
 
-    /// Both answers, if possible within the same second of the clock: programs print the time.
+    /// Both answers; if they differ, and a new second has begun between them, they are asked for again: programs print
+    /// the time.
     #[track_caller]
     fn in_one_second(&self, request: &Request) -> [Response; 2] {
         let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -54,7 +55,9 @@ impl Pair {
                 answer.unwrap_or_else(|e| panic!("{} {}: {e}\n{}", request.method, request.target, server.logs()))
             });
             tries += 1;
-            if second() == begun || tries == 5 {
+            let [ours, theirs] = &answers;
+            let alike = ours.content.hash == theirs.content.hash && of_the_program(ours) == of_the_program(theirs);
+            if alike || second() == begun || tries == 5 {
                 return answers;
             }
         }
