@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use crate::{GUESTBOOK, HELLO, HELLO_CGI, MIRROR, TESTBED, command, output, text};
 
-fn request(program: &str, method: &str, path: &str, query: &str) -> Command {
+pub(crate) fn request(program: &str, method: &str, path: &str, query: &str) -> Command {
     let mut command = command(program, &[]);
     command.envs([
         ("GATEWAY_INTERFACE", "CGI/1.1"),

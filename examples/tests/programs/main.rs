@@ -1,6 +1,7 @@
 //! The built programs, started the way people and servers start them.
 //!
-//! Holds how a program is started and ended. What is asked of it is in `command_line`, `cgi`, `http` and `fastcgi`.
+//! Holds how a program is started and ended. What is asked of it is in `command_line`, `cgi`, `start`, `http` and
+//! `fastcgi`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -8,6 +9,7 @@ mod cgi;
 mod command_line;
 mod fastcgi;
 mod http;
+mod start;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -18,6 +20,7 @@ const TESTBED: &str = env!("CARGO_BIN_EXE_testbed");
 const MIRROR: &str = env!("CARGO_BIN_EXE_mirror");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 const HELLO_CGI: &str = env!("CARGO_BIN_EXE_hello_cgi");
+const TESTBED_CGI: &str = env!("CARGO_BIN_EXE_testbed_cgi");
 const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
 
 /// A program in an environment of its own: nothing of the one that runs the tests decides its gateway.
