@@ -51,7 +51,8 @@ const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most
 fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, \
                max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, root, \
-               server_name, server_port, authorization, argument, inherit, env.NAME";
+               server_name, server_port, authorization, argument, inherit, user, group, directory, umask, max_cpu, \
+               max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, \
                  static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
@@ -104,6 +105,13 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("an index with a slash", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.index = \"a/b\"", "4:17: mount.options.index of cgi: \"a/b\" is not allowed; allowed is the name of a file".into()),
         ("a policy that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.unknown_length = \"buffer\"", "4:26: mount.options.unknown_length of cgi: \"buffer\" is not allowed; allowed is spool, refuse or stream".into()),
         ("a server name with a port", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.server_name = \"a:80\"", "4:23: mount.options.server_name of cgi: \"a:80\" is not allowed; allowed is a host name or an address, without a port".into()),
+        ("a umask that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.umask = \"0888\"", "4:17: mount.options.umask of cgi: \"0888\" is not allowed; allowed is an octal number up to 777".into()),
+        ("less than a second of processor", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.max_cpu = \"500ms\"", format!("4:19: mount.options.max_cpu of cgi: \"500ms\" is not allowed; allowed is {DURATION}")),
+        ("a user who is not there", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.user = \"no-such-user\"", "3:10: mount.target.user: \"no-such-user\": no user is called no-such-user".into()),
+        ("root as a user", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.user = \"root\"", "3:10: mount.target.user: \"root\": the user root is root, as which no program is run by a setting".into()),
+        ("a group without a user", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.group = \"daemon\"", "3:10: mount.target.group: \"daemon\": means something together with user only".into()),
+        ("a folder to write without read_only", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.writable = \"files\"", "3:10: mount.target.writable: \"DIR/files\": means something together with read_only only".into()),
+        ("a folder to write that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions = { read_only = true, writable = \"no\" }", "3:10: mount.target.writable: \"DIR/no\": No such file or directory (os error 2)".into()),
         ("options that are a text", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = \"timeout=5s\"", "4:11: mount.options: \"timeout=5s\" is not allowed; allowed is a table".into()),
         ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2)".into()),
         ("an index without a root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?index=x.php\"", "3:10: mount.target.index: \"x.php\": means something together with root only".into()),
@@ -152,7 +160,9 @@ fn a_file_that_says_everything_is_right() {
          [[mount]]\nprefix = \"/cgi\"\ntarget = \"cgi:program?timeout=5s\"\n[mount.options]\nheader_timeout = \"1s\"\n\
          idle_timeout = \"1s\"\nqueue_timeout = \"1s\"\nmax_children = 2\nmax_spool = \"1MiB\"\nroot = \"files\"\n\
          max_children_per_program = 1\nunknown_length = \"refuse\"\nindex = [\"a.cgi\", \"b.py\"]\nlinks = \"anywhere\"\n\
-         interpreter = { py = \"/bin/sh -e\" }\nnph = \"named\"\nserver_name = \"[::1]\"\nserver_port = 8443\n\
+         interpreter = { py = \"/bin/sh -e\" }\nnph = \"named\"\ndirectory = \"files\"\numask = \"027\"\n\
+         user = \"nobody\"\ngroup = \"daemon\"\nmax_cpu = \"5s\"\nmax_memory = \"1GiB\"\nmax_processes = 9\nmax_files = 64\n\
+         max_file_bytes = 1\nno_new_privileges = true\nread_only = true\nwritable = [\"files\", \"/tmp\"]\nserver_name = \"[::1]\"\nserver_port = 8443\n\
          authorization = true\nargument = [\"-a\", \"b\"]\ninherit = [\"HOME\"]\nenv = { A = \"1\", B_2 = \"\" }\n\
          [[mount]]\nprefix = \"/php\"\ntarget = \"fastcgi:unix:php.sock\"\n[mount.options]\ntimeout = \"9s\"\n\
          connect_timeout = \"1s\"\nheader_timeout = \"1s\"\nread_timeout = \"4s\"\nqueue_timeout = \"1s\"\nidle_timeout = \"1s\"\n\

@@ -14,7 +14,8 @@ use super::process::Stdin;
 use super::{Config, HostError};
 use crate::spool::{Spool, SpoolError};
 
-/// What becomes of a request body whose length nobody knows before its end, such as one in chunks (CGI-65).
+/// What becomes of a request body whose length nobody knows before its end, such as one in chunks (CGI-65). One that a
+/// server has received whole before it asks the host has a length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UnknownLength {
     /// It is received to its end and kept; then the program is started and told the true length. A body over the limit of

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use gateway_cgi::host::{self, Cgi, Interpreter, SharedPlaces};
+use gateway_cgi::host::{self, Cgi, Confinement, Interpreter, SharedPlaces};
 use gateway_cgi::spool;
 use gateway_cgi::variables::{Credentials, MetaVariables};
 use gateway_fastcgi::client::{self, Client};
@@ -85,7 +85,8 @@ impl Built {
             Target::App(App::TourDemo, _) => Handler::new(Demo::new(Way::InProcess).with_neighbours()),
             Target::App(App::FrontPage, _) => Handler::new(FrontPage),
             Target::Cgi(path, options) => {
-                let config = with(cgi_config(options), self.places.clone(), host::Config::shared_places);
+                let config = cgi_config(options).confinement(confinement(options)?);
+                let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
             }
@@ -157,6 +158,26 @@ pub(super) fn cgi_config(options: &CgiOptions) -> host::Config {
     config = with(config, options.max_children_per_program, host::Config::max_children_per_program);
     config = config.unknown_length(options.unknown_length);
     with(config, options.max_spool.map(spool_of), host::Config::spool)
+}
+
+fn confinement(options: &CgiOptions) -> std::io::Result<Confinement> {
+    let mut confinement = Confinement::new();
+    if let Some(user) = &options.user {
+        confinement = confinement.user(user)?;
+    }
+    // After the user, whose groups it replaces.
+    if let Some(group) = &options.group {
+        confinement = confinement.group(group)?;
+    }
+    confinement = with(confinement, options.directory.as_ref(), Confinement::directory);
+    confinement = with(confinement, options.umask, Confinement::umask);
+    for (resource, value) in &options.resources {
+        confinement = confinement.limit(*resource, *value);
+    }
+    if options.no_new_privileges {
+        confinement = confinement.no_new_privileges();
+    }
+    if options.read_only { confinement.read_only(&options.writable) } else { Ok(confinement) }
 }
 
 /// Workers that the gateway starts itself mostly serve many connections each, so all connections are kept. For those that

@@ -6,6 +6,7 @@
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use gateway_cgi::host::Confinement;
 use gateway_fastcgi::net::Address;
 
 use super::mistake::{Mistake, Place};
@@ -46,6 +47,13 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
                 Some((inside(&format!("interpreter.{extension}")), command(words.first()?, None)))
             }));
             looks.extend(options.root.as_deref().map(|root| (inside("root"), folder(root))));
+            looks.extend(options.directory.as_deref().map(|path| (inside("directory"), folder(path))));
+            looks.extend(options.writable.iter().map(|path| (inside("writable"), metadata(path).map(drop))));
+            looks.extend(identity(place, options));
+            if let (false, Some(path)) = (options.read_only, options.writable.first()) {
+                let alone = Problem::refused(path.display(), "means something together with read_only only");
+                looks.push((inside("writable"), Err(alone)));
+            }
         }
         Target::FastCgi(address, options) => {
             if let Address::Unix(path) = address {
@@ -63,6 +71,23 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
     }
     let mistake = |(place, found): (Place, Result<(), Problem>)| Some(Mistake { place, problem: found.err()? });
     looks.into_iter().filter_map(mistake).collect()
+}
+
+/// The user and the group of programs: whether they are there, not whether this process may become them.
+fn identity(place: &Place, options: &CgiOptions) -> Option<(Place, Result<(), Problem>)> {
+    let refused = |key: &str, name: &str, why: &dyn std::fmt::Display| {
+        Some((place.inside(key), Err(Problem::refused(name, why))))
+    };
+    let known = match (&options.user, &options.group) {
+        (None, None) => return None,
+        (None, Some(group)) => return refused("group", group, &"means something together with user only"),
+        (Some(user), _) => match Confinement::new().user(user) {
+            Err(error) => return refused("user", user, &error),
+            Ok(known) => known,
+        },
+    };
+    let group = options.group.as_deref()?;
+    known.group(group).err().and_then(|error| refused("group", group, &error))
 }
 
 fn client(place: &Place, options: &FastCgiOptions) -> Vec<(Place, Result<(), Problem>)> {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway_cgi::host::{Nph, UnknownLength};
+use gateway_cgi::host::{Nph, Resource, UnknownLength};
 
 use super::keys::{APP, CGI, FASTCGI, SPAWN, STATIC};
 use super::rules::{Problem, apply};
@@ -37,6 +37,14 @@ pub(super) struct CgiOptions {
     pub(super) arguments: Vec<String>,
     pub(super) inherit: Vec<String>,
     pub(super) env: Vec<(String, String)>,
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) umask: Option<u32>,
+    pub(super) resources: Vec<(Resource, u64)>,
+    pub(super) no_new_privileges: bool,
+    pub(super) read_only: bool,
+    pub(super) writable: Vec<PathBuf>,
 }
 
 /// Options of `fastcgi:unix:…` and `fastcgi:tcp:…`, and of the connections to spawned workers.
@@ -88,6 +96,8 @@ impl CgiOptions {
     pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
         apply(CGI, self, key, value)?;
         resolve(&mut self.root, base);
+        resolve(&mut self.directory, base);
+        self.writable.iter_mut().for_each(|path| *path = base.join(&path));
         Ok(())
     }
 }

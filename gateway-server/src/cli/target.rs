@@ -122,7 +122,7 @@ impl Target {
     /// Whether a key may come more than once, each adding a value.
     pub(super) fn repeats(&self, key: &str) -> bool {
         match self {
-            Target::Cgi(..) => matches!(key, "argument" | "index" | "inherit"),
+            Target::Cgi(..) => matches!(key, "argument" | "index" | "inherit" | "writable"),
             Target::FastCgi(..) => key == "suffix",
             Target::Spawn(..) => matches!(key, "suffix" | "inherit"),
             Target::App(..) | Target::Static(..) => false,

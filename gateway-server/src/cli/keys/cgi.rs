@@ -1,6 +1,6 @@
 //! The keys of `cgi:…`, and the readers of values that only they have.
 
-use gateway_cgi::host::{Nph, UnknownLength};
+use gateway_cgi::host::{Nph, Resource, UnknownLength};
 
 use super::{NAME_AND_TEXT, add, file_name, links, name, request_variable};
 use crate::cli::options::CgiOptions;
@@ -39,7 +39,7 @@ pub(in crate::cli) const CGI: &[Rule<CgiOptions>] = &[
     Rule::new(
         "unknown_length",
         "spool, refuse or stream",
-        "what becomes of a request body without a length: spool keeps it first and tells the true length, refuse is 411, \
+        "what becomes of a request body without a length that is longer than preread_bytes: spool keeps it first and tells the true length, refuse is 411, \
          stream gives it to the program without CONTENT_LENGTH, which is outside RFC 3875; spool by default",
         |o, _, v| set(&mut o.unknown_length, unknown_length(v)),
     ),
@@ -100,6 +100,63 @@ pub(in crate::cli) const CGI: &[Rule<CgiOptions>] = &[
         "one more variable of the gateway for every program, beside PATH and TZ; repeats",
         |o, _, v| add(&mut o.inherit, name(v)),
     ),
+    Rule::new(
+        "user",
+        "the name or number of a user who is not root",
+        "as whom programs run, with the groups of that user; the gateway has to be root, or that user; the gateway's own by default",
+        |o, _, v| put(&mut o.user, filled(v)),
+    ),
+    Rule::new("group", "the name or number of a group", "the only group of programs, with user", |o, _, v| {
+        put(&mut o.group, filled(v))
+    }),
+    Rule::new("directory", PATH, "where programs start; the folder of each by default", |o, _, v| {
+        put(&mut o.directory, value::path(v))
+    }),
+    Rule::new(
+        "umask",
+        "an octal number up to 777",
+        "permissions that new files do not get; the gateway's own by default",
+        |o, _, v| put(&mut o.umask, umask(v)),
+    ),
+    Rule::new(
+        "max_cpu",
+        DURATION,
+        "processor time of a process, in whole seconds; no limit of its own by default",
+        |o, _, v| add(&mut o.resources, whole_seconds(v).map(|seconds| (Resource::CpuSeconds, seconds))),
+    ),
+    Rule::new("max_memory", BYTES, "address space of a process; no limit of its own by default", |o, _, v| {
+        add(&mut o.resources, value::bytes(v).map(|bytes| (Resource::MemoryBytes, bytes)))
+    }),
+    Rule::new(
+        "max_processes",
+        COUNT,
+        "processes of the programs' user, all of them together; no limit of its own by default",
+        |o, _, v| add(&mut o.resources, value::count(v).map(|count| (Resource::Processes, count as u64))),
+    ),
+    Rule::new("max_files", COUNT, "open files of a process; no limit of its own by default", |o, _, v| {
+        add(&mut o.resources, value::count(v).map(|count| (Resource::Files, count as u64)))
+    }),
+    Rule::new("max_file_bytes", BYTES, "longest file that is written; no limit of its own by default", |o, _, v| {
+        add(&mut o.resources, value::bytes(v).map(|bytes| (Resource::FileBytes, bytes)))
+    }),
+    Rule::new(
+        "no_new_privileges",
+        SWITCH,
+        "whether set-user-ID programs give no rights; false by default, since sudo and many mailers are such",
+        |o, _, v| set(&mut o.no_new_privileges, value::switch(v)),
+    ),
+    Rule::new(
+        "read_only",
+        SWITCH,
+        "whether programs can write nowhere but below writable (Landlock, Linux 6.2); false by default",
+        |o, _, v| set(&mut o.read_only, value::switch(v)),
+    ),
+    Rule::new(
+        "writable",
+        PATH,
+        "with read_only, a folder or file that programs may write; none by default; repeats",
+        |o, _, v| add(&mut o.writable, value::path(v)),
+    ),
     Rule::new("env.", NAME_AND_TEXT, "a variable for every program", |o, n, v| add(&mut o.env, request_variable(n, v))),
 ];
 
@@ -138,6 +195,20 @@ fn host(text: &str) -> Option<String> {
         None => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
     is_host.then(|| text.to_owned())
+}
+
+fn filled(text: &str) -> Option<String> {
+    value::text(text).filter(|name| !name.is_empty())
+}
+
+fn umask(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    digits.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|mask| *mask <= 0o777)
+}
+
+/// The system counts seconds; less than one would be none.
+fn whole_seconds(text: &str) -> Option<u64> {
+    value::duration(text).map(|time| time.as_secs()).filter(|seconds| *seconds > 0)
 }
 
 fn port(text: &str) -> Option<String> {
