@@ -1,4 +1,3 @@
-#!/usr/bin/php-cgi
 <?php
 // A PHP script under php-cgi.
 header('Content-Type: text/plain; charset=utf-8');

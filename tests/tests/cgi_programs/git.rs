@@ -15,8 +15,14 @@ const MIB: usize = 1 << 20;
 
 /// `gateway serve` with the repositories in the folder `git`.
 pub(crate) fn serve(place: Place) -> Running {
+    serve_with(place, "")
+}
+
+/// The same with more options, such as `&timeout=6h`.
+fn serve_with(place: Place, options: &str) -> Running {
     let folder = place.folder("git");
-    let mounts = recipe::mounts("git", &[("/srv/git", &folder.to_string_lossy())]);
+    let mut mounts = recipe::mounts("git", &[("/srv/git", &folder.to_string_lossy())]);
+    mounts[0].push_str(options);
     ours::gateway(place, Vec::new(), &mounts)
 }
 
@@ -113,6 +119,25 @@ fn a_push_without_leave_is_refused() {
     let log = ada.fail(&["-C", "work", "push", &url, "main"]);
     assert!(log.contains("403"), "{log}");
     assert!(ada.run(&["ls-remote", &url]).is_empty());
+    check_no_children(&mut server);
+}
+
+#[test]
+fn cgi_65_a_push_over_the_limit_is_refused_before_git_runs() {
+    let place = Place::new();
+    bare(&place, "project.git", &[("http.receivepack", "true")]);
+    let mut server = serve_with(place, "&max_spool=200KiB");
+    let url = url(&server, "project.git");
+    let ada = Git::new();
+    ada.repository("work", 1);
+    ada.run(&["-C", "work", "-c", "http.postBuffer=65536", "push", "--quiet", &url, "main"]);
+    let (before, file) = (ada.id_of("work", "main"), ada.place.join("work/large"));
+    fs::write(&file, incompressible(MIB)).unwrap();
+    ada.run(&["-C", "work", "add", "large"]);
+    ada.run(&["-C", "work", "commit", "--quiet", "--message=large"]);
+    let log = ada.fail(&["-C", "work", "-c", "http.postBuffer=65536", "push", &url, "main"]);
+    assert!(log.contains("413"), "{log}");
+    assert!(ada.run(&["ls-remote", &url, "main"]).starts_with(&before));
     check_no_children(&mut server);
 }
 

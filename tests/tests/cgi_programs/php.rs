@@ -1,4 +1,4 @@
-//! A PHP script under php-cgi, by its first line, or as lighttpd's interpreter of `.php`.
+//! A PHP script under php-cgi, which both servers start as the interpreter of `.php`.
 
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
@@ -12,7 +12,9 @@ use crate::{recipe, script};
 fn cgi_175_a_script_under_php_cgi_answers_as_behind_lighttpd() {
     let place = Place::new();
     let folder = place.folder("php");
-    place.write_script("php/script.php", include_str!("../../programs/script.php"));
+    // It is not executable: the interpreter reads it.
+    place.write("php/script.php", include_str!("../../programs/script.php"));
+    place.write("php/index.php", "<?php echo 'the front page';");
     let mounts = recipe::mounts("PHP", &[("/srv/php", &folder.to_string_lossy())]);
     let program =
         Program { prefix: "/php", path: &folder, environment: &[], interpreters: &[(".php", "/usr/bin/php-cgi")] };
@@ -21,13 +23,15 @@ fn cgi_175_a_script_under_php_cgi_answers_as_behind_lighttpd() {
     script::check(&mut servers, "/php/script.php");
     script::check_forms(&servers, "/php/script.php");
     script::check_upload(&servers, "/php/script.php");
+    let answer = send(servers.ours.address, &Request::get("/php/")).unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "the front page"));
 }
 
 #[test]
 fn cgi_84_173_no_query_becomes_an_option_of_php_cgi() {
     let place = Place::new();
     let folder = place.folder("php");
-    place.write_script("php/script.php", include_str!("../../programs/script.php"));
+    place.write("php/script.php", include_str!("../../programs/script.php"));
     let mounts = recipe::mounts("PHP", &[("/srv/php", &folder.to_string_lossy())]);
     let server = ours::gateway(place, Vec::new(), &mounts);
     // `-s` shows the source, `-d` sets what runs before the script; 0xAD is a hyphen to some systems.
