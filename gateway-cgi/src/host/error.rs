@@ -240,3 +240,30 @@ fn is_shortage(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cgi_183_every_503_says_when_to_come_again_and_nothing_else_does() {
+        let busy = |waited| HostError::Busy { crowd: Crowd::Host, waited };
+        let shortage = HostError::Spawn { doing: "clone", source: rustix::io::Errno::AGAIN.into() };
+        let broken = HostError::Spawn { doing: "clone", source: rustix::io::Errno::INVAL.into() };
+        for (error, status, wanted) in [
+            (busy(Duration::from_millis(100)), 503, Some("1")),
+            (busy(Duration::from_millis(10_900)), 503, Some("10")),
+            (busy(Duration::MAX), 503, Some("60")),
+            (HostError::ShuttingDown, 503, Some("1")),
+            (shortage, 503, Some("1")),
+            (broken, 500, None),
+            (HostError::NotFound, 404, None),
+            (HostError::LengthRequired, 411, None),
+        ] {
+            let error = error.into_app_error().downcast::<GatewayError>().unwrap();
+            assert_eq!(error.status().as_u16(), status, "{error}");
+            let delay = error.fields().get("retry-after").map(|value| value.to_str().unwrap());
+            assert_eq!(delay, wanted, "{error}");
+        }
+    }
+}
