@@ -60,13 +60,14 @@ pub(super) struct Flags {
 
 /// What stands below the flags in the long help.
 pub(super) const ABOUT: &str = "\
-The program of a request is SCRIPT_FILENAME. Without that variable it is the first file on the way of SCRIPT_NAME and
-PATH_INFO from DOCUMENT_ROOT, and the rest becomes PATH_INFO. It starts in its own folder, or in FCGI_CHDIR.
+The program of a request is SCRIPT_FILENAME. Without that variable it is the first file on the
+way of SCRIPT_NAME and PATH_INFO from DOCUMENT_ROOT, and the rest becomes PATH_INFO. It starts in
+its own folder, or in FCGI_CHDIR.
 `gateway keys` lists the options of programs, under cgi:.
 
 Examples:
   gateway cgi-wrap --fastcgi unix:/run/cgi-wrap.sock --socket-mode 660 --root /usr/lib/cgi-bin
-  gateway cgi-wrap --fastcgi tcp:127.0.0.1:9000 --root /srv/cgi -o timeout=30s -o max_spool=64MiB -o env.LANG=C";
+  gateway cgi-wrap --fastcgi tcp:127.0.0.1:9000 --root /srv/cgi -o timeout=30s -o env.LANG=C";
 
 /// What `gateway cgi-wrap` does.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Flags {
             one(&mut take, flag, value.as_deref(), |value| apply(LOG, &mut log, key, value));
         }
         let options = self.options(&here, &mut mistakes);
-        let roots = self.roots(&here, &mut mistakes);
+        let roots = self.roots(&here, &options, &mut mistakes);
         let wrap = Wrap {
             listen,
             socket_mode,
@@ -157,24 +158,30 @@ impl Flags {
         }
     }
 
-    /// The roots: those that were given, else those of the usual ones that are there.
-    fn roots(&self, here: &Path, mistakes: &mut Vec<Mistake>) -> Vec<PathBuf> {
-        if self.root.is_empty() {
-            let roots: Vec<PathBuf> = USUAL_ROOTS.map(PathBuf::from).into_iter().filter(|root| root.is_dir()).collect();
-            if roots.is_empty() {
-                let place = Place::Flag("--root".to_owned());
-                mistakes.push(Mistake { place, problem: Problem::Missing { allowed: "a folder of programs" } });
-            }
-            return roots;
+    /// The roots: those that were given, else those of the usual ones that are there. Looks for mistakes as `serve` does for
+    /// its mounts, each of which has one path and the options.
+    fn roots(&self, here: &Path, options: &CgiOptions, mistakes: &mut Vec<Mistake>) -> Vec<PathBuf> {
+        let given = self.root.iter().map(|root| here.join(root));
+        let roots: Vec<PathBuf> = if self.root.is_empty() {
+            USUAL_ROOTS.map(PathBuf::from).into_iter().filter(|root| root.is_dir()).collect()
+        } else {
+            given.collect()
+        };
+        if roots.is_empty() {
+            let place = Place::Flag("--root".to_owned());
+            mistakes.push(Mistake { place, problem: Problem::Missing { allowed: "a folder of programs" } });
         }
-        let mut roots = Vec::new();
-        for text in &self.root {
-            let place = Place::Flag(format!("--root {text}"));
-            let root = here.join(text);
-            let target = Target::Cgi(root.clone(), CgiOptions::default());
-            let mount = Mount { prefix: Prefix::root(), prefix_place: place.clone(), target, target_place: place };
-            mistakes.extend(check::target(&mount));
-            roots.push(root);
+        for (at, root) in roots.iter().enumerate() {
+            let place = Place::Flag("--option".to_owned());
+            let target = Target::Cgi(root.clone(), options.clone());
+            let mount =
+                Mount { prefix: Prefix::root(), prefix_place: place.clone(), target, target_place: place.clone() };
+            let (of_root, of_options): (Vec<_>, Vec<_>) =
+                check::target(&mount).into_iter().partition(|mistake| mistake.place == place);
+            let flag = Place::Flag(format!("--root {}", root.display()));
+            mistakes.extend(of_root.into_iter().map(|mistake| Mistake { place: flag.clone(), ..mistake }));
+            // The options are the same for all.
+            mistakes.extend(of_options.into_iter().filter(|_| at == 0));
         }
         roots
     }

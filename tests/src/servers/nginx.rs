@@ -30,18 +30,8 @@ const MOUNTED: &str = "
 
 /// nginx in front of something that speaks FastCGI at `upstream`.
 pub(super) fn start(place: Place, behind: Vec<Process>, upstream: &str, parameters: &str) -> Running {
-    Running::listen(place, "nginx", behind, |place, port| {
-        let here = place.path().display();
-        let configuration = format!(
-            "daemon off; pid {here}/nginx.pid; worker_processes 1; error_log {here}/nginx-error.log info;
-events {{ worker_connections 256; }}
-http {{
- access_log off; default_type text/plain; client_max_body_size 0; merge_slashes off; keepalive_timeout 1s;
- client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
- uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
- upstream application {{ server {upstream}; keepalive 8; }}
- server {{
-  listen 127.0.0.1:{port}; server_name localhost;
+    let server = format!(
+        "
   location / {{
    fastcgi_pass application;
    fastcgi_keep_conn on;
@@ -61,7 +51,26 @@ http {{
    fastcgi_param SERVER_PORT $server_port;
    fastcgi_param SERVER_NAME $server_name;
    {parameters}
-  }}
+  }}"
+    );
+    serving(place, behind, &format!("upstream application {{ server {upstream}; keepalive 8; }}"), &server)
+}
+
+/// nginx with `server` inside its `server` block and `before` in front of that.
+pub fn serving(place: Place, behind: Vec<Process>, before: &str, server: &str) -> Running {
+    Running::listen(place, "nginx", behind, |place, port| {
+        let here = place.path().display();
+        let configuration = format!(
+            "daemon off; pid {here}/nginx.pid; worker_processes 1; error_log {here}/nginx-error.log info;
+events {{ worker_connections 256; }}
+http {{
+ access_log off; default_type text/plain; client_max_body_size 0; merge_slashes off; keepalive_timeout 1s;
+ client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
+ uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
+ {before}
+ server {{
+  listen 127.0.0.1:{port}; server_name localhost;
+  {server}
  }}
 }}
 "
