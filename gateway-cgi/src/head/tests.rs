@@ -330,6 +330,10 @@ proptest! {
         encode(StatusCode::from_u16(code).unwrap(), &list, &mut block);
         block.extend_from_slice(&body);
         let seen = decode(&block).unwrap();
+        // CGI-91: with a status line in the place of Status it is a complete response.
+        let complete = [b"HTTP/1.1", block.strip_prefix(b"Status:").unwrap()].concat();
+        let complete = decode_nph(&complete).unwrap();
+        prop_assert_eq!((complete.status, &complete.fields, &complete.body), (code, &seen.fields, &seen.body));
         prop_assert_eq!(seen.status, code);
         prop_assert_eq!(seen.body, body);
         let decoded: Vec<_> = seen.fields.into_iter().skip(1).collect();
@@ -343,6 +347,8 @@ proptest! {
     ], 0..60)) {
         let _ = decode(&input);
         let _ = decode(&[b"Status: 200\n", &input[..], b"\n\n"].concat());
+        let _ = decode_nph(&[b"HTTP/1.1", &input[..], b"\n\n"].concat());
+        let _ = decode_nph(&[b"HTTP/1.1 200\n", &input[..], b"\n\n"].concat());
     }
 }
 
