@@ -2,14 +2,10 @@
 //!
 //! Holds what counts as a whole answer. Does not hold when the program must end: `run` decides that.
 
-use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
-use gateway_spec::AppError;
 use http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -265,35 +261,4 @@ async fn read(stdout: &mut pipe::Receiver, buffer: &mut BytesMut) -> Result<Byte
     }
     stdout.read_buf(buffer).await.map_err(HostError::Output)?;
     Ok(buffer.split().freeze())
-}
-
-/// The body of an answer as the client's side pulls it. Dropping it tells the program's side that the client has gone.
-pub(super) struct Pieces {
-    receiver: mpsc::Receiver<Result<Piece, HostError>>,
-    over: bool,
-}
-
-impl Pieces {
-    pub(super) fn new(receiver: mpsc::Receiver<Result<Piece, HostError>>) -> Self {
-        Pieces { receiver, over: false }
-    }
-}
-
-impl Stream for Pieces {
-    type Item = Result<Bytes, AppError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        let piece = match ready!(self.receiver.poll_recv(cx)) {
-            Some(Ok(Piece::Chunk(chunk))) => return Poll::Ready(Some(Ok(chunk))),
-            // A head comes once, before the body is made.
-            Some(Ok(Piece::End | Piece::Head(_))) => None,
-            Some(Err(error)) => Some(Err(error.into_app_error())),
-            None => Some(Err(HostError::ShuttingDown.into_app_error())),
-        };
-        self.over = true;
-        Poll::Ready(piece)
-    }
 }

@@ -43,6 +43,7 @@ mod error;
 mod finding;
 mod interpreters;
 mod named;
+mod pieces;
 mod places;
 mod process;
 mod run;
@@ -61,9 +62,9 @@ use tracing::Instrument;
 
 use crate::head::{ProgramHead, ResponseKind};
 use crate::redirect::redirected;
-use answer::{Piece, Pieces};
 use body::RequestBody;
 use named::Roots;
+use pieces::Pieces;
 use places::Places;
 use run::Run;
 use script::{Script, Scripts};
@@ -195,7 +196,7 @@ impl Cgi {
             return self.follow(environ, target).await;
         }
         let ProgramHead { status, headers, content_length, .. } = head;
-        let body = BodyStream::new(Pieces::new(pieces));
+        let body = BodyStream::new(pieces);
         // A length belongs to the body only where there is one: the answer to HEAD may declare what it does not have.
         let bodiless = environ.request_method() == "HEAD" || matches!(status.as_u16(), 204 | 304);
         let body = match content_length {
@@ -206,24 +207,20 @@ impl Cgi {
     }
 
     /// Starts the program and waits for its head.
-    async fn run(&self, environ: &mut Environ, input: InputStream) -> Result<(ProgramHead, Receiver), HostError> {
+    async fn run(&self, environ: &mut Environ, input: InputStream) -> Result<(ProgramHead, Pieces), HostError> {
         beyond::check_method(environ)?;
         let config = &self.config;
         let script = self.scripts.find(environ, &config.finding)?;
         let body = RequestBody::prepare(environ.content_length(), input, config).await?;
         let program = self.program(&script, environ, body.length);
-        let (answer, mut pieces) =
-            answer::channel(config.finding.form(&script.path), environ.request_method() == "HEAD");
+        let (answer, receiver) = answer::channel(config.finding.form(&script.path), environ.request_method() == "HEAD");
         let errors = environ.errors.clone();
         let permit = self.places.take(&script.path, config.queue_timeout).await?;
         let (stdin, input) = body.into_stdin();
         let run = Run { program, stdin, input, errors, config: config.clone(), permit };
-        tokio::spawn(run.supervise(answer).in_current_span());
-        match pieces.recv().await {
-            Some(Ok(Piece::Head(head))) => Ok((*head, pieces)),
-            Some(Err(error)) => Err(error),
-            Some(Ok(_)) | None => Err(HostError::ShuttingDown),
-        }
+        let mut pieces = Pieces::new(receiver, run.supervise(answer).in_current_span());
+        let head = pieces.head().await?;
+        Ok((head, pieces))
     }
 
     /// What is started, with its whole environment (CGI-140, CGI-141, CGI-176).
@@ -265,8 +262,6 @@ impl Cgi {
         local.call_boxed(environ, InputStream::empty()).await
     }
 }
-
-type Receiver = tokio::sync::mpsc::Receiver<Result<Piece, HostError>>;
 
 impl AsyncApplication for Cgi {
     async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {

@@ -1,15 +1,14 @@
-//! One run of a program, from start to reaping, in a task of its own.
+//! One run of a program, from start to reaping: a future that owns the process.
 //!
-//! The task owns the process. Whatever becomes of the request (answered, dropped, timed out), the task goes on until the
-//! process is reaped, so there are neither zombies nor strays (CGI-179).
+//! Whatever becomes of the request (answered, dropped, timed out), it goes on until the process is reaped, so there are
+//! neither zombies nor strays (CGI-179). Who drives it is told in `pieces`.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_spec::{ErrorStream, InputStream};
 use tokio::net::unix::pipe;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::activity::{Activity, at_latest};
@@ -45,9 +44,9 @@ impl Run {
         drop(stdin);
         let lines = Lines::new(errors, config.max_stderr_line_bytes, config.max_stderr_bytes);
         let Pipes { stdin, stdout, stderr } = pipes;
-        let mut log = tokio::spawn(lines.pump(stderr));
+        let mut log = Log { pump: pin!(lines.pump(stderr)), done: false };
         let result = tokio::select! {
-            result = converse(&process, (stdin, input), stdout, &answer, &config) => result,
+            result = log.beside(converse(&process, (stdin, input), stdout, &answer, &config)) => result,
             () = tokio::time::sleep_until(deadline) => Err(HostError::TotalTimeout { limit: config.total_timeout }),
             () = answer.abandoned() => Err(HostError::ClientGone),
         };
@@ -55,12 +54,12 @@ impl Run {
             Ok(Exit::Running) => {
                 // The output is at its end and the program goes on: the client need not wait for that.
                 let ended = finish(&answer, Exit::Running, &config).await;
-                if tokio::time::timeout_at(deadline, process.ended()).await.is_ok() {
+                if tokio::time::timeout_at(deadline, log.beside(process.ended())).await.is_ok() {
                     process.reap();
                 } else {
-                    process.terminate(config.kill_grace).await;
+                    log.beside(process.terminate(config.kill_grace)).await;
                 }
-                drain(&mut log, config.linger).await;
+                log.drain(config.linger).await;
                 drop(permit);
                 ended
             }
@@ -68,15 +67,16 @@ impl Run {
                 process.reap();
                 drop(permit);
                 // Its last words first, so that the log has them in the order of what happened.
-                drain(&mut log, config.linger).await;
+                log.drain(config.linger).await;
                 finish(&answer, exit, &config).await
             }
             Err(error) => {
-                let (told, ()) = tokio::join!(answer.fail(error), async {
+                let ending = async {
                     process.terminate(config.kill_grace).await;
                     drop(permit);
-                });
-                drain(&mut log, config.linger).await;
+                };
+                let (told, ()) = log.beside(async { tokio::join!(answer.fail(error), ending) }).await;
+                log.drain(config.linger).await;
                 told
             }
         };
@@ -139,10 +139,29 @@ async fn finish(answer: &Answer, exit: Exit, config: &Config) -> Result<(), Host
     }
 }
 
-/// Waits until standard error is logged, but not for a grandchild that keeps it open.
-async fn drain(log: &mut JoinHandle<()>, linger: Duration) {
-    if tokio::time::timeout(linger, &mut *log).await.is_err() {
-        log.abort();
+/// The pump of standard error, which runs beside everything else: a program that nobody listens to stops.
+struct Log<'a, P> {
+    pump: Pin<&'a mut P>,
+    done: bool,
+}
+
+impl<P: Future<Output = ()>> Log<'_, P> {
+    /// Waits for `future`, and logs meanwhile.
+    async fn beside<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                output = &mut future => return output,
+                () = &mut self.pump, if !self.done => self.done = true,
+            }
+        }
+    }
+
+    /// Waits until all is logged, but not for a grandchild that keeps standard error open.
+    async fn drain(&mut self, linger: Duration) {
+        if !self.done {
+            self.done = tokio::time::timeout(linger, &mut self.pump).await.is_ok();
+        }
     }
 }
 

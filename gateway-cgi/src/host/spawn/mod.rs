@@ -128,12 +128,7 @@ impl Step {
     pub(super) fn is_confinement(self) -> bool {
         matches!(
             self,
-            Step::Limits
-                | Step::Groups
-                | Step::GroupId
-                | Step::UserId
-                | Step::NoNewPrivileges
-                | Step::ReadOnly
+            Step::Limits | Step::Groups | Step::GroupId | Step::UserId | Step::NoNewPrivileges | Step::ReadOnly
         )
     }
 }
