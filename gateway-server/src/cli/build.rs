@@ -85,7 +85,7 @@ impl Built {
             Target::App(App::TourDemo, _) => Handler::new(Demo::new(Way::InProcess).with_neighbours()),
             Target::App(App::FrontPage, _) => Handler::new(FrontPage),
             Target::Cgi(path, options) => {
-                let config = cgi_config(options).confinement(confinement(options)?);
+                let config = cgi_config(options)?;
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
@@ -125,7 +125,12 @@ impl Built {
     }
 }
 
-pub(super) fn cgi_config(options: &CgiOptions) -> host::Config {
+/// All that the options of CGI programs say, confinement included: whoever runs programs with them starts here.
+pub(super) fn cgi_config(options: &CgiOptions) -> std::io::Result<host::Config> {
+    Ok(answering(options).confinement(confinement(options)?))
+}
+
+fn answering(options: &CgiOptions) -> host::Config {
     let mut variables = variables(&options.env, options.authorization);
     variables = with(variables, options.root.as_ref().map(|root| path_bytes(root)), MetaVariables::document_root);
     variables = with(variables, options.server_name.as_deref(), MetaVariables::server_name);

@@ -121,3 +121,10 @@ fn options_of_programs_are_those_of_a_cgi_mount() {
     assert_eq!(wrapped(&[("show", script)], &options).send(&ask).text(), "a=b|Basic QQ==|--word|");
     assert_eq!(wrapped(&[("show", script)], &[]).send(&ask).text(), "|||");
 }
+
+#[test]
+fn cgi_158_programs_are_confined_as_a_cgi_mount_confines_them() {
+    let script = "printf 'Content-Type: text/plain\\n\\n'; ulimit -n; umask; pwd";
+    let options = ["-o", "max_files=17", "-o", "umask=077", "-o", "directory=/"];
+    assert_eq!(wrapped(&[("show", script)], &options).get("/cgi-bin/show").text(), "17\n0077\n/\n");
+}

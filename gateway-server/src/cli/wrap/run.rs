@@ -32,6 +32,8 @@ pub(in crate::cli) enum WrapError {
     NotPassed(#[source] io::Error),
     #[error("{0} sockets were passed, and one can be served: start a process for each")]
     TooMany(usize),
+    #[error("the options of programs cannot be applied: {0}")]
+    Options(#[source] io::Error),
     #[error("a --root cannot be used: {0}")]
     Root(#[source] io::Error),
     #[error("the socket failed: {0}")]
@@ -85,7 +87,8 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
     let mut signals = Signals::catch().map_err(WrapError::Signals)?;
     let listener = listener(&wrap).await?;
     let roots: Vec<String> = wrap.roots.iter().map(|root| root.display().to_string()).collect();
-    let cgi = Cgi::named_by_request(&wrap.roots, cgi_config(&wrap.options)).map_err(WrapError::Root)?;
+    let config = cgi_config(&wrap.options).map_err(WrapError::Options)?;
+    let cgi = Cgi::named_by_request(&wrap.roots, config).map_err(WrapError::Root)?;
     let cgi = cgi.local_redirects_to(Arc::new(PassOn));
     let bridge = Bridge::new(cgi, Handle::current(), wrap.stderr, most);
     // Never on a worker: the bridge waits. Some more than it takes, so that it can refuse with an answer.
