@@ -287,3 +287,121 @@ impl ErrorSink for ToLog {
 fn path_of(environ: &Environ) -> String {
     [environ.script_name(), environ.path_info()].map(|part| part.as_bytes().escape_ascii().to_string()).concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use gateway_spec::{Event, Exchange, headers};
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    /// Answers with what `answer` makes of the body, and writes a line to its error stream.
+    struct App<F>(F);
+
+    impl<F, T> AsyncApplication for App<F>
+    where
+        F: Fn(InputStream) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Bytes, AppError>> + Send,
+    {
+        async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+            environ.errors.write("a line\n");
+            let body = (self.0)(input).await?;
+            Ok(AsyncResponse::new(StatusCode::OK, headers!["content-type" => "text/plain"], body))
+        }
+    }
+
+    #[derive(Default)]
+    struct Log(Mutex<String>);
+
+    impl ErrorSink for Log {
+        fn write(&self, text: &str) {
+            self.0.lock().unwrap().push_str(text);
+        }
+    }
+
+    fn environ(body: Vec<u8>, log: &Arc<Log>) -> Environ {
+        let mut environ = Environ::example("POST", "/");
+        environ.input = Input::reader(std::io::Cursor::new(body.clone()), Some(body.len() as u64));
+        environ.errors = ErrorStream::new(Arc::clone(log) as Arc<_>);
+        environ
+    }
+
+    /// Status, body, and how often there was nothing yet.
+    fn drive(mut exchange: Exchange) -> (u16, Vec<u8>, u32) {
+        let (mut status, mut body, mut nothing) = (0, Vec::new(), 0);
+        loop {
+            match exchange.next() {
+                Event::Head(head) => status = head.status.as_u16(),
+                Event::Chunk(chunk) => body.extend_from_slice(&chunk),
+                Event::Nothing => nothing += 1,
+                Event::End => return (status, body, nothing),
+                Event::Abort => panic!("broken off: {:?}", exchange.take_failure()),
+            }
+        }
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn bodies_of_any_length_go_in_whole_and_come_back() {
+        let runtime = runtime();
+        let echo = App(|mut input: InputStream| async move { Ok(input.read_all(usize::MAX).await?) });
+        let bridge = Bridge::new(echo, runtime.handle().clone(), Stderr::FastCgi, 1);
+        for length in [0, 1, PIECE, PIECE + 1, 40 * PIECE] {
+            let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let log = Arc::new(Log::default());
+            let (status, body, _) = drive(Exchange::call(&bridge, environ(sent.clone(), &log)));
+            assert_eq!((status, body == sent), (200, true), "{length}");
+            assert_eq!(*log.0.lock().unwrap(), "a line\n", "{length}");
+        }
+    }
+
+    #[test]
+    fn fcgi_79_a_silent_application_lets_the_worker_look_at_its_connection() {
+        let runtime = runtime();
+        let slow = App(|_| async {
+            tokio::time::sleep(3 * LOOK).await;
+            Ok(Bytes::from_static(b"late"))
+        });
+        let bridge = Bridge::new(slow, runtime.handle().clone(), Stderr::Log, 1);
+        let log = Arc::new(Log::default());
+        let (status, body, nothing) = drive(Exchange::call(&bridge, environ(Vec::new(), &log)));
+        assert_eq!((status, body.as_slice()), (200, &b"late"[..]));
+        assert!((1..=3).contains(&nothing), "{nothing}");
+        assert_eq!(*log.0.lock().unwrap(), "", "it went to the log of this process");
+    }
+
+    #[test]
+    fn cgi_179_an_answer_that_nobody_wants_ends_the_application() {
+        struct Mark(Arc<AtomicBool>);
+        impl Drop for Mark {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let runtime = runtime();
+        let ended = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&ended);
+        let never = App(move |_| {
+            let mark = Mark(Arc::clone(&mark));
+            async move {
+                std::future::pending::<()>().await;
+                drop(mark);
+                Ok(Bytes::new())
+            }
+        });
+        let bridge = Bridge::new(never, runtime.handle().clone(), Stderr::Log, 1);
+        let mut exchange = Exchange::call(&bridge, environ(Vec::new(), &Arc::default()));
+        assert!(matches!(exchange.next(), Event::Nothing));
+        // Its place is taken as long as it runs.
+        let (status, ..) = drive(Exchange::call(&bridge, environ(Vec::new(), &Arc::default())));
+        assert_eq!((status, ended.load(Ordering::SeqCst)), (503, false));
+        exchange.close();
+        assert!(ended.load(Ordering::SeqCst));
+        assert!(matches!(Exchange::call(&bridge, environ(Vec::new(), &Arc::default())).next(), Event::Nothing));
+    }
+}
