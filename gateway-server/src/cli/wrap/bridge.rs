@@ -321,9 +321,9 @@ mod tests {
         }
     }
 
-    fn environ(body: Vec<u8>, log: &Arc<Log>) -> Environ {
+    fn environ(body: &[u8], log: &Arc<Log>) -> Environ {
         let mut environ = Environ::example("POST", "/");
-        environ.input = Input::reader(std::io::Cursor::new(body.clone()), Some(body.len() as u64));
+        environ.input = Input::reader(std::io::Cursor::new(body.to_owned()), Some(body.len() as u64));
         environ.errors = ErrorStream::new(Arc::clone(log) as Arc<_>);
         environ
     }
@@ -352,9 +352,9 @@ mod tests {
         let echo = App(|mut input: InputStream| async move { Ok(input.read_all(usize::MAX).await?) });
         let bridge = Bridge::new(echo, runtime.handle().clone(), Stderr::FastCgi, 1);
         for length in [0, 1, PIECE, PIECE + 1, 40 * PIECE] {
-            let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let sent: Vec<u8> = (0..=250).cycle().take(length).collect();
             let log = Arc::new(Log::default());
-            let (status, body, _) = drive(Exchange::call(&bridge, environ(sent.clone(), &log)));
+            let (status, body, _) = drive(Exchange::call(&bridge, environ(&sent, &log)));
             assert_eq!((status, body == sent), (200, true), "{length}");
             assert_eq!(*log.0.lock().unwrap(), "a line\n", "{length}");
         }
@@ -369,7 +369,7 @@ mod tests {
         });
         let bridge = Bridge::new(slow, runtime.handle().clone(), Stderr::Log, 1);
         let log = Arc::new(Log::default());
-        let (status, body, nothing) = drive(Exchange::call(&bridge, environ(Vec::new(), &log)));
+        let (status, body, nothing) = drive(Exchange::call(&bridge, environ(&[], &log)));
         assert_eq!((status, body.as_slice()), (200, &b"late"[..]));
         assert!((1..=3).contains(&nothing), "{nothing}");
         assert_eq!(*log.0.lock().unwrap(), "", "it went to the log of this process");
@@ -395,13 +395,13 @@ mod tests {
             }
         });
         let bridge = Bridge::new(never, runtime.handle().clone(), Stderr::Log, 1);
-        let mut exchange = Exchange::call(&bridge, environ(Vec::new(), &Arc::default()));
+        let mut exchange = Exchange::call(&bridge, environ(&[], &Arc::default()));
         assert!(matches!(exchange.next(), Event::Nothing));
         // Its place is taken as long as it runs.
-        let (status, ..) = drive(Exchange::call(&bridge, environ(Vec::new(), &Arc::default())));
+        let (status, ..) = drive(Exchange::call(&bridge, environ(&[], &Arc::default())));
         assert_eq!((status, ended.load(Ordering::SeqCst)), (503, false));
         exchange.close();
         assert!(ended.load(Ordering::SeqCst));
-        assert!(matches!(Exchange::call(&bridge, environ(Vec::new(), &Arc::default())).next(), Event::Nothing));
+        assert!(matches!(Exchange::call(&bridge, environ(&[], &Arc::default())).next(), Event::Nothing));
     }
 }
