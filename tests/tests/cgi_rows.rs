@@ -2,9 +2,12 @@
 //!
 //! Holds what no other test of a row holds; `docs/cgi.md` says for each row where its tests are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::needless_pass_by_value)] // what an application looks like
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
+use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
 use gateway_tests::client::{Connection, Content, Payload, Request, Response, send};
 use gateway_tests::place::Place;
 use gateway_tests::process::Running;
@@ -163,4 +166,25 @@ fn cgi_64_a_program_that_speaks_http_itself_gets_its_body_as_it_was_sent() {
     let server = ours::gateway(place, Vec::new(), &[format!("/cgi=cgi:{}?nph=named", file.display())]);
     let response = ask(&server, &Request::post("/cgi", Payload::Pattern(100_000)));
     assert_eq!((response.status, response.content), (200, Content::of_pattern(100_000)));
+}
+
+#[test]
+fn cgi_41_the_server_field_says_what_programs_are_told() {
+    fn tells(environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
+        start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+        let software = environ.get("SERVER_SOFTWARE").map(|value| value.as_bytes().to_vec());
+        Ok(software.unwrap_or_default().into())
+    }
+    let config = gateway_server::serve::Config::default().threads(1).server_field(true);
+    let bound = gateway_server::serve::Server::new(tells).config(config).bind("127.0.0.1:0").unwrap();
+    let address = bound.addresses().next().unwrap().to_string();
+    let address: SocketAddr = address.trim_start_matches("tcp:").parse().unwrap();
+    let handle = bound.handle();
+    let thread = std::thread::spawn(|| bound.run());
+    let answer = send(address, &Request::get("/"));
+    handle.stop();
+    thread.join().unwrap().unwrap();
+    let answer = answer.unwrap();
+    assert_eq!(answer.field("server"), Some(&*answer.text()));
+    assert!(answer.text().contains('/'), "{}", answer.text());
 }
