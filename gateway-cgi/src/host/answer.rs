@@ -63,6 +63,9 @@ const PIECES: usize = 2;
 /// What one read takes at most: as much as a pipe holds.
 const READ: usize = 64 * 1024;
 
+/// What the first read takes, which most answers fit into.
+const FIRST: usize = 4 * 1024;
+
 /// Makes both ends of an answer of this form; `head_request` says that no body is wanted.
 pub(super) fn channel(form: Form, head_request: bool) -> (Answer, mpsc::Receiver<Result<Piece, HostError>>) {
     let (pieces, receiver) = mpsc::channel(PIECES);
@@ -78,14 +81,16 @@ impl Answer {
         limits: &OutputLimits,
         activity: &Activity,
     ) -> Result<(), HostError> {
-        let mut buffer = BytesMut::new();
+        let mut buffer = BytesMut::with_capacity(FIRST);
         let mut rest = self.pump_head(&mut stdout, &mut buffer, limits, activity).await?;
         loop {
+            // Much output comes in long pieces, and what trickles needs no room for them.
+            let room = if rest.len() < FIRST / 4 { FIRST } else { READ };
             if !rest.is_empty() {
                 self.chunk(rest, limits, activity).await?;
             }
             let limit = limits.idle_timeout;
-            rest = match activity.within(limit, read(&mut stdout, &mut buffer)).await {
+            rest = match activity.within(limit, read(&mut stdout, &mut buffer, room)).await {
                 Ok(bytes) => bytes?,
                 Err(Silence) => return Err(HostError::IdleTimeout { limit }),
             };
@@ -111,7 +116,7 @@ impl Answer {
         let limit = limits.head_timeout;
         let mut begun = false;
         loop {
-            let bytes = match activity.within(limit, read(stdout, buffer)).await {
+            let bytes = match activity.within(limit, read(stdout, buffer, FIRST)).await {
                 Ok(bytes) => bytes?,
                 Err(Silence) => return Err(HostError::HeadTimeout { limit }),
             };
@@ -254,10 +259,10 @@ impl Progress {
     }
 }
 
-/// One read; empty at the end.
-async fn read(stdout: &mut pipe::Receiver, buffer: &mut BytesMut) -> Result<Bytes, HostError> {
-    if buffer.capacity() < READ / 8 {
-        buffer.reserve(READ);
+/// One read of at most about `room` bytes; empty at the end.
+async fn read(stdout: &mut pipe::Receiver, buffer: &mut BytesMut, room: usize) -> Result<Bytes, HostError> {
+    if buffer.capacity() < room / 8 {
+        buffer.reserve(room);
     }
     stdout.read_buf(buffer).await.map_err(HostError::Output)?;
     Ok(buffer.split().freeze())

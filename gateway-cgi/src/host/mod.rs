@@ -232,6 +232,7 @@ impl Cgi {
                 let mut program = Program::new(&interpreter.program);
                 interpreter.arguments.iter().for_each(|argument| program.argument(argument.as_bytes()));
                 program.argument(file);
+                program.called(file);
                 program
             }
         };

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, pipe as new_pipe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -15,7 +15,6 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::confine::Confinement;
 use super::spawn::{self, Ends, Program, SpawnError, Started};
@@ -26,9 +25,19 @@ use super::spawn::{self, Ends, Program, SpawnError, Started};
 /// the group reaches its members only.
 pub(super) struct Process {
     group: Pid,
-    /// Readable once the process has ended; `None` where the system has no pidfd.
-    pidfd: Option<AsyncFd<OwnedFd>>,
+    end: End,
     reaped: bool,
+}
+
+/// How the end of a process is waited for.
+enum End {
+    /// By a descriptor that becomes readable; the runtime has not been told of it: most programs have ended when they are
+    /// asked about.
+    Pidfd(OwnedFd),
+    /// By the runtime.
+    Watched(AsyncFd<OwnedFd>),
+    /// By a thread: the system has no such descriptors.
+    Thread,
 }
 
 /// What becomes a program's standard input.
@@ -95,7 +104,8 @@ impl Process {
     }
 
     fn start(program: &Program, stdin: &Stdin, confinement: &Confinement) -> Result<(Process, Pipes), SpawnError> {
-        ends_are_reported()?;
+        static REPORTED: Once = Once::new();
+        REPORTED.call_once(spawn::report_ends);
         let (stdout, programs_stdout) = new_pipe()?;
         let (stderr, programs_stderr) = new_pipe()?;
         let piped = if let Stdin::Pipe = stdin { Some(new_pipe()?) } else { None };
@@ -108,23 +118,32 @@ impl Process {
         tracing::trace!(target: "gateway::marks", mark = "spawning");
         let Started { pid, pidfd } = spawn::start(program, &ends, confinement)?;
         tracing::trace!(target: "gateway::marks", mark = "spawned");
-        let mut process = Process { group: pid, pidfd: None, reaped: false };
-        process.pidfd = watched(pid, pidfd)?;
+        let process = Process { group: pid, end: pidfd.map_or(End::Thread, End::Pidfd), reaped: false };
         let stdin = piped.map(|(_, writer)| sender(writer)).transpose()?;
         Ok((process, Pipes { stdin, stdout: receiver(stdout)?, stderr: receiver(stderr)? }))
     }
 
     /// Waits until the process has ended, and leaves it to be reaped.
-    pub(super) async fn ended(&self) -> io::Result<Exit> {
+    pub(super) async fn ended(&mut self) -> io::Result<Exit> {
         let pid = self.group;
-        match &self.pidfd {
-            Some(pidfd) => drop(pidfd.readable().await?),
-            None => {
+        if let Some(exit) = wait_for(pid, WaitIdOptions::NOHANG)? {
+            return Ok(exit);
+        }
+        if let End::Pidfd(_) = self.end {
+            let End::Pidfd(pidfd) = std::mem::replace(&mut self.end, End::Thread) else { return Ok(Exit::Running) };
+            // Deprecated because a type could lie about its descriptor; an `OwnedFd` does not, and the successor is unsafe.
+            #[allow(deprecated)]
+            let watched = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
+            self.end = End::Watched(watched);
+        }
+        match &self.end {
+            End::Watched(pidfd) => drop(pidfd.readable().await?),
+            End::Pidfd(_) | End::Thread => {
                 let waited = tokio::task::spawn_blocking(move || wait_for(pid, WaitIdOptions::empty()));
                 waited.await.map_err(io::Error::other)??;
             }
         }
-        wait_for(pid, WaitIdOptions::NOHANG)
+        Ok(wait_for(pid, WaitIdOptions::NOHANG)?.unwrap_or(Exit::Running))
     }
 
     /// Asks the group to end, insists after `grace`, and reaps.
@@ -162,19 +181,6 @@ impl Drop for Process {
     }
 }
 
-/// Makes sure that an ended process stays until it is reaped.
-///
-/// A server that was started with SIGCHLD ignored has inherited that, and the system then throws the exit code away. A
-/// handler takes the place of "ignore"; that it also wakes the runtime is of no use here.
-fn ends_are_reported() -> io::Result<()> {
-    static DONE: OnceLock<()> = OnceLock::new();
-    if DONE.get().is_none() {
-        drop(signal(SignalKind::child())?);
-        DONE.get_or_init(|| ());
-    }
-    Ok(())
-}
-
 /// Where nothing is to be read: one descriptor for all programs.
 fn null() -> io::Result<BorrowedFd<'static>> {
     static NULL: OnceLock<std::fs::File> = OnceLock::new();
@@ -196,46 +202,23 @@ fn sender(end: PipeWriter) -> io::Result<pipe::Sender> {
     pipe::Sender::from_owned_fd_unchecked(end.into())
 }
 
-/// A descriptor that becomes readable when the process ends, if the system has such.
-#[cfg(target_os = "linux")]
-fn watched(pid: Pid, pidfd: Option<OwnedFd>) -> io::Result<Option<AsyncFd<OwnedFd>>> {
-    use rustix::process::{PidfdFlags, pidfd_open};
-    let pidfd = match pidfd {
-        Some(pidfd) => pidfd,
-        None => match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            // Before Linux 5.3, or under a filter of system calls: a thread waits instead.
-            Err(Errno::NOSYS | Errno::PERM) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        },
-    };
-    // Deprecated because a type could lie about its descriptor; an `OwnedFd` does not, and the successor is unsafe.
-    #[allow(deprecated)]
-    AsyncFd::with_interest(pidfd, Interest::READABLE).map(Some)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn watched(_: Pid, _: Option<OwnedFd>) -> io::Result<Option<AsyncFd<OwnedFd>>> {
-    Ok(None)
-}
-
-/// How the process ended; it stays to be reaped.
-fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Exit> {
+/// How the process ended, if it has; it stays to be reaped.
+fn wait_for(pid: Pid, options: WaitIdOptions) -> io::Result<Option<Exit>> {
     let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     let status = loop {
         match waitid(WaitId::Pid(pid), options) {
             Err(Errno::INTR) => {}
             // Somebody else in this process has reaped it, and only they know how it ended.
-            Err(Errno::CHILD) => return Ok(Exit::Running),
+            Err(Errno::CHILD) => return Ok(Some(Exit::Running)),
             result => break result?,
         }
     };
-    let Some(status) = status else { return Ok(Exit::Running) };
-    Ok(match (status.exit_status(), status.terminating_signal()) {
+    let Some(status) = status else { return Ok(None) };
+    Ok(Some(match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Exit::Code(code),
         (None, Some(signal)) => Exit::Signal(signal),
         (None, None) => Exit::Running,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -264,7 +247,7 @@ mod tests {
             for without in [false, true] {
                 let mut process = shell(script).await;
                 if without {
-                    process.pidfd = None;
+                    process.end = End::Thread;
                 }
                 assert_eq!(process.ended().await.unwrap(), exit);
                 assert_eq!(process.ended().await.unwrap(), exit);

@@ -46,7 +46,7 @@ impl Run {
         let Pipes { stdin, stdout, stderr } = pipes;
         let mut log = Log { pump: pin!(lines.pump(stderr)), done: false };
         let result = tokio::select! {
-            result = log.beside(converse(&process, (stdin, input), stdout, &answer, &config)) => result,
+            result = log.beside(converse(&mut process, (stdin, input), stdout, &answer, &config)) => result,
             () = tokio::time::sleep_until(deadline) => Err(HostError::TotalTimeout { limit: config.total_timeout }),
             () = answer.abandoned() => Err(HostError::ClientGone),
         };
@@ -84,10 +84,14 @@ impl Run {
     }
 }
 
+/// How long a program may be silent before its end is watched for. The end of most is seen by the end of their output,
+/// which comes first.
+const UNWATCHED: Duration = Duration::from_millis(50);
+
 /// Pumps all three pipes at once until the output is at its end and the program too, or one of them keeps us waiting
 /// (CGI-178). Standard error has its pump already.
 async fn converse(
-    process: &Process,
+    process: &mut Process,
     (stdin, input): (Option<pipe::Sender>, Option<InputStream>),
     stdout: pipe::Receiver,
     answer: &Answer,
@@ -103,7 +107,7 @@ async fn converse(
     let mut output = pin!(answer.pump(stdout, &limits, &activity));
     let mut input = pin!(feed(stdin, input, &activity));
     let mut end = pin!(process.ended());
-    let (mut drained, mut fed, mut exit) = (false, false, None);
+    let (mut drained, mut fed, mut exit, mut watched) = (false, false, None, false);
     loop {
         tokio::select! {
             result = &mut output, if !drained => {
@@ -115,10 +119,11 @@ async fn converse(
                 result?;
                 fed = true;
             }
-            ended = &mut end, if exit.is_none() => {
+            ended = &mut end, if exit.is_none() && (drained || watched) => {
                 exit = Some(ended.map_err(HostError::Output)?);
                 activity.mark();
             }
+            () = activity.quiet(UNWATCHED), if !drained && !watched => watched = true,
             // Either a child of the program still holds the pipe (its own output is in there by now), or the program
             // has closed its output and goes on.
             () = activity.quiet(config.linger), if drained || exit.is_some() => break,

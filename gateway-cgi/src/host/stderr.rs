@@ -5,6 +5,9 @@ use gateway_spec::ErrorStream;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
+/// Most programs write nothing, and then this is not used.
+const FIRST: usize = 256;
+
 /// Cuts what a program writes into lines, within limits.
 pub(super) struct Lines {
     errors: ErrorStream,
@@ -23,7 +26,7 @@ impl Lines {
 
     /// Reads to the end of the pipe, also past every limit: a full pipe would stop the program.
     pub(super) async fn pump(mut self, mut stderr: pipe::Receiver) {
-        let mut buffer = BytesMut::with_capacity(4096);
+        let mut buffer = BytesMut::with_capacity(FIRST);
         while let Ok(len) = stderr.read_buf(&mut buffer).await {
             if len == 0 {
                 break;

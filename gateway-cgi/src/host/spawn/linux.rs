@@ -81,6 +81,30 @@ pub(in super::super) fn start(
     }
 }
 
+/// Makes sure that an ended process stays until it is reaped.
+///
+/// A server that was started with SIGCHLD ignored has inherited that, and the system then throws exit codes away. The
+/// system's own handling takes the place of "ignore"; a handler stays, if there is one. Without one no end of a program
+/// interrupts the server: the pidfd tells of it.
+#[allow(unsafe_code)]
+pub(in super::super) fn report_ends() {
+    // SAFETY: reads what the process does with a signal into zeroes, which are valid, and writes that back with "ignore"
+    // made the default and the flag gone that has the same meaning. No handler is installed.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action) != 0 {
+            return;
+        }
+        if action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0 {
+            if action.sa_sigaction == libc::SIG_IGN {
+                action.sa_sigaction = libc::SIG_DFL;
+            }
+            action.sa_flags &= !libc::SA_NOCLDWAIT;
+            libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut());
+        }
+    }
+}
+
 /// A second descriptor above the standard ones, if this is one of them.
 fn above_standard(end: &impl AsFd) -> io::Result<Option<OwnedFd>> {
     if end.as_fd().as_raw_fd() > 2 {

@@ -20,9 +20,9 @@ use rustix::process::Pid;
 use block::Block;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::start;
+pub(super) use linux::{report_ends, start};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::start;
+pub(super) use portable::{report_ends, start};
 
 /// What is started: everything that a process gets from whoever starts it, but for its descriptors.
 pub(super) struct Program {
@@ -30,6 +30,8 @@ pub(super) struct Program {
     arguments: Block,
     environment: Block,
     directory: Option<Block>,
+    /// What it is called in messages, if that is not its path.
+    called: Option<String>,
     /// The first thing that the system could not have been told: a NUL ends every string there.
     invalid: Option<&'static str>,
 }
@@ -43,6 +45,7 @@ impl Program {
             arguments: Block::default(),
             environment: Block::default(),
             directory: None,
+            called: None,
             invalid: None,
         };
         program.check(path, "the path has a NUL");
@@ -73,9 +76,14 @@ impl Program {
         self.directory = Some(directory);
     }
 
-    /// The path, for messages.
+    /// Names it for messages: an interpreter is called by its script.
+    pub(super) fn called(&mut self, name: &[u8]) {
+        self.called = Some(name.escape_ascii().to_string());
+    }
+
+    /// Its name for messages; its path unless it is called otherwise.
     pub(super) fn name(&self) -> String {
-        self.path.first().escape_ascii().to_string()
+        self.called.clone().unwrap_or_else(|| self.path.first().escape_ascii().to_string())
     }
 
     fn check(&mut self, text: &[u8], problem: &'static str) {
@@ -95,7 +103,7 @@ pub(super) struct Ends<'a> {
 /// A process that runs.
 pub(super) struct Started {
     pub(super) pid: Pid,
-    /// Becomes readable when it ends; `None` where the system has no such descriptor.
+    /// Becomes readable when it ends; `None` where the system has no such descriptor (Linux before 5.2).
     pub(super) pidfd: Option<OwnedFd>,
 }
 

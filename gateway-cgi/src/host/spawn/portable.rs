@@ -13,6 +13,12 @@ use rustix::process::Pid;
 use super::super::confine::Confinement;
 use super::{Ends, Program, SpawnError, Started, Step};
 
+/// Makes sure that an ended process stays until it is reaped, also if this one was started with SIGCHLD ignored: a handler
+/// takes the place of "ignore".
+pub(in super::super) fn report_ends() {
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child()));
+}
+
 pub(in super::super) fn start(
     program: &Program,
     ends: &Ends<'_>,
