@@ -227,6 +227,7 @@ async fn cgi_108_109_a_local_redirect_is_answered_by_the_target() {
 async fn cgi_112_a_local_redirect_to_nowhere_is_502_and_a_loop_ends() {
     let site = Site::with("printf 'Location: /script?%s\\n\\n' \"x$QUERY_STRING\"; echo >> ../runs");
     assert_fails(site.get("/script").await, 502, "no application");
+    site.wait_for_silence().await;
     fs::remove_file(site.path("runs")).unwrap();
     let host = site.host(Config::new());
     // Each sends its redirect to the one before.
