@@ -75,7 +75,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a table that is a value", "log = \"info\"", "1:7: log: \"info\" is not allowed; allowed is a table: [log]".into()),
         ("a time without a unit", "[timeouts]\nheader = 5", format!("2:10: timeouts.header: \"5\" is not allowed; allowed is {DURATION}")),
         ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
-        ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, linger, stop".into()),
+        ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, half_close, linger, stop".into()),
         ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
         ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_body_bytes, max_trailer_bytes, max_connections, max_requests_per_connection, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
         ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),
@@ -154,7 +154,7 @@ fn a_file_that_says_everything_is_right() {
          [limits]\nmax_head_bytes = \"32KiB\"\nmax_fields = 50\nmax_target_bytes = 4096\nmax_body_bytes = \"1GiB\"\n\
          max_trailer_bytes = 1024\nmax_connections = 100\nmax_requests_per_connection = 1000\nmax_blocking_calls = 8\n\
          max_children = 64\npreread_bytes = 1\ndrain_bytes = 1\n\
-         [timeouts]\nheader = \"5s\"\nkeep_alive = \"10s\"\nbody = \"5s\"\nwrite = \"5s\"\nlinger = \"1s\"\nstop = \"9s\"\n\
+         [timeouts]\nheader = \"5s\"\nkeep_alive = \"10s\"\nbody = \"5s\"\nwrite = \"5s\"\nhalf_close = \"5s\"\nlinger = \"1s\"\nstop = \"9s\"\n\
          [[mount]]\nprefix = \"/\"\ntarget = \"static:files\"\noptions = { index = false, links = \"anywhere\" }\n\
          [[mount]]\nprefix = \"/demo\"\ntarget = \"app:demo\"\n\
          [[mount]]\nprefix = \"/cgi\"\ntarget = \"cgi:program?timeout=5s\"\n[mount.options]\nheader_timeout = \"1s\"\n\

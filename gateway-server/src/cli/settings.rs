@@ -156,6 +156,12 @@ pub(super) const TIMEOUTS: &[Rule<Settings>] = &[
         server(s, value::duration(v), serve::Config::write_timeout)
     }),
     Rule::new(
+        "half_close",
+        DURATION,
+        "for the answer to a client that sends no more, as one does that has gone; 5s by default",
+        |s, _, v| server(s, value::duration(v), serve::Config::half_close_timeout),
+    ),
+    Rule::new(
         "linger",
         DURATION,
         "for the last answer to reach a client that still sends; 2s by default",

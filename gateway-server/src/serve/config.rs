@@ -29,6 +29,7 @@ pub struct Config {
     pub(super) keep_alive_timeout: Duration,
     pub(super) body_timeout: Duration,
     pub(super) write_timeout: Duration,
+    pub(super) half_close_timeout: Duration,
     pub(super) linger_timeout: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) server_field: bool,
@@ -50,6 +51,7 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            half_close_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(2),
             stop_timeout: Duration::from_secs(30),
             server_field: false,
@@ -151,6 +153,16 @@ impl Config {
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
+        self
+    }
+
+    /// How long a client that sends no more may wait for its response (HTTP-173). Most such clients are gone: whoever closes a
+    /// connection sends no more, and nothing else tells the two apart. Then the request is given up, and with it whatever
+    /// works on it. Looked at once a second. Default 5 s: longer than simple clients that do this on purpose wait, shorter
+    /// than programs should run for nobody.
+    #[must_use]
+    pub fn half_close_timeout(mut self, timeout: Duration) -> Self {
+        self.half_close_timeout = timeout;
         self
     }
 

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) trouble: Option<Refusal>,
     pub(super) status: Option<StatusCode>,
     pub(super) body_bytes: u64,
+    /// When it was first seen that the peer sends no more.
+    half_closed_since: Option<Instant>,
 }
 
 /// What is to be done after an event was put into the outbox.
@@ -93,6 +95,7 @@ impl Wire {
             trouble: None,
             status: None,
             body_bytes: 0,
+            half_closed_since: None,
         };
         let facts = ConnectionFacts::of(&stream, peer);
         Self { stream, shared, facts, peer, state: Mutex::new(state), idle: Mutex::new(None) }
@@ -238,13 +241,25 @@ impl Wire {
         }
     }
 
-    /// Has the peer torn the connection down? That it only sends no more does not count (HTTP-173).
+    /// Has the peer torn the connection down?
+    ///
+    /// That it only sends no more does not end its request (HTTP-173), but a peer that has closed both directions looks the
+    /// same until something is sent to it. So such a peer counts as gone after a while.
     pub(super) fn is_peer_gone(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::new(&self.stream, PollFlags::empty())];
+        let mut fds = [PollFd::new(&self.stream, PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        poll(&mut fds, Some(&at_once)).is_ok() && fds.iter().any(|fd| fd.revents().intersects(broken))
+        if poll(&mut fds, Some(&at_once)).is_err() {
+            return false;
+        }
+        let [fd] = &fds;
+        if fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            return true;
+        }
+        let state = &mut *self.lock();
+        let since = fd.revents().contains(PollFlags::RDHUP).then(Instant::now);
+        state.half_closed_since = since.map(|now| state.half_closed_since.unwrap_or(now));
+        state.half_closed_since.is_some_and(|since| since.elapsed() >= self.shared.config.half_close_timeout)
     }
 
     /// Cuts the connection, whoever works on it: their next attempt fails.

@@ -208,3 +208,17 @@ fn cgi_158_a_mount_confines_its_programs() {
     let free = gateway.get("/free");
     assert_eq!((free.line("place"), free.line("NoNewPrivs")), (real.join("bin").to_str().unwrap(), "\t0"));
 }
+
+#[test]
+fn cgi_179_a_client_that_closes_its_connection_ends_the_program_that_it_waits_for() {
+    let folder =
+        programs(&[("silent", "trap 'echo told to end >&2; exit' TERM\necho begun >&2\nwhile :; do sleep 0.1; done")]);
+    std::fs::write(folder.path().join("g.toml"), "[timeouts]\nhalf_close = \"100ms\"\n").unwrap();
+    let mut gateway = Gateway::serve(folder.path(), &["--config", "g.toml", "--mount", "/bin=cgi:bin"]);
+    let mut stream = gateway.connect();
+    stream.write_all(b"GET /bin/silent HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    gateway.wait_for("begun");
+    drop(stream);
+    gateway.wait_for("told to end");
+    gateway.stop();
+}

@@ -158,3 +158,16 @@ fn an_application_is_dropped_when_its_client_resets_the_connection() {
     drop(client);
     eventually("the application is dropped", || paths.dropped.now() > before);
 }
+
+#[test]
+fn an_application_is_dropped_when_its_client_closes_the_connection_and_the_wait_is_over() {
+    let paths = Paths::default();
+    let config = config().half_close_timeout(std::time::Duration::ZERO);
+    let server = start(Server::asynchronous(paths.clone()).config(config));
+    let mut client = server.client();
+    client.send("GET /forever HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(server.get("/unread").text(), "unread");
+    let before = paths.dropped.now();
+    drop(client);
+    eventually("the application is dropped", || paths.dropped.now() > before);
+}
