@@ -7,7 +7,7 @@
 //!
 //! | matter | here |
 //! | --- | --- |
-//! | start | a clone that shares the server's memory until it is the program, so no page table is copied; a process group of its own; descriptors 0, 1 and 2 only |
+//! | start | a clone that shares the server's memory until it is the program, so no page table is copied; a process group of its own; descriptors 0, 1 and 2 only; the thread that starts it waits until it is loaded |
 //! | working directory | the program's own (CGI-141) |
 //! | environment | the request's variables ([`crate::variables`]), PATH and TZ, and what [`Config::inherit`] names (CGI-176) |
 //! | command line | never from the request (CGI-84); with an [`Interpreter`] the script's absolute path |

@@ -86,6 +86,9 @@ impl Built {
             Target::App(App::FrontPage, _) => Handler::new(FrontPage),
             Target::Cgi(path, options) => {
                 let config = cgi_config(options)?;
+                if options.user.is_none() && rustix::process::geteuid().is_root() {
+                    tracing::warn!(target = %target, "its programs run as root; user=NAME changes that");
+                }
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
