@@ -104,7 +104,18 @@ impl MetaVariables {
     ///
     /// `body` is the number of bytes that the program will be able to read, `None` if no body accompanies the request:
     /// CONTENT_LENGTH is set from it and never from what the client declared (CGI-21, CGI-65).
-    pub fn for_each(&self, environ: &Environ, body: Option<u64>, mut each: impl FnMut(&[u8], &[u8])) {
+    pub fn for_each(&self, environ: &Environ, body: Option<u64>, each: impl FnMut(&[u8], &[u8])) {
+        self.for_each_of(self.script_filename.as_deref(), environ, body, each);
+    }
+
+    /// [`MetaVariables::for_each`] for a program that is another one in each request.
+    pub(crate) fn for_each_of(
+        &self,
+        script_filename: Option<&[u8]>,
+        environ: &Environ,
+        body: Option<u64>,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) {
         let configured = |name: &[u8]| self.extra.iter().any(|(own, _)| own == name);
         let mut set = |name: &[u8], value: &[u8]| {
             if !configured(name) {
@@ -113,7 +124,8 @@ impl MetaVariables {
         };
         for (name, value) in environ.iter() {
             let (name, value) = (name.as_bytes(), value.as_bytes());
-            if is_for_programs(name, self.credentials) && !self.replaces(name) {
+            let replaced = self.replaces(name) || (name == b"SCRIPT_FILENAME" && script_filename.is_some());
+            if is_for_programs(name, self.credentials) && !replaced {
                 set(name, value);
             }
         }
@@ -133,7 +145,7 @@ impl MetaVariables {
         if let Some(length) = body {
             set(b"CONTENT_LENGTH", length.to_string().as_bytes());
         }
-        if let Some(path) = &self.script_filename {
+        if let Some(path) = script_filename {
             set(b"SCRIPT_FILENAME", path);
         }
         if let Some(root) = &self.document_root {
@@ -154,7 +166,6 @@ impl MetaVariables {
     fn replaces(&self, name: &[u8]) -> bool {
         match name {
             b"GATEWAY_INTERFACE" | b"REDIRECT_STATUS" | b"CONTENT_LENGTH" | b"HTTPS" | b"REQUEST_SCHEME" => true,
-            b"SCRIPT_FILENAME" => self.script_filename.is_some(),
             // CGI-185: the tree is the operator's, so a configured one wins; PATH_TRANSLATED follows it.
             b"DOCUMENT_ROOT" | b"PATH_TRANSLATED" => self.document_root.is_some(),
             _ => false,

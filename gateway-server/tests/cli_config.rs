@@ -191,8 +191,9 @@ fn a_file_that_is_not_there_is_told_so() {
 
 #[test]
 fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
-    let rows: [(&[&str], &str); 16] = [
+    let rows: [(&[&str], &str); 17] = [
         (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 to 4096"),
+        (&["--max-children", "0"], "--max-children: \"0\" is not allowed; allowed is a number from 1 on"),
         (&["--log-format", "xml"], "--log-format: \"xml\" is not allowed; allowed is human or json"),
         (
             &["--log", "loud"],

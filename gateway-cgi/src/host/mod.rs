@@ -240,8 +240,7 @@ impl Cgi {
         for (name, value) in self.inherited.iter() {
             program.variable(name, value);
         }
-        let variables = self.config.variables.clone().script_filename(file);
-        variables.for_each(environ, body, |name, value| {
+        self.config.variables.for_each_of(Some(file), environ, body, |name, value| {
             // No request can put another PATH in the place of the gateway's.
             if !self.inherited.iter().any(|(inherited, _)| inherited == name) {
                 program.variable(name, value);

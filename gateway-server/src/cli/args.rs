@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::config;
 use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
-use super::settings::{LOG, Listen, Mount, Settings, TOP};
+use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
 use super::target::{Target, resolved};
 use super::wrap;
 
@@ -56,6 +56,9 @@ pub(super) struct Serve {
     /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
+    /// CGI programs that run at once in all mounts together; others wait. [default: no limit beside each mount's, which is 32]
+    #[arg(long, value_name = "N")]
+    max_children: Option<String>,
     /// The form of what is written to standard error: human or json. [default: human]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -110,6 +113,7 @@ impl Serve {
         }
         let values = [
             ("--threads", TOP, "threads", self.threads.as_deref()),
+            ("--max-children", LIMITS, "max_children", self.max_children.as_deref()),
             ("--log-format", LOG, "format", self.log_format.as_deref()),
             ("--log", LOG, "level", self.log.as_deref()),
             ("--no-access-log", LOG, "access", self.no_access_log.then_some("false")),

@@ -11,6 +11,11 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// With room for so many bytes of so many strings.
+    pub(super) fn with_room(bytes: usize, strings: usize) -> Self {
+        Block { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings) }
+    }
+
     /// Appends one string, made of `parts`, which have no NUL.
     pub(super) fn push(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.bytes.len());

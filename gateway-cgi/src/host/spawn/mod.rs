@@ -24,6 +24,10 @@ pub(super) use linux::{report_ends, start};
 #[cfg(not(target_os = "linux"))]
 pub(super) use portable::{report_ends, start};
 
+/// A usual environment: 25 to 40 variables, 1 to 2 KiB.
+const ENVIRONMENT: usize = 2 * 1024;
+const VARIABLES: usize = 40;
+
 /// What is started: everything that a process gets from whoever starts it, but for its descriptors.
 pub(super) struct Program {
     path: Block,
@@ -43,7 +47,7 @@ impl Program {
         let mut program = Program {
             path: Block::default(),
             arguments: Block::default(),
-            environment: Block::default(),
+            environment: Block::with_room(ENVIRONMENT, VARIABLES),
             directory: None,
             called: None,
             invalid: None,
