@@ -217,8 +217,12 @@ impl Cgi {
         let errors = environ.errors.clone();
         let permit = self.places.take(&script.path, config.queue_timeout).await?;
         let (stdin, input) = body.into_stdin();
+        let has_body = input.is_some();
         let run = Run { program, stdin, input, errors, config: config.clone(), permit };
         let mut pieces = Pieces::new(receiver, run.supervise(answer).in_current_span());
+        if has_body {
+            pieces.let_go();
+        }
         let head = pieces.head().await?;
         Ok((head, pieces))
     }

@@ -2,8 +2,12 @@
 //!
 //! A run has to go on whether anybody reads or not, so it could be a task of its own. Most answers are short, however, and
 //! are read as soon as they come: then the reader drives the run, and neither a task nor a wake-up of another thread is
-//! paid for. A run becomes a task when its reader goes away, or when the answer turns out to be long: a reader may stop
-//! between two pieces, and timeouts must not. The first piece is no longer than what a server takes at once.
+//! paid for. A run becomes a task
+//!
+//! * at once, if it has a request body to pass on: a reader may wait until the body has gone before it reads;
+//! * when its reader goes away;
+//! * when the answer turns out to be long: a reader may stop between two pieces, and timeouts must not. The first piece is
+//!   no longer than what a server takes at once.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -60,7 +64,7 @@ impl Pieces {
     }
 
     /// Makes the run a task. Without a runtime it ends here, and the process with it.
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         if let (Some(run), Ok(runtime)) = (self.run.take(), Handle::try_current()) {
             runtime.spawn(run);
         }

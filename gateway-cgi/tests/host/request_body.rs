@@ -9,7 +9,7 @@ use gateway_cgi::host::{Config, Nph, UnknownLength};
 use gateway_cgi::spool;
 use gateway_spec::{AsyncApplication, Bytes, Disconnected, InputStream};
 
-use crate::support::{Site, assert_fails};
+use crate::support::{Site, assert_fails, rest};
 
 /// Gives `left` bytes in chunks of 64 KiB, then perhaps an error.
 struct Zeros {
@@ -202,4 +202,17 @@ async fn cgi_179_a_client_that_is_lost_inside_a_streamed_body_ends_the_program()
     assert!(Disconnected::is_cause_of(result.unwrap_err().as_ref()));
     site.wait_for_silence().await;
     assert!(!site.path("mark").exists(), "half a body was taken for a whole one");
+}
+
+#[tokio::test]
+async fn cgi_60_a_body_goes_in_while_nobody_reads_the_answer() {
+    // More than pipes hold, so that it needs somebody to pass it on.
+    const LENGTH: usize = 1 << 20;
+    let site = Site::with("printf 'Content-Type: text/plain\\n\\nfirst'; cat | wc -c > ../taken");
+    let mut environ = site.environ("POST", "/script");
+    environ.set("CONTENT_LENGTH", LENGTH.to_string()).unwrap();
+    let response =
+        site.host(Config::new()).call(environ, InputStream::from(Bytes::from(vec![b'x'; LENGTH]))).await.unwrap();
+    assert_eq!(site.wait_for_file("taken").await.trim(), LENGTH.to_string());
+    assert_eq!(&rest(response).await.unwrap()[..], b"first");
 }
