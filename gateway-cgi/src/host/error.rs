@@ -183,8 +183,10 @@ impl HostError {
     }
 
     /// The error as the driver understands it.
-    pub(super) fn into_app_error(self) -> AppError {
-        let mut error = GatewayError::new(self.status(), format!("cgi: {self}"));
+    ///
+    /// `script` is the SCRIPT_NAME of the request, for whoever reads the log.
+    pub(super) fn into_app_error(self, script: &str) -> AppError {
+        let mut error = GatewayError::new(self.status(), format!("cgi: {script}: {self}"));
         if let Some(delay) = self.retry_after() {
             error = error.field("retry-after", delay.as_secs());
         }
@@ -260,7 +262,7 @@ mod tests {
             (HostError::NotFound, 404, None),
             (HostError::LengthRequired, 411, None),
         ] {
-            let error = error.into_app_error().downcast::<GatewayError>().unwrap();
+            let error = error.into_app_error("/x").downcast::<GatewayError>().unwrap();
             assert_eq!(error.status().as_u16(), status, "{error}");
             let delay = error.fields().get("retry-after").map(|value| value.to_str().unwrap());
             assert_eq!(delay, wanted, "{error}");

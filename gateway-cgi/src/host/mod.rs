@@ -189,7 +189,7 @@ impl Cgi {
         }
         let (head, pieces) = match self.run(&mut environ, input).await {
             Err(HostError::NoSlash) => return Ok(beyond::with_slash(&environ)),
-            other => other.map_err(HostError::into_app_error)?,
+            other => other.map_err(|error| error.into_app_error(&environ.script_name().to_string()))?,
         };
         if let ResponseKind::LocalRedirect { target } = &head.kind {
             drop(pieces);
@@ -219,7 +219,8 @@ impl Cgi {
         let (stdin, input) = body.into_stdin();
         let has_body = input.is_some();
         let run = Run { program, stdin, input, errors, config: config.clone(), permit };
-        let mut pieces = Pieces::new(receiver, run.supervise(answer).in_current_span());
+        let script = environ.script_name().to_string();
+        let mut pieces = Pieces::new(script, receiver, run.supervise(answer).in_current_span());
         if has_body {
             pieces.let_go();
         }
@@ -259,7 +260,8 @@ impl Cgi {
 
     /// Answers with what a request for `target` gives (CGI-108).
     async fn follow(&self, from: Environ, target: &str) -> Result<AsyncResponse, AppError> {
-        let refused = |why| HostError::Redirect { target: target.to_owned(), why }.into_app_error();
+        let script = from.script_name().to_string();
+        let refused = |why| HostError::Redirect { target: target.to_owned(), why }.into_app_error(&script);
         let local = self.local.as_ref().ok_or_else(|| refused(RedirectError::NowhereToGo))?;
         let environ = redirected(&from, target).map_err(refused)?;
         drop(from);

@@ -25,6 +25,8 @@ use crate::head::ProgramHead;
 
 /// The reader's end of an answer. Dropping it tells the run that the client has gone.
 pub(super) struct Pieces {
+    /// For messages.
+    script: String,
     receiver: mpsc::Receiver<Result<Piece, HostError>>,
     /// The run, as long as it is driven from here.
     run: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -37,10 +39,11 @@ const SHORT: usize = 2;
 
 impl Pieces {
     pub(super) fn new(
+        script: String,
         receiver: mpsc::Receiver<Result<Piece, HostError>>,
         run: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        Pieces { receiver, run: Some(Box::pin(run)), chunks: 0, over: false }
+        Pieces { script, receiver, run: Some(Box::pin(run)), chunks: 0, over: false }
     }
 
     /// Waits for the header block, which comes first.
@@ -94,8 +97,8 @@ impl Stream for Pieces {
             }
             // A head comes once, before the body is made.
             Some(Ok(Piece::End | Piece::Head(_))) => None,
-            Some(Err(error)) => Some(Err(error.into_app_error())),
-            None => Some(Err(HostError::ShuttingDown.into_app_error())),
+            Some(Err(error)) => Some(Err(error.into_app_error(&self.script))),
+            None => Some(Err(HostError::ShuttingDown.into_app_error(&self.script))),
         };
         self.over = true;
         Poll::Ready(piece)

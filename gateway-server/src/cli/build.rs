@@ -10,8 +10,12 @@ use gateway_cgi::variables::{Credentials, MetaVariables};
 use gateway_fastcgi::client::{self, Client};
 use gateway_fastcgi::manager::{self, Workers};
 use gateway_fastcgi::net::Address;
-use gateway_spec::{AppError, Application, Body, Environ, StartResponse, StatusCode, headers};
+use gateway_spec::{
+    AppError, Application, AsyncApplication, AsyncResponse, Body, Environ, InputStream, StartResponse, StatusCode,
+    headers,
+};
 
+use super::logging::error_stream_of;
 use super::mistake::Place;
 use super::options::{CgiOptions, FastCgiOptions, SpawnOptions};
 use super::settings::Mount;
@@ -78,6 +82,16 @@ impl Application for Nothing {
     }
 }
 
+/// CGI programs whose standard error is in the log with the path of the request.
+struct Told(Cgi);
+
+impl AsyncApplication for Told {
+    async fn call(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        environ.errors = error_stream_of(&environ);
+        self.0.call(environ, input).await
+    }
+}
+
 impl Built {
     fn handler(&mut self, target: &Target) -> Result<Handler, AppError> {
         Ok(match target {
@@ -91,7 +105,7 @@ impl Built {
                 }
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
-                Handler::asynchronous(cgi.local_redirects_to(Arc::new(self.site.clone())))
+                Handler::asynchronous(Told(cgi.local_redirects_to(Arc::new(self.site.clone()))))
             }
             Target::FastCgi(address, options) => Handler::asynchronous(self.client(address, options)),
             Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use gateway_spec::{ErrorSink, ErrorStream};
+use gateway_spec::{Environ, ErrorSink, ErrorStream};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -39,15 +39,23 @@ pub(super) fn install(log: &Log) {
 ///
 /// As it came it could pass for a line of ours, and would not be JSON where that is asked for (CGI-158, PEP-31).
 pub(super) fn error_stream() -> ErrorStream {
-    ErrorStream::new(Arc::new(ToLog))
+    ErrorStream::new(Arc::new(ToLog { path: None }))
 }
 
-struct ToLog;
+/// The error stream of one request, whose lines have its path, never its query (CGI-178, CGI-187).
+pub(super) fn error_stream_of(environ: &Environ) -> ErrorStream {
+    let path = [environ.script_name(), environ.path_info()].map(|part| part.as_bytes().escape_ascii().to_string());
+    ErrorStream::new(Arc::new(ToLog { path: Some(path.concat()) }))
+}
+
+struct ToLog {
+    path: Option<String>,
+}
 
 impl ErrorSink for ToLog {
     fn write(&self, text: &str) {
         for line in text.lines().filter(|line| !line.is_empty()) {
-            tracing::warn!(target: "gateway_server::errors", text = line, "written to the error stream");
+            tracing::warn!(target: "gateway_server::errors", path = self.path.as_deref(), text = line, "written to the error stream");
         }
     }
 }

@@ -222,3 +222,15 @@ fn cgi_179_a_client_that_closes_its_connection_ends_the_program_that_it_waits_fo
     gateway.wait_for("told to end");
     gateway.stop();
 }
+
+#[test]
+fn cgi_178_the_log_names_the_path_of_what_a_program_says_and_of_its_failure() {
+    let folder = programs(&[("bad", "echo oops >&2; exit 3")]);
+    let mut gateway = Gateway::serve(folder.path(), &["--mount", "/bin=cgi:bin"]);
+    assert_eq!(gateway.get("/bin/bad/more?secret").status, 502);
+    let said = gateway.wait_for("oops");
+    assert!(said.contains("path=\"/bin/bad/more\"") && !said.contains("secret"), "{said}");
+    let failed = gateway.wait_for("application failed");
+    assert!(failed.contains("cgi: /bin/bad: the program wrote nothing: exit code 3"), "{failed}");
+    gateway.stop();
+}

@@ -20,6 +20,7 @@ use gateway_spec::{
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::super::logging::error_stream_of;
 use super::Stderr;
 
 /// An [`AsyncApplication`] as an [`Application`]. It must be called on a thread that may block, never on a worker of the
@@ -54,7 +55,7 @@ impl<A: AsyncApplication> Application for Bridge<A> {
         let (input, feeding) = feed(&self.runtime, std::mem::take(&mut environ.input))?;
         let errors = match self.stderr {
             Stderr::Log => {
-                environ.errors = ErrorStream::new(Arc::new(ToLog { path: path_of(&environ) }));
+                environ.errors = error_stream_of(&environ);
                 None
             }
             Stderr::FastCgi => {
@@ -268,24 +269,6 @@ impl ErrorSink for Held {
     fn write(&self, text: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
-}
-
-/// Error output as lines of the log, each with the path of its request (CGI-158, CGI-178).
-struct ToLog {
-    path: String,
-}
-
-impl ErrorSink for ToLog {
-    fn write(&self, text: &str) {
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            tracing::warn!(target: "gateway_server::errors", path = self.path, text = line, "written to standard error");
-        }
-    }
-}
-
-/// The path for the log, never the query.
-fn path_of(environ: &Environ) -> String {
-    [environ.script_name(), environ.path_info()].map(|part| part.as_bytes().escape_ascii().to_string()).concat()
 }
 
 #[cfg(test)]
