@@ -22,6 +22,7 @@
 //! | --- | --- | --- |
 //! | [`protocol`] | | the bytes: records, bodies, name-value pairs |
 //! | [`connection`] | | the order of records: one machine for each side, without I/O |
+//! | [`dump`] | | records for people: taken apart, named, with the clauses that say what they are |
 //! | `calls` | `calls` | where synchronous applications are called, for gateways on tokio |
 //! | `net` | `net` | addresses, sockets and listeners shared by everything that does I/O |
 //! | `worker` | `worker` | serves an application over FastCGI |
@@ -41,6 +42,7 @@ pub mod calls;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod connection;
+pub mod dump;
 #[cfg(any(feature = "client", feature = "manager"))]
 mod lines;
 #[cfg(feature = "manager")]
