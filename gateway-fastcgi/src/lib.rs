@@ -28,6 +28,7 @@
 //! | `worker` | `worker` | serves an application over FastCGI |
 //! | `client` | `client` | asks workers, as an asynchronous application of the outer gateway |
 //! | `manager` | `manager` | starts workers and replaces those that die |
+//! | `control` | `worker`, `manager` | what a manager and its workers say to each other |
 //!
 //! Left to others: the CGI variables and header block, which are gateway-cgi's, and signals, which are the program's. Not supported:
 //! several requests at a time on one connection, which no common gateway asks for by default, and the roles Authorizer and Filter in
@@ -42,6 +43,8 @@ pub mod calls;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod connection;
+#[cfg(any(feature = "worker", feature = "manager"))]
+pub mod control;
 pub mod dump;
 #[cfg(any(feature = "client", feature = "manager"))]
 mod lines;

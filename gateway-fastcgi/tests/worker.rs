@@ -588,15 +588,18 @@ fn fcgi_10_a_shutdown_finishes_current_requests() {
     let leave = Signal::default();
     let (entered, left) = (inside.clone(), leave.clone());
     let app = move |environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
-        entered.raise();
-        left.wait(1);
+        if environ.path_info().as_bytes() == b"/busy" {
+            entered.raise();
+            left.wait(1);
+        }
         hello(environ, start_response)
     };
     let running = Running::unix(app, WorkerConfig::default());
     let Address::Unix(path) = running.address.clone() else { panic!("a unix socket") };
     let mut idle = Gateway::connect(&running);
+    check_hello(&idle.ask(&get("/"), b""));
     let mut busy = Gateway::connect(&running);
-    busy.begin(&get("/"));
+    busy.begin(&get("/busy"));
     busy.end_stdin();
     inside.wait(1);
     running.handle.shutdown();
@@ -606,6 +609,20 @@ fn fcgi_10_a_shutdown_finishes_current_requests() {
     assert!(busy.is_closed());
     running.ended();
     assert!(!path.exists());
+}
+
+#[test]
+fn fcgi_10_a_connection_that_was_accepted_before_a_shutdown_gets_its_first_request_answered() {
+    let running = Running::unix(hello, WorkerConfig::default());
+    let mut silent = Gateway::connect(&running);
+    // Accepted after the silent one, so that one has been accepted too.
+    let mut next = Gateway::connect(&running);
+    check_hello(&next.ask(&get("/"), b""));
+    running.handle.shutdown();
+    assert!(next.is_closed());
+    check_hello(&silent.ask(&get("/"), b""));
+    assert!(silent.is_closed());
+    running.ended();
 }
 
 #[test]

@@ -40,6 +40,12 @@ pub fn systemd_sockets() -> io::Result<Vec<OwnedFd>> {
     duplicates(FIRST_PASSED, number("LISTEN_FDS").unwrap_or(0).min(MAX_PASSED))
 }
 
+/// A duplicate of the descriptor with this number.
+#[cfg(feature = "worker")]
+pub(crate) fn duplicate(number: u32) -> io::Result<OwnedFd> {
+    duplicates(number, 1)?.pop().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
 /// Duplicates of `count` descriptors from the number `first` on.
 fn duplicates(first: u32, count: u32) -> io::Result<Vec<OwnedFd>> {
     if count == 0 {

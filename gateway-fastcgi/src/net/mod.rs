@@ -21,7 +21,7 @@
 //! ```
 
 mod address;
-mod inherited;
+pub(crate) mod inherited;
 mod listener;
 mod stream;
 #[cfg(test)]

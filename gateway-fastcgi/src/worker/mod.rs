@@ -23,8 +23,10 @@
 //! Applications are called on the runtime's own threads when that cannot stall it, and on threads that may block otherwise
 //! ([`crate::calls`]): give the runtime more threads than there are cores.
 
+mod activity;
 mod allow;
 mod config;
+mod control;
 mod environ;
 mod exchange;
 mod link;
@@ -106,6 +108,7 @@ pub(crate) struct Shared {
     app: Arc<dyn Application>,
     config: WorkerConfig,
     calls: Calls,
+    activity: activity::Activity,
 }
 
 impl Worker {
@@ -136,7 +139,9 @@ impl Worker {
         let runtime = Handle::current();
         let calls = config.calls(&runtime);
         calls.watch(&runtime)?;
-        let shared = Arc::new(Shared { app, config, calls });
+        let activity = activity::Activity::default();
+        let _control = control::Control::take(&activity, &ending);
+        let shared = Arc::new(Shared { app, config, calls, activity });
         let config = &shared.config;
         let allowed = config.allowed_peers();
         tracing::info!(address = %listener.address(), "fastcgi worker started");

@@ -58,17 +58,23 @@ impl Session {
     async fn requests(&mut self) -> Result<(), LinkError> {
         let config = &self.shared.config;
         let mut idle = config.silent_timeout;
+        // A gateway that has just connected is about to ask, and may have nowhere else to go when it is refused: a
+        // connection is closed for the end of the worker only between two requests (FCGI-10).
+        let mut asked = false;
         loop {
             let event = tokio::select! {
                 biased;
                 event = self.link.next_event(idle) => event?,
-                _ = self.end.wait_for(|end| *end), if self.link.is_idle() => {
+                _ = self.end.wait_for(|end| *end), if asked && self.link.is_idle() => {
                     if self.link.is_idle() { return Ok(()) } else { continue }
                 }
             };
             match event {
                 None => return Ok(()),
-                Some(WorkerEvent::Request(request)) => self.request(request).await?,
+                Some(WorkerEvent::Request(request)) => {
+                    asked = true;
+                    self.request(request).await?;
+                }
                 // The rest of a body that was answered early.
                 Some(_) => continue,
             }
@@ -82,6 +88,7 @@ impl Session {
 
     async fn request(&self, request: Request) -> Result<(), LinkError> {
         let Request { id, params, .. } = request;
+        let _noted = self.shared.activity.begin(&params);
         let generation = self.link.turn();
         let answered = match describe(&params, &self.shared.config) {
             Err(error) => self.refuse(id, &error),
