@@ -9,7 +9,9 @@ use http::StatusCode;
 ///
 /// `Status` comes first (CGI-154), then the fields in their order, repeats kept apart, so that two `Set-Cookie` stay
 /// two lines (CGI-134). Lines end in CRLF. A field called `status` is left out: the status is given by its own
-/// argument, and a second one would make the block invalid (CGI-120).
+/// argument, and a second one would make the block invalid (CGI-120). The variables of a FastCGI Authorizer keep upper
+/// case, as in `Variable-REMOTE_USER`: gateways take the name as it is written, and names of variables have a case
+/// (FastCGI 1.0 §6.3, FCGI-97).
 ///
 /// # Examples
 /// ```
@@ -32,10 +34,16 @@ pub fn encode(status: StatusCode, headers: &Headers, out: &mut Vec<u8>) {
     out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
     out.extend_from_slice(b"\r\n");
     for (name, value) in headers {
-        if name.as_str() == "status" {
-            continue;
+        match name.as_str() {
+            "status" => continue,
+            name => match name.strip_prefix("variable-") {
+                Some(variable) => {
+                    out.extend_from_slice(b"Variable-");
+                    out.extend(variable.bytes().map(|byte| byte.to_ascii_uppercase()));
+                }
+                None => out.extend_from_slice(name.as_bytes()),
+            },
         }
-        out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");

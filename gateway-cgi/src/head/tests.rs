@@ -314,6 +314,13 @@ fn messages_show_foreign_bytes_escaped_and_cut_short() {
     assert!(error.to_string().len() < 200 && error.to_string().contains("\\x1b"), "{error}");
 }
 
+#[test]
+fn fcgi_97_the_variables_of_an_authorizer_keep_the_case_of_variables() {
+    let mut block = Vec::new();
+    encode(StatusCode::OK, &headers!["Variable-REMOTE_USER" => "ada", "variables" => 1, "vary" => "*"], &mut block);
+    assert_eq!(block, b"Status: 200 OK\r\nVariable-REMOTE_USER: ada\r\nvariables: 1\r\nvary: *\r\n\r\n");
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded_wherever_it_is_cut(

@@ -16,15 +16,23 @@ impl Role {
     pub const AUTHORIZER: Self = Self(2);
     /// FCGI_FILTER: a Responder that also gets a file (§6.4).
     pub const FILTER: Self = Self(3);
+
+    /// Its name, as libfcgi and PHP tell it to programs in FCGI_ROLE; `None` for a role of which §6 says nothing.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::RESPONDER => Some("RESPONDER"),
+            Self::AUTHORIZER => Some("AUTHORIZER"),
+            Self::FILTER => Some("FILTER"),
+            Self(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::RESPONDER => f.write_str("RESPONDER"),
-            Self::AUTHORIZER => f.write_str("AUTHORIZER"),
-            Self::FILTER => f.write_str("FILTER"),
-            Self(other) => write!(f, "role {other}"),
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "role {}", self.0),
         }
     }
 }

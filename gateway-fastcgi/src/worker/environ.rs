@@ -4,7 +4,7 @@
 
 use super::mount::{Sent, script_filename};
 use super::{Duplex, WorkerConfig};
-use crate::protocol::Params;
+use crate::protocol::{Params, Role};
 use gateway_cgi::variables::{Credentials, is_for_programs};
 use gateway_spec::{EnvironBuilder, EnvironError};
 
@@ -28,8 +28,16 @@ pub(super) struct Described {
     pub(super) half_duplex: bool,
 }
 
-/// Reads the parameters of a request. Of repeated names the last wins (FCGI-43).
+/// Reads the parameters of a Responder's request.
 pub(super) fn describe(params: &Params, config: &WorkerConfig) -> Result<Described, ParamsError> {
+    describe_for(Role::RESPONDER, params, config)
+}
+
+/// Reads the parameters of a request of this role. Of repeated names the last wins (FCGI-43).
+///
+/// An Authorizer is told neither the path below a program nor a length of a body that it does not get (FCGI-95): what is not sent
+/// is not made up for it, so that it cannot decide by a path that is nobody's.
+pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -> Result<Described, ParamsError> {
     let mut sent = Sent::default();
     let mut content_length = None;
     // The names of our own may be added, and each entry grows by `=` and NUL where it had two length bytes.
@@ -60,12 +68,18 @@ pub(super) fn describe(params: &Params, config: &WorkerConfig) -> Result<Describ
         Duplex::Full => false,
         Duplex::Half => true,
     };
-    let cut = config.mount.cut(&sent);
-    builder.set("SCRIPT_NAME", &cut.script_name).set("PATH_INFO", &cut.path_info);
+    let has_path = !sent.script_name.is_empty() || sent.path_info.is_some();
+    if role != Role::AUTHORIZER || has_path {
+        let cut = config.mount.cut(&sent);
+        builder.set("SCRIPT_NAME", &cut.script_name).set("PATH_INFO", &cut.path_info);
+    }
+    content_length = content_length.filter(|_| role != Role::AUTHORIZER);
     if let Some(length) = content_length {
         builder.set("CONTENT_LENGTH", length.to_string());
     }
     fill_gaps(&mut builder, params);
+    // As libfcgi and PHP tell it to a program that plays several roles.
+    builder.set("FCGI_ROLE", role.name().unwrap_or_default());
     let builder =
         builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
     Ok(Described { builder, content_length, half_duplex })

@@ -31,6 +31,7 @@ mod environ;
 mod exchange;
 mod link;
 mod mount;
+mod roles;
 mod session;
 mod spool;
 #[cfg(test)]
@@ -39,6 +40,10 @@ mod tests;
 pub use allow::{AllowList, AllowListError};
 pub use config::{Duplex, WorkerConfig};
 pub use mount::Mount;
+pub use roles::{
+    Authorizer, AuthorizerApplication, Filter, FilterApplication, FilterData, FilterDataError, Roles, Verdict,
+    VerdictError,
+};
 
 use crate::calls::Calls;
 use crate::net::{AcceptTrouble, Listener, Peer, Stream};

@@ -1,10 +1,10 @@
 //! What a worker makes of its gateways' variables, and whom it admits.
 
-use super::environ::{ParamsError, describe};
+use super::environ::{ParamsError, describe, describe_for};
 use super::mount::{Sent, script_filename};
 use super::{AllowList, Mount, WorkerConfig};
 use crate::net::Peer;
-use crate::protocol::{Pair, PairLimits, Params};
+use crate::protocol::{Pair, PairLimits, Params, Role};
 use gateway_spec::{Environ, Scheme};
 
 const NONE: Option<&str> = None;
@@ -176,6 +176,27 @@ fn fcgi_41_nul_in_a_value_is_refused() {
 fn pep_33_34_35_the_environ_tells_the_truth_about_threads() {
     let environ = environ(&[]).unwrap();
     assert_eq!((environ.multithread, environ.multiprocess, environ.run_once), (true, true, false));
+}
+
+#[test]
+fn fcgi_95_an_authorizer_sees_no_path_and_no_length_that_nobody_sent() {
+    let usual: [(&str, &[u8]); 4] =
+        [("REQUEST_METHOD", b"POST"), ("SERVER_NAME", b"localhost"), ("CONTENT_LENGTH", b"7"), ("REQUEST_URI", b"/a")];
+    let seen = |role, more: &[(&str, &[u8])]| {
+        let described = describe_for(role, &params(&[&usual, more].concat()), &WorkerConfig::default()).unwrap();
+        let environ = described.builder.build().unwrap();
+        let names = ["FCGI_ROLE", "SCRIPT_NAME", "PATH_INFO", "CONTENT_LENGTH", "REQUEST_URI"];
+        let pairs = names.iter().filter_map(|name| Some(format!("{name}={}", environ.get(name)?)));
+        pairs.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(seen(Role::AUTHORIZER, &[]), "FCGI_ROLE=AUTHORIZER REQUEST_URI=/a");
+    let path: &[(&str, &[u8])] = &[("SCRIPT_NAME", b"/a"), ("PATH_INFO", b"")];
+    assert_eq!(seen(Role::AUTHORIZER, path), "FCGI_ROLE=AUTHORIZER SCRIPT_NAME=/a PATH_INFO= REQUEST_URI=/a");
+    assert_eq!(seen(Role::FILTER, &[]), "FCGI_ROLE=FILTER SCRIPT_NAME= PATH_INFO=/ CONTENT_LENGTH=7 REQUEST_URI=/a");
+    assert_eq!(
+        seen(Role::RESPONDER, path),
+        "FCGI_ROLE=RESPONDER SCRIPT_NAME=/a PATH_INFO= CONTENT_LENGTH=7 REQUEST_URI=/a"
+    );
 }
 
 fn tcp(address: &str) -> Peer {
