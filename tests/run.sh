@@ -97,6 +97,7 @@ install_missing() {
   need libapache2-mod-fcgid /usr/lib/apache2/modules/mod_fcgid.so
   need lighttpd /usr/sbin/lighttpd
   need fcgiwrap /usr/sbin/fcgiwrap
+  need haproxy /usr/sbin/haproxy
   need php-fpm '/usr/sbin/php-fpm[0-9]*'
   need perl /usr/bin/perl
   need python3 /usr/bin/python3

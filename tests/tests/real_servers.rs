@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::process::{Running, assert_none_left};
-use gateway_tests::servers::{apache, fcgiwrap, lighttpd, nginx};
+use gateway_tests::servers::{apache, fcgiwrap, haproxy, lighttpd, nginx};
 use gateway_tests::suite::{HttpGateway, check};
 
 /// Runs the suite below `/app`, ends the server, and looks for programs of ours that it left.
@@ -60,4 +60,9 @@ fn nginx_fcgiwrap() {
 #[test]
 fn nginx_cgi_wrap() {
     check_server("nginx cgi-wrap", true, fcgiwrap::cgi_wrap());
+}
+
+#[test]
+fn haproxy_one_at_a_time() {
+    check_server("haproxy", false, haproxy::one_at_a_time());
 }

@@ -2,9 +2,11 @@
 
 pub mod apache;
 pub mod fcgiwrap;
+pub mod haproxy;
 pub mod lighttpd;
 pub mod nginx;
 pub mod ours;
+pub mod page;
 pub mod php_fpm;
 
 use std::path::PathBuf;

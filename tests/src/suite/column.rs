@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::programs::build_folder;
 
 /// Every gateway, in the order of the table.
-pub const GATEWAYS: [&str; 16] = [
+pub const GATEWAYS: [&str; 17] = [
     "direct call",
     "http listener",
     "cgi host",
@@ -27,6 +27,7 @@ pub const GATEWAYS: [&str; 16] = [
     "lighttpd connected",
     "nginx fcgiwrap",
     "nginx cgi-wrap",
+    "haproxy",
 ];
 
 /// One case's result on one gateway.

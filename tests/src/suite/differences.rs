@@ -58,7 +58,9 @@ const COUNTING: &[&str] = &[
     "lighttpd mod_cgi",
     "lighttpd spawned",
     "lighttpd connected",
+    "haproxy",
 ];
+const HAPROXY: &[&str] = &["haproxy"];
 
 const ALLOWED: &[Allowed] = &[
     Allowed {
@@ -84,6 +86,7 @@ const ALLOWED: &[Allowed] = &[
             "lighttpd connected",
             "nginx fcgiwrap",
             "nginx cgi-wrap",
+            "haproxy",
         ],
         cases: &["echo_chunked"],
         covers: &[("field content-length", "1000 instead of none")],
@@ -143,7 +146,7 @@ const ALLOWED: &[Allowed] = &[
         cases: &["lazy", "write", "restart", "fail_after", "panic_after"],
         covers: &[("field content-length", "")],
         seen: Sometimes,
-        reason: "A short body of unknown length that is there at once may get a Content-Length from httpd or lighttpd.",
+        reason: "A short body of unknown length that is there at once may get a Content-Length from httpd, lighttpd or HAProxy.",
     },
     Allowed {
         gateways: &["apache mod_cgid", "lighttpd mod_cgi", "nginx fcgiwrap"],
@@ -207,5 +210,32 @@ const ALLOWED: &[Allowed] = &[
         seen: Always,
         reason: "mod_cgid gives no CONTENT_LENGTH for a chunked body, and a program must not read what it was not promised \
                  (RFC 3875 §4.2): it sees no body.",
+    },
+    Allowed {
+        gateways: HAPROXY,
+        cases: &["upload_chunked"],
+        covers: &[
+            ("status", "400 instead of 200"),
+            ("body", ""),
+            ("field cache-control", "no-cache"),
+            ("field content-length", ""),
+            ("field content-type", "text/html"),
+        ],
+        seen: Always,
+        reason: "HAProxy hands on no body without a length: what was sent in chunks and has not come whole is answered with 400.",
+    },
+    Allowed {
+        gateways: HAPROXY,
+        cases: &["status_304"],
+        covers: &[("field content-length", "0 instead of none")],
+        seen: Always,
+        reason: "HAProxy puts `Content-Length: 0` on an answer that has ended without a byte, a 304 too.",
+    },
+    Allowed {
+        gateways: HAPROXY,
+        cases: &["environ_joined"],
+        covers: &[("HTTP_X_TWICE", "two")],
+        seen: Always,
+        reason: "HAProxy sends one parameter for each line of a repeated field; the last one is seen.",
     },
 ];
