@@ -242,6 +242,12 @@ async fn fcgi_110_an_answer_without_a_whole_header_block_is_a_502() {
 }
 
 #[tokio::test]
+async fn fcgi_77_a_status_line_is_no_header_block() {
+    let worker = Worker::answering(answer(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello"));
+    assert_eq!(get(&worker.client()).await, Outcome::Failed(502));
+}
+
+#[tokio::test]
 async fn fcgi_34_a_connection_that_ends_within_an_answer_breaks_it_visibly() {
     let whole = answer(HELLO);
     // With the last byte the answer is whole.

@@ -104,6 +104,19 @@ fn fcgi_51_without_keep_conn_the_worker_closes() {
 }
 
 #[test]
+fn fcgi_50_a_gateway_may_close_between_requests() {
+    // One place: the next connection is served only if the end of the last one was taken for what it is.
+    let running = Running::unix(hello, WorkerConfig::default().max_connections(1));
+    drop(Gateway::connect(&running));
+    for _ in 0..3 {
+        let mut gateway = Gateway::connect(&running);
+        check_hello(&gateway.ask(&get("/"), b""));
+        gateway.finish_sending();
+        assert!(gateway.is_closed());
+    }
+}
+
+#[test]
 fn head_has_no_body() {
     let running = Running::unix(hello, WorkerConfig::default());
     let mut request = get("/");
@@ -580,6 +593,53 @@ fn fcgi_5_strangers_are_not_served() {
     assert!(Gateway::connect(&running).is_closed());
     let running = Running::unix(hello, config);
     check_hello(&Gateway::connect(&running).ask(&get("/"), b""));
+}
+
+#[test]
+fn fcgi_137_a_neighbour_of_a_listed_address_is_refused() {
+    // The first twelve bytes of `::2` are those of `::1`, from where the gateway comes.
+    for (listed, served) in [("::1", true), ("::2", false), ("::ffff:127.0.0.1", false), ("127.0.0.1", false)] {
+        let config = WorkerConfig::default().allow(listed.parse::<AllowList>().unwrap());
+        let running = Running::tcp_at("::1", hello, config);
+        let mut gateway = Gateway::connect(&running);
+        if served {
+            check_hello(&gateway.ask(&get("/"), b""));
+        } else {
+            assert!(gateway.is_closed(), "{listed} is listed");
+        }
+    }
+}
+
+#[test]
+fn fcgi_132_an_empty_path_info_beside_a_long_file_name_is_nothing_special() {
+    let app = |environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
+        start_response(StatusCode::OK, headers![])?;
+        let text = |name: &str| environ.get(name).map_or(0, |value| value.as_bytes().len());
+        Ok(format!("{} {}", text("PATH_INFO"), text("SCRIPT_FILENAME")).into())
+    };
+    let running = Running::unix(app, WorkerConfig::default());
+    let mut gateway = Gateway::connect(&running);
+    for length in [1, 32, 2000, 60_000] {
+        let mut request = get("");
+        request[1].1 = "/x.php".to_owned();
+        request.push(("SCRIPT_FILENAME".to_owned(), format!("/{}", "x".repeat(length))));
+        assert_eq!(gateway.ask(&request, b"").body, format!("0 {}", length + 1).into_bytes());
+    }
+}
+
+#[test]
+fn fcgi_78_variables_are_ready_to_be_an_environment() {
+    let app = |environ: Environ, start_response: StartResponse| -> Result<Body, AppError> {
+        start_response(StatusCode::OK, headers![])?;
+        Ok(environ.entries().collect::<Vec<_>>().concat().into())
+    };
+    let running = Running::unix(app, WorkerConfig::default());
+    let mut request = get("/a");
+    request.push(("HTTP_X".to_owned(), "a=b".to_owned()));
+    let body = Gateway::connect(&running).ask(&request, b"").body;
+    for entry in ["PATH_INFO=/a", "HTTP_X=a=b", "QUERY_STRING=", "SERVER_PORT=80"] {
+        assert!(body.split_inclusive(|b| *b == 0).any(|e| e == format!("{entry}\0").as_bytes()), "{entry}");
+    }
 }
 
 #[test]

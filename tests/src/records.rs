@@ -3,6 +3,8 @@
 //! Deliberately not the codec under test: a mistake that both sides share would not show.
 
 use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -96,7 +98,17 @@ pub struct Peer(UnixStream);
 impl Peer {
     /// Connects to a worker's socket.
     pub fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("the worker listens");
+        Self::new(UnixStream::connect(socket).expect("the worker listens"))
+    }
+
+    /// Connects to a worker's port.
+    pub fn connect_tcp(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the worker listens");
+        // Reading, writing and half-closing are the same for every stream socket.
+        Self::new(OwnedFd::from(stream).into())
+    }
+
+    fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         Self(stream)
     }

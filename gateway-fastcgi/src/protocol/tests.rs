@@ -52,6 +52,17 @@ fn fcgi_32_reserved_bytes_are_ignored() {
 }
 
 #[test]
+fn fcgi_26_a_header_is_none_before_its_eighth_byte() {
+    let bytes = [1, 6, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff];
+    for length in 0..8 {
+        assert_eq!(RecordHeader::decode(&bytes[..length]), Ok(None), "{length} bytes");
+    }
+    let header = RecordHeader::decode(&bytes).unwrap().unwrap();
+    assert_eq!((header.kind, header.id), (RecordType::STDOUT, 0xfffe));
+    assert_eq!((header.content_length, header.padding_length), (65_535, 255));
+}
+
+#[test]
 fn fcgi_53_other_flag_bits_do_not_keep_the_connection() {
     assert!(!BeginRequest::decode(&[0, 1, 0xfe, 0, 0, 0, 0, 0]).unwrap().keep_connection);
 }
@@ -134,6 +145,47 @@ fn fcgi_27_list_that_ends_within_a_pair_is_refused() {
     for cut in 1..whole.len() {
         let error = Params::decode(Bytes::from_static(&whole[..cut]), &WIDE).unwrap_err();
         assert_eq!(error, PairError::Cut { at: 0 }, "cut at {cut}");
+    }
+}
+
+/// All four forms of the lengths.
+const FORMS: [&[u8]; 4] = [
+    b"\x04\x05NAMEvalue",
+    b"\x80\0\0\x04\x05NAMEvalue",
+    b"\x04\x80\0\0\x05NAMEvalue",
+    b"\x80\0\0\x04\x80\0\0\x05NAMEvalue",
+];
+
+#[test]
+fn fcgi_27_a_pair_is_none_before_its_last_byte() {
+    for whole in FORMS {
+        for length in 0..whole.len() {
+            assert_eq!(Pair::decode(&whole[..length], &WIDE), Ok(None), "{length} of {whole:?}");
+        }
+        let more = [whole, b"\x01"].concat();
+        let (pair, taken) = Pair::decode(&more, &WIDE).unwrap().unwrap();
+        assert_eq!((pair.name(), pair.value(), taken), (&b"NAME"[..], &b"value"[..], whole.len()));
+    }
+}
+
+#[test]
+fn fcgi_27_42_a_list_is_scanned_alike_in_two_pieces_and_byte_by_byte() {
+    let limits = PairLimits { max_name_bytes: 4, max_value_bytes: 5, max_pairs: 4 };
+    let long_name = [&FORMS.concat()[..FORMS[0].len()], b"\x05\0NAMES"].concat();
+    let long_value = b"\x80\0\0\x01\x80\0\0\x06Nvalues".to_vec();
+    for list in [FORMS.concat(), [FORMS[0], FORMS[0]].concat().repeat(3), long_name, long_value] {
+        let whole = Params::decode(Bytes::copy_from_slice(&list), &limits);
+        let scan = |ends: &mut dyn Iterator<Item = usize>| {
+            let mut scan = PairScan::default();
+            for end in ends {
+                scan.advance(&list[..end], &limits)?;
+            }
+            scan.finish(Bytes::copy_from_slice(&list))
+        };
+        assert_eq!(scan(&mut (0..=list.len())), whole, "byte by byte");
+        for cut in 0..=list.len() {
+            assert_eq!(scan(&mut [cut, list.len()].into_iter()), whole, "cut at {cut}");
+        }
     }
 }
 

@@ -33,6 +33,10 @@ impl Running {
         Self::start(app, config, |_| Source::Bind(Address::tcp("127.0.0.1", 0)))
     }
 
+    pub(crate) fn tcp_at(host: &str, app: impl Application, config: WorkerConfig) -> Self {
+        Self::start(app, config, |_| Source::Bind(Address::tcp(host, 0)))
+    }
+
     pub(crate) fn inherited(app: impl Application, config: WorkerConfig, socket: OwnedFd) -> Self {
         Self::start(app, config, |_| Source::Take(socket))
     }
@@ -103,17 +107,26 @@ pub(crate) struct Answer {
 
 trait Socket: Read + Write + Send {
     fn set_nonblocking(&self, yes: bool);
+    fn finish_sending(&self);
 }
 
 impl Socket for std::os::unix::net::UnixStream {
     fn set_nonblocking(&self, yes: bool) {
         Self::set_nonblocking(self, yes).unwrap();
     }
+
+    fn finish_sending(&self) {
+        self.shutdown(std::net::Shutdown::Write).unwrap();
+    }
 }
 
 impl Socket for std::net::TcpStream {
     fn set_nonblocking(&self, yes: bool) {
         Self::set_nonblocking(self, yes).unwrap();
+    }
+
+    fn finish_sending(&self) {
+        self.shutdown(std::net::Shutdown::Write).unwrap();
     }
 }
 
@@ -226,6 +239,11 @@ impl Gateway {
     pub(crate) fn abort(&mut self) {
         self.machine.send_abort(RequestId::ONE).unwrap();
         self.flush();
+    }
+
+    /// The gateway will send nothing more.
+    pub(crate) fn finish_sending(&mut self) {
+        self.socket.finish_sending();
     }
 
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {

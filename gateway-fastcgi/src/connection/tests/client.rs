@@ -124,6 +124,40 @@ fn fcgi_110_an_answer_is_told_however_it_is_cut() {
 }
 
 #[test]
+fn fcgi_22_the_largest_record_of_a_worker_is_one_record() {
+    let bytes = [record(RecordType::STDOUT, 1, &[b'x'; 65_535], 255), end(1, EndRequest::COMPLETE)].concat();
+    let whole = drive_client(&mut asked(KEEP), &bytes, &[]);
+    let [ClientEvent::Stdout { data, .. }, ClientEvent::End { .. }] = &whole.0[..] else { panic!("{whole:?}") };
+    assert_eq!((data.len(), &whole.1), (65_535, &None));
+    // Around the header, both ends of the content, and both ends of the padding.
+    for cut in (0..16).chain(65_530..65_560).chain(65_790..bytes.len()) {
+        assert_eq!(drive_client(&mut asked(KEEP), &bytes, &[cut]), whole, "cut at {cut}");
+    }
+}
+
+#[test]
+fn fcgi_75_an_empty_stderr_is_accepted() {
+    let stderr = record(RecordType::STDERR, 1, b"", 0);
+    let out = record(RecordType::STDOUT, 1, b"x", 0);
+    let ended = ClientEvent::End { id: ONE, end: EndRequest::COMPLETE };
+    for bytes in [
+        [&stderr[..], &out, &end(1, EndRequest::COMPLETE)].concat(),
+        [&out[..], &stderr, &end(1, EndRequest::COMPLETE)].concat(),
+    ] {
+        assert_eq!(check(&bytes), (vec![stdout("x"), ended.clone()], None));
+    }
+}
+
+#[test]
+fn fcgi_74_every_stream_is_ended_also_when_it_is_empty() {
+    let mut client = ClientConnection::new();
+    client.send_request(KEEP, []).unwrap();
+    client.end_stdin(ONE).unwrap();
+    let kinds: Vec<_> = records(&taken(client.output())).iter().map(|(header, _)| header.kind).collect();
+    assert_eq!(kinds, [RecordType::BEGIN_REQUEST, RecordType::PARAMS, RecordType::STDIN]);
+}
+
+#[test]
 fn fcgi_76_an_end_without_the_end_of_stdout_is_accepted() {
     let (events, error) = check(&[record(RecordType::STDOUT, 1, b"x", 0), end(1, EndRequest::COMPLETE)].concat());
     assert_eq!((events.len(), error), (2, None));

@@ -253,6 +253,37 @@ fn fcgi_20_another_version_is_fatal() {
 }
 
 #[test]
+fn fcgi_21_padding_is_skipped_whatever_its_bytes() {
+    // `record` pads with 0xff: read as a header it would be fatal.
+    let padded = [
+        record(
+            RecordType::BEGIN_REQUEST,
+            1,
+            &BeginRequest { role: Role::RESPONDER, keep_connection: true }.encode(),
+            255,
+        ),
+        record(RecordType::PARAMS, 1, b"\x01\x01Ab", 1),
+        record(RecordType::PARAMS, 1, b"", 255),
+        record(RecordType::STDIN, 1, b"hello", 254),
+        record(RecordType::STDIN, 1, b"", 8),
+    ];
+    let ((events, error), output) = check(machine, &padded.concat());
+    assert_eq!((names(&events), error, output.len()), (vec!["request", "stdin", "stdin end"], None, 0));
+}
+
+#[test]
+fn fcgi_32_reserved_bytes_are_ignored() {
+    let mut bytes = post(1, true, b"hello");
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at + 7] = 0xff;
+        at += 8 + usize::from(u16::from_be_bytes([bytes[at + 4], bytes[at + 5]])) + usize::from(bytes[at + 6]);
+    }
+    let ((events, error), _) = check(machine, &bytes);
+    assert_eq!((names(&events), error), (vec!["request", "stdin", "stdin end"], None));
+}
+
+#[test]
 fn fcgi_22_the_largest_record_is_one_record() {
     let bytes = [
         begin(1, Role::RESPONDER, true),
