@@ -542,7 +542,7 @@ fn fcgi_42_parameters_over_the_limit_end_the_connection() {
 fn fcgi_56_get_values_tells_the_configuration() {
     let running = Running::unix(hello, WorkerConfig::default().max_connections(3));
     let values = Gateway::connect(&running).values();
-    assert_eq!((values.max_connections, values.max_requests, values.multiplexes), (Some(3), Some(3), Some(false)));
+    assert_eq!((values.max_connections, values.max_requests, values.multiplexes), (Some(3), Some(192), Some(true)));
 }
 
 #[test]
@@ -558,13 +558,22 @@ fn fcgi_119_silent_and_idle_peers_are_let_go() {
 
 #[test]
 fn a_gateway_that_stops_within_a_request_is_let_go() {
-    let running = Running::unix(count, WorkerConfig::default().read_timeout(Duration::from_millis(20)));
+    let running = Running::unix(count, WorkerConfig::default().read_timeout(Duration::from_millis(300)));
     for length in [100, 1 << 20] {
+        // One that never has several requests on a connection.
         let mut gateway = Gateway::connect(&running);
-        gateway.begin(&post("/", length));
+        let mut request = post("/", length);
+        request.push(("SERVER_SOFTWARE".to_owned(), "nginx/1.30".to_owned()));
+        gateway.begin(&request);
         gateway.send_stdin(b"some");
         assert!(gateway.is_closed());
     }
+    // One that might: its other requests would go on.
+    let mut gateway = Gateway::connect(&running);
+    gateway.begin(&post("/", 100));
+    gateway.send_stdin(b"some");
+    let head = gateway.answer().head;
+    assert!(head.starts_with("Status: 408 "), "{head}");
 }
 
 #[test]

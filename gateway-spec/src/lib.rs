@@ -36,6 +36,7 @@
 mod application;
 pub mod asynchronous;
 pub mod body;
+mod cancellation;
 mod dispatch;
 pub mod environ;
 mod error_stream;
@@ -52,6 +53,7 @@ pub use asynchronous::{
     InputStream,
 };
 pub use body::{Body, FileWrapper, Iterable};
+pub use cancellation::Cancellation;
 pub use dispatch::{Admission, Dispatch, Permit};
 pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value, VariableName};
 pub use error_stream::{ErrorSink, ErrorStream};

@@ -17,12 +17,19 @@ mod watch;
 
 use gateway_spec::{Admission, Dispatch, Permit};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 use watch::Watch;
 
 pub use runtime::CallRuntime;
+
+/// Whoever wants to know that calls block, so that something else has to be done meanwhile.
+pub(crate) trait Blocked: Send + Sync {
+    /// Calls are in progress and none has begun for a while. Called again and again as long as that is so, on a thread that
+    /// should not be held up.
+    fn blocked(self: Arc<Self>, runtime: &Handle);
+}
 
 /// The places for calls on one runtime. Clones share them, and so may several gateways on that runtime.
 ///
@@ -106,6 +113,12 @@ impl Calls {
     /// How many calls run right now, on workers and on threads that may block.
     pub fn busy(&self) -> (usize, usize) {
         self.counts.dispatch.busy()
+    }
+
+    /// From now on `who` is told when calls block, as long as it lives and there is a watch.
+    #[cfg_attr(not(feature = "worker"), allow(dead_code))]
+    pub(crate) fn when_blocked(&self, who: Weak<dyn Blocked>) {
+        self.watch.tell(who);
     }
 
     /// From now on this runtime's sockets are served a few milliseconds late at most, whatever applications do on its

@@ -8,7 +8,8 @@
 //! sleeps.
 
 use super::spare::Spares;
-use super::{Calls, Counts};
+use super::{Blocked, Calls, Counts};
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -37,10 +38,33 @@ pub(super) struct Watch {
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
     starting: Mutex<()>,
+    told: Mutex<Told>,
     pub(super) spares: Arc<Spares>,
 }
 
+/// Whoever is told that calls block.
+#[derive(Default)]
+struct Told(Vec<Weak<dyn Blocked>>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Told").field(&self.0.len()).finish()
+    }
+}
+
 impl Watch {
+    /// Includes somebody who is told.
+    pub(super) fn tell(&self, who: Weak<dyn Blocked>) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).0.push(who);
+    }
+
+    fn calls_block(&self, runtime: &Handle) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.0.retain(|who| who.strong_count() > 0);
+        let told: Vec<_> = told.0.iter().filter_map(Weak::upgrade).collect();
+        told.into_iter().for_each(|who| who.blocked(runtime));
+    }
+
     /// Says that a call begins: nearly always one load.
     pub(super) fn call_begins(&self) {
         if self.asleep.load(Ordering::SeqCst) {
@@ -80,6 +104,7 @@ pub(super) fn start(calls: &Calls, runtime: &Handle, spare: usize) -> io::Result
         spare,
         sent: 0,
         begun: 0,
+        blocked: false,
         full_looks: 0,
         quiet_looks: QUIET_LOOKS,
     };
@@ -97,6 +122,11 @@ fn look_on(watch: &Weak<Watch>, looking: &mut Looking) {
             return;
         }
         idle_looks = if looking.look() { 0 } else { idle_looks + 1 };
+        if looking.blocked
+            && let Some(watch) = watch.upgrade()
+        {
+            watch.calls_block(&looking.runtime);
+        }
         if idle_looks < IDLE_LOOKS {
             std::thread::sleep(INTERVAL);
             continue;
@@ -123,6 +153,8 @@ struct Looking {
     /// How many of the spare ones were sent to sleep and not woken since.
     sent: usize,
     begun: usize,
+    /// What the last look found.
+    blocked: bool,
     full_looks: u32,
     quiet_looks: u32,
 }
@@ -133,6 +165,7 @@ impl Looking {
         let busy = self.counts.busy();
         let begun = self.counts.begun.load(Ordering::Relaxed);
         let blocked = busy > 0 && begun == std::mem::replace(&mut self.begun, begun);
+        self.blocked = blocked;
         self.quiet_looks = if busy == 0 { self.quiet_looks.saturating_add(1) } else { 0 };
         self.wake_spares(busy, blocked);
         let settling = self.quiet_looks >= QUIET_LOOKS && self.settle();

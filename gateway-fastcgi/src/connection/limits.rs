@@ -13,6 +13,7 @@ use crate::protocol::PairLimits;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limits {
+    pub(super) max_requests: usize,
     pub(super) max_params_bytes: usize,
     pub(super) pairs: PairLimits,
     pub(super) max_records_before_begin: u32,
@@ -22,6 +23,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            max_requests: 64,
             max_params_bytes: 128 * 1024,
             pairs: PairLimits { max_name_bytes: 4 * 1024, max_value_bytes: 64 * 1024, max_pairs: 2_000 },
             max_records_before_begin: 64,
@@ -31,6 +33,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Requests at a time on one connection, where several are served at all. Default 64: more than gateways open by
+    /// default, and as many windows for request bodies as a connection may cost. One more gets OVERLOADED.
+    #[must_use]
+    pub fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = requests.max(1);
+        self
+    }
+
+    /// [`Limits::max_requests`] as it is set.
+    pub fn most_requests(&self) -> usize {
+        self.max_requests
+    }
+
     /// Parameters of one request, as on the wire. Default 128 KiB: nginx, lighttpd, mod_fcgid and HAProxy never send more
     /// than 64 KiB, and httpd's default limits on fields come to less than this (FCGI-42).
     #[must_use]

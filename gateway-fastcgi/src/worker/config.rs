@@ -38,6 +38,9 @@ pub struct WorkerConfig {
     pub(super) mount: Mount,
     pub(super) duplex: Duplex,
     pub(super) max_connections: u32,
+    multiplexing: bool,
+    pub(super) max_connection_requests: u64,
+    pub(super) max_requests: Option<u64>,
     pub(super) pre_read_bytes: usize,
     pub(super) max_spool_bytes: u64,
     pub(super) multiprocess: bool,
@@ -58,6 +61,9 @@ impl Default for WorkerConfig {
             mount: Mount::Guess,
             duplex: Duplex::Guess,
             max_connections: 1024,
+            multiplexing: true,
+            max_connection_requests: u64::MAX,
+            max_requests: None,
             pre_read_bytes: 64 * 1024,
             max_spool_bytes: 1024 * 1024 * 1024,
             multiprocess: true,
@@ -96,10 +102,34 @@ impl WorkerConfig {
     }
 
     /// Connections at a time; more wait to be accepted. Default 1024, within the usual limit of open files together with
-    /// what applications open. This is what FCGI_MAX_CONNS and FCGI_MAX_REQS say (FCGI-56).
+    /// what applications open. This is what FCGI_MAX_CONNS says (FCGI-56).
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Whether several requests at a time are served on a connection, up to [`Limits::max_requests`]. Default true: a gateway
+    /// that never does it pays nothing for it. This is what FCGI_MPXS_CONNS says, and part of FCGI_MAX_REQS.
+    #[must_use]
+    pub fn multiplexing(mut self, yes: bool) -> Self {
+        self.multiplexing = yes;
+        self
+    }
+
+    /// After so many requests a connection is closed, between two of them. Default: never, since a gateway has its own limit,
+    /// and meets a closed connection otherwise.
+    #[must_use]
+    pub fn max_connection_requests(mut self, requests: u64) -> Self {
+        self.max_connection_requests = requests.max(1);
+        self
+    }
+
+    /// After so many requests the worker ends, as after [`super::WorkerHandle::shutdown`]: for applications that grow. Default:
+    /// never. Whoever started it starts another; give each worker another number, or all end at once.
+    #[must_use]
+    pub fn max_requests(mut self, requests: u64) -> Self {
+        self.max_requests = Some(requests.max(1));
         self
     }
 
@@ -195,7 +225,16 @@ impl WorkerConfig {
         self.allowed_peers.clone().unwrap_or_else(AllowList::from_environment)
     }
 
+    pub(super) fn multiplexes(&self) -> bool {
+        self.multiplexing
+    }
+
     pub(super) fn capabilities(&self) -> Capabilities {
-        Capabilities::one_at_a_time(self.max_connections)
+        if !self.multiplexing {
+            return Capabilities::one_at_a_time(self.max_connections);
+        }
+        let most = u32::try_from(self.limits.most_requests()).unwrap_or(u32::MAX);
+        let max_requests = self.max_connections.saturating_mul(most);
+        Capabilities { max_connections: self.max_connections, max_requests, multiplexes: true }
     }
 }

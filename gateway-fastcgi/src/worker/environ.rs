@@ -3,6 +3,7 @@
 //! Holds which parameters an application sees and what they are turned into. Does not hold the body.
 
 use super::mount::{Sent, script_filename};
+use super::roles::FilterDataError;
 use super::{Duplex, WorkerConfig};
 use crate::protocol::{Params, Role};
 use gateway_cgi::variables::{Credentials, is_for_programs};
@@ -17,6 +18,9 @@ pub(super) enum ParamsError {
     /// A variable is missing or cannot be one.
     #[error(transparent)]
     Environ(#[from] EnvironError),
+    /// What is said about a Filter's file makes no sense.
+    #[error(transparent)]
+    FilterData(#[from] FilterDataError),
 }
 
 /// What the parameters say, without the body and the streams.
@@ -26,9 +30,12 @@ pub(super) struct Described {
     pub(super) content_length: Option<u64>,
     /// The rest of the body has to be received before anything is sent.
     pub(super) half_duplex: bool,
+    /// The gateway is one that never has more than one request on a connection.
+    pub(super) one_at_a_time: bool,
 }
 
 /// Reads the parameters of a Responder's request.
+#[cfg(test)]
 pub(super) fn describe(params: &Params, config: &WorkerConfig) -> Result<Described, ParamsError> {
     describe_for(Role::RESPONDER, params, config)
 }
@@ -63,6 +70,8 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
             }
         }
     }
+    let one_at_a_time =
+        ["nginx", "Apache", "lighttpd"].iter().any(|name| sent.server_software.starts_with(name.as_bytes()));
     let half_duplex = match config.duplex {
         Duplex::Guess => sent.server_software.starts_with(b"nginx"),
         Duplex::Full => false,
@@ -82,7 +91,7 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     builder.set("FCGI_ROLE", role.name().unwrap_or_default());
     let builder =
         builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
-    Ok(Described { builder, content_length, half_duplex })
+    Ok(Described { builder, content_length, half_duplex, one_at_a_time })
 }
 
 /// Puts something true in the place of variables that must not be empty and sometimes are.

@@ -1,27 +1,24 @@
-//! One application call: its events become records, its body comes from the connection, its diagnostics go to STDERR.
+//! One application call: its events become records, its diagnostics go to STDERR.
 //!
-//! Holds the two loops over [`Exchange`], one for a task and one for a thread, and what the application holds of the connection.
-//! Does not hold any rule of PEP 3333 (the driver does), or a record (the machine does).
+//! Holds the two loops over [`Exchange`], one for a task and one for a thread, and what a request has of its connection. Does not
+//! hold the request body (`body`), any rule of PEP 3333 (the driver does), or a record (the machine does).
 
-use super::link::{Caller, Link, LinkError, Meanwhile, State};
+use super::link::{Caller, Link, LinkError, Live};
 use crate::calls::Calls;
-use crate::connection::WorkerEvent;
 use crate::protocol::RequestId;
 use bytes::{Buf, Bytes};
 use gateway_cgi::head;
 use gateway_spec::{
-    Admission, Application, Disconnected, Environ, ErrorSink, Event, Exchange, Failure, Framing, InputSource, Permit,
-    PushSink,
+    Admission, Application, Disconnected, Environ, ErrorSink, Event, Exchange, Failure, Framing, Permit, PushSink,
 };
-use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a request has of its connection. All of it ends with the request.
 pub(super) struct RequestIo {
     pub(super) link: Arc<Link>,
     pub(super) id: RequestId,
-    pub(super) generation: u64,
+    pub(super) serial: u64,
     /// The gateway stops sending the body once it has got output.
     pub(super) half_duplex: bool,
 }
@@ -44,11 +41,13 @@ pub(super) struct Over {
 }
 
 /// What to do after an event was put into the output.
-enum Next {
+pub(super) enum Next {
     /// Pull again first: what follows can share the write.
     Pull,
     /// Send, then pull (PEP-100).
     Send,
+    /// Send, then put out more of the same chunk.
+    Rest,
     /// Send, and give the application a moment.
     Pause,
     Over(Ended),
@@ -59,6 +58,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends in a row before other tasks get their turn.
 const TURN: u32 = 32;
+
+/// So much of a chunk is sent before the neighbours on the connection get their turn.
+const TURN_BYTES: usize = 64 * 1024;
 
 /// Error output that is kept back until something else is sent.
 const MAX_UNSENT_ERRORS: usize = 16 * 1024;
@@ -74,15 +76,21 @@ pub(super) async fn run_inline(
     calls: &Calls,
     permit: Permit,
 ) -> Result<Over, LinkError> {
+    io.link.set_calling(true);
+    let _calling = Calling(&io.link);
     let mut exchange = Exchange::call_with(app, environ, Some(Arc::clone(io) as Arc<dyn PushSink>));
     let mut permit = Some(permit);
     let mut sends = 0_u32;
+    let mut last = None;
     let ended = loop {
-        let next = match io.put(exchange.next()) {
-            Ok(Next::Pull) => continue,
+        let next = match io.next(&mut exchange, last.as_ref()) {
+            Ok(Next::Pull) => {
+                last = None;
+                continue;
+            }
             Ok(Next::Over(ended)) => break ended,
             Err(Disconnected) => break Ended::Unwanted,
-            Ok(next @ (Next::Send | Next::Pause)) => next,
+            Ok(next) => last.insert(next),
         };
         sends = sends.wrapping_add(1);
         let waits = match io.link.try_flush(Caller::Task) {
@@ -93,16 +101,16 @@ pub(super) async fn run_inline(
             if let Some(permit) = permit.take() {
                 drop(permit);
             }
-            if io.wait(&next).await.is_err() {
+            if io.wait(next).await.is_err() {
                 break Ended::Unwanted;
             }
             permit = match calls.admit() {
                 Admission::Inline(permit) => Some(permit),
-                Admission::Overflow(permit) => return elsewhere(exchange, io, Some(permit)).await,
-                Admission::Full => return elsewhere(exchange, io, None).await,
+                Admission::Overflow(permit) => return elsewhere(exchange, last, io, Some(permit)).await,
+                Admission::Full => return elsewhere(exchange, last, io, None).await,
             };
         }
-        if io.link.look_at_peer(Caller::Task).is_err() {
+        if io.link.look_at_peer(io.serial, Caller::Task).is_err() {
             break Ended::Unwanted;
         }
     };
@@ -123,36 +131,44 @@ pub(super) async fn run_blocking(
     let (app, io) = (Arc::clone(app), Arc::clone(io));
     let running = tokio::task::spawn_blocking(move || {
         let exchange = Exchange::call_with(&app, environ, Some(Arc::clone(&io) as Arc<dyn PushSink>));
-        let over = drive_blocking(exchange, &io);
+        let over = drive_blocking(exchange, None, &io);
         drop(permit);
         over
     });
     running.await.map_err(|error| LinkError::Io(error.into()))
 }
 
-async fn elsewhere(exchange: Exchange, io: &Arc<RequestIo>, permit: Option<Permit>) -> Result<Over, LinkError> {
+/// Goes on where it may block, behind what was done last.
+async fn elsewhere(
+    exchange: Exchange,
+    last: Option<Next>,
+    io: &Arc<RequestIo>,
+    permit: Option<Permit>,
+) -> Result<Over, LinkError> {
     let io = Arc::clone(io);
     let running = tokio::task::spawn_blocking(move || {
-        let over = drive_blocking(exchange, &io);
+        let over = drive_blocking(exchange, last, &io);
         drop(permit);
         over
     });
     running.await.map_err(|error| LinkError::Io(error.into()))
 }
 
-fn drive_blocking(mut exchange: Exchange, io: &RequestIo) -> Over {
+fn drive_blocking(mut exchange: Exchange, mut last: Option<Next>, io: &RequestIo) -> Over {
     let ended = loop {
-        let next = match io.put(exchange.next()) {
-            Ok(Next::Pull) => continue,
+        let next = match io.next(&mut exchange, last.as_ref()) {
+            Ok(Next::Pull) => {
+                last = None;
+                continue;
+            }
             Ok(Next::Over(ended)) => break ended,
             Err(Disconnected) => break Ended::Unwanted,
-            Ok(next) => next,
+            Ok(next) => last.insert(next),
         };
         let sent = io.send_blocking().and_then(|()| match next {
             Next::Pause => {
-                // Ends early when the gateway says something.
-                let _ = io.link.stream().block_until(crate::net::Readiness::Read, PAUSE);
-                io.link.look_at_peer(Caller::Thread)
+                io.link.pause_blocking(PAUSE);
+                io.link.look_at_peer(io.serial, Caller::Thread)
             }
             _ => Ok(()),
         });
@@ -169,11 +185,48 @@ fn over(mut exchange: Exchange, ended: Ended) -> Over {
     Over { ended, failure: exchange.take_failure() }
 }
 
+/// While it lives, the application may be running on a thread of the runtime.
+struct Calling<'a>(&'a Link);
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.set_calling(false);
+    }
+}
+
 impl RequestIo {
+    /// Does the gateway still want the answer?
+    pub(super) fn is_wanted(&self) -> bool {
+        self.link.lock_for(self.serial).is_ok()
+    }
+
+    /// The next thing to do: what waits of a long chunk goes first.
+    fn next(&self, exchange: &mut Exchange, last: Option<&Next>) -> Result<Next, Disconnected> {
+        match last {
+            Some(Next::Rest) => self.put_rest(),
+            _ => self.put(exchange.next()),
+        }
+    }
+
+    /// Puts out more of a chunk that was too long to be sent at once.
+    pub(super) fn put_rest(&self) -> Result<Next, Disconnected> {
+        let mut held = self.link.lock_for(self.serial)?;
+        let (machine, live) = held.parts()?;
+        let piece = live.rest.split_to(live.rest.len().min(TURN_BYTES));
+        machine.send_stdout(self.id, piece).map_err(|_| Disconnected)?;
+        Ok(match live.left {
+            _ if !live.rest.is_empty() => Next::Rest,
+            Some(0) => Next::Pull,
+            _ => Next::Send,
+        })
+    }
+
     /// Turns an event into records of the output.
-    fn put(&self, event: Event) -> Result<Next, Disconnected> {
-        let mut state = self.link.lock_for(self.generation)?;
-        let State { machine, head, left, .. } = &mut *state;
+    pub(super) fn put(&self, event: Event) -> Result<Next, Disconnected> {
+        let mut held = self.link.lock_for(self.serial)?;
+        let has_neighbours = held.has_neighbours();
+        let (machine, live) = held.parts()?;
+        let Live { head, left, rest, .. } = live;
         let gone = |_| Disconnected;
         match event {
             Event::Head(response) => {
@@ -185,8 +238,14 @@ impl RequestIo {
                 };
                 Ok(Next::Pull)
             }
-            Event::Chunk(chunk) => {
+            Event::Chunk(mut chunk) => {
                 *left = left.map(|left| left.saturating_sub(chunk.len() as u64));
+                if has_neighbours && chunk.len() > TURN_BYTES {
+                    *rest = chunk.split_off(TURN_BYTES);
+                    machine.send_stdout_parts(self.id, head, chunk).map_err(gone)?;
+                    head.clear();
+                    return Ok(Next::Rest);
+                }
                 machine.send_stdout_parts(self.id, head, chunk).map_err(gone)?;
                 head.clear();
                 // The end comes without more of the application, so it shares the write.
@@ -205,33 +264,16 @@ impl RequestIo {
 
     /// Sends what is there; where the gateway would stop sending the body then, the rest of that is received first.
     fn send_blocking(&self) -> Result<(), LinkError> {
-        if self.half_duplex && self.link.expects_input() {
-            let _taking = self.link.taking_input.lock().unwrap_or_else(PoisonError::into_inner);
-            self.receive_rest()?;
+        if self.half_duplex && self.link.expects_input(self.serial) {
+            self.link.receive_rest_blocking(self.serial)?;
         }
         self.link.flush_blocking()
-    }
-
-    fn receive_rest(&self) -> Result<(), LinkError> {
-        while self.link.expects_input() {
-            match self.link.next_event_blocking(self.generation, Meanwhile::Held)? {
-                Some(WorkerEvent::Stdin { data, .. }) => self.link.spool(self.generation, data)?,
-                Some(WorkerEvent::Abort(_)) | None => return Err(LinkError::Gone),
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// What was received before the application asked for it; empty when that was all.
-    fn spooled(&self, max: usize) -> io::Result<Bytes> {
-        let mut state = self.link.lock_for(self.generation)?;
-        state.spool.as_mut().map_or(Ok(Bytes::new()), |spool| spool.take(max))
     }
 
     async fn wait(&self, next: &Next) -> Result<(), LinkError> {
         self.link.flush().await?;
         match next {
+            Next::Pause if self.link.is_pumped() => tokio::time::sleep(PAUSE).await,
             // Early when the gateway says something.
             Next::Pause => {
                 let _ = tokio::time::timeout(PAUSE, self.link.stream().readable()).await;
@@ -255,60 +297,20 @@ impl PushSink for RequestIo {
 /// Diagnostics go to the gateway's log (FCGI-83).
 impl ErrorSink for RequestIo {
     fn write(&self, text: &str) {
-        let Ok(mut state) = self.link.lock_for(self.generation) else { return };
+        let Ok(mut held) = self.link.lock_for(self.serial) else { return };
+        let Ok((machine, _)) = held.parts() else { return };
         // After the end of the request nothing may be sent (FCGI-122), and there is nobody to tell.
-        let _ = state.machine.send_stderr(self.id, Bytes::copy_from_slice(text.as_bytes()));
-        let unsent = state.machine.output().remaining();
-        drop(state);
+        let _ = machine.send_stderr(self.id, Bytes::copy_from_slice(text.as_bytes()));
+        let unsent = machine.output().remaining();
+        drop(held);
         if unsent > MAX_UNSENT_ERRORS {
             self.flush();
         }
     }
 
     fn flush(&self) {
-        if self.link.lock_for(self.generation).is_ok() {
+        if self.link.lock_for(self.serial).is_ok() {
             let _ = self.link.flush_blocking();
         }
-    }
-}
-
-/// The rest of a body that was still arriving when the application was called; it reads the connection itself.
-pub(super) struct BodySource {
-    io: Arc<RequestIo>,
-    rest: Bytes,
-}
-
-impl BodySource {
-    pub(super) fn new(io: Arc<RequestIo>) -> Self {
-        Self { io, rest: Bytes::new() }
-    }
-}
-
-impl InputSource for BodySource {
-    fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        let link = Arc::clone(&self.io.link);
-        let _taking = link.taking_input.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.rest.is_empty() {
-            self.rest = self.io.spooled(max)?;
-        }
-        while self.rest.is_empty() && link.expects_input() {
-            match self.io.link.next_event_blocking(self.io.generation, Meanwhile::Sent) {
-                Ok(Some(WorkerEvent::Stdin { data, .. })) => self.rest = data,
-                Ok(Some(WorkerEvent::StdinEnd(_))) => return Ok(Bytes::new()),
-                Ok(Some(WorkerEvent::Abort(_)) | None) => return Err(Disconnected.into()),
-                Ok(Some(_)) => {}
-                Err(error) => {
-                    tracing::debug!(request = %self.io.id, %error, "request body cut");
-                    return Err(Disconnected.into());
-                }
-            }
-        }
-        Ok(self.rest.split_to(self.rest.len().min(max)))
-    }
-}
-
-impl Drop for BodySource {
-    fn drop(&mut self) {
-        self.io.link.let_go_of_input(self.io.generation);
     }
 }

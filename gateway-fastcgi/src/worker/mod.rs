@@ -25,12 +25,17 @@
 
 mod activity;
 mod allow;
+mod applications;
+mod asynchronous;
+mod body;
 mod config;
 mod control;
 mod environ;
 mod exchange;
 mod link;
 mod mount;
+mod pump;
+mod request;
 mod roles;
 mod session;
 mod spool;
@@ -47,10 +52,13 @@ pub use roles::{
 
 use crate::calls::Calls;
 use crate::net::{AcceptTrouble, Listener, Peer, Stream};
-use gateway_spec::Application;
+use applications::Applications;
+use gateway_spec::{Application, AsyncApplication};
+use pump::Pumping;
 use session::Session;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -103,17 +111,33 @@ use tokio::task::JoinSet;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Worker {
-    app: Arc<dyn Application>,
+    applications: Applications,
     config: WorkerConfig,
     end: watch::Sender<bool>,
 }
 
 /// What all connections of a worker share.
 pub(crate) struct Shared {
-    app: Arc<dyn Application>,
+    applications: Applications,
     config: WorkerConfig,
     calls: Calls,
     activity: activity::Activity,
+    pumping: Pumping,
+    /// How many requests have begun.
+    begun: AtomicU64,
+    end: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Counts a request; after the last one the worker ends.
+    fn count_request(&self) {
+        if let Some(most) = self.config.max_requests
+            && self.begun.fetch_add(1, Ordering::Relaxed) + 1 == most
+        {
+            tracing::info!(requests = most, "worker has served its requests");
+            self.end.send_replace(true);
+        }
+    }
 }
 
 impl Worker {
@@ -124,7 +148,52 @@ impl Worker {
 
     /// A worker with this configuration.
     pub fn with_config(app: impl Application, config: WorkerConfig) -> Self {
-        Self { app: Arc::new(app), config, end: watch::Sender::new(false) }
+        Self::with_roles(Roles::none().responder(app), config)
+    }
+
+    /// A worker that plays other roles than that of a Responder, or several.
+    pub fn with_roles(roles: Roles, config: WorkerConfig) -> Self {
+        Self { applications: Applications { roles, responder: None }, config, end: watch::Sender::new(false) }
+    }
+
+    /// A worker whose Responder is asynchronous.
+    ///
+    /// Its request body is a stream, and it is dropped when the gateway does not want the answer any more. Work that it has
+    /// started elsewhere finds a [`Cancellation`](gateway_spec::Cancellation) in the extensions of its environ.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_fastcgi::worker::{Worker, WorkerConfig};
+    /// use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, InputStream, StatusCode, headers};
+    ///
+    /// struct Echo;
+    ///
+    /// impl AsyncApplication for Echo {
+    ///     async fn call(&self, _environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+    ///         Ok(AsyncResponse::new(StatusCode::OK, headers!["content-type" => "text/plain"], input.into_body()))
+    ///     }
+    /// }
+    ///
+    /// let worker = Worker::asynchronous(Echo, WorkerConfig::default());
+    /// # let _ = worker;
+    /// ```
+    pub fn asynchronous(app: impl AsyncApplication, config: WorkerConfig) -> Self {
+        let applications = Applications { roles: Roles::none(), responder: Some(Arc::new(app)) };
+        Self { applications, config, end: watch::Sender::new(false) }
+    }
+
+    /// Plays the role of an Authorizer too.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.applications.roles = self.applications.roles.authorizer(authorizer);
+        self
+    }
+
+    /// Plays the role of a Filter too.
+    #[must_use]
+    pub fn filter(mut self, filter: impl Filter) -> Self {
+        self.applications.roles = self.applications.roles.filter(filter);
+        self
     }
 
     /// A handle that ends this worker.
@@ -140,13 +209,15 @@ impl Worker {
     /// # Errors
     /// The listener broke, or there is no thread for the watch over calls.
     pub async fn serve(self, listener: Listener) -> io::Result<()> {
-        let Self { app, config, end: ending } = self;
+        let Self { applications, config, end: ending } = self;
         let runtime = Handle::current();
         let calls = config.calls(&runtime);
         calls.watch(&runtime)?;
         let activity = activity::Activity::default();
         let _control = control::Control::take(&activity, &ending);
-        let shared = Arc::new(Shared { app, config, calls, activity });
+        let (pumping, begun, end) = (Pumping::default(), AtomicU64::new(0), ending.clone());
+        let shared = Arc::new(Shared { applications, config, calls, activity, pumping, begun, end });
+        shared.calls.when_blocked(Arc::downgrade(&shared) as Weak<_>);
         let config = &shared.config;
         let allowed = config.allowed_peers();
         tracing::info!(address = %listener.address(), "fastcgi worker started");

@@ -9,8 +9,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Kept in memory before a file is made: what a form or a small upload takes.
-const MAX_MEMORY: usize = 256 * 1024;
+/// Kept in memory before a file is made: what a form or a small upload takes. This is the window of a request in memory.
+const MAX_MEMORY: usize = 128 * 1024;
 
 /// Longest piece that is read back from the file.
 const PIECE: usize = 64 * 1024;
@@ -61,6 +61,11 @@ impl Spool {
         file.write_all_at(&data, self.written)?;
         self.written += data.len() as u64;
         Ok(())
+    }
+
+    /// Would [`Spool::take`] give nothing?
+    pub(super) fn is_empty(&self) -> bool {
+        self.memory.is_empty() && self.read == self.written && !self.is_cut
     }
 
     /// The next bytes, at most `max`; none when everything was taken. An error where bytes were dropped.
@@ -127,7 +132,7 @@ mod tests {
             }
             assert!(got <= 400_000);
         };
-        assert_eq!((got, spool.written), (400_000, 200_000));
+        assert_eq!((got, spool.written), (400_000, 300_000));
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         assert!(spool.take(1).is_err(), "it is no end");
     }

@@ -97,7 +97,7 @@ proptest! {
             _ => None,
         }).flatten().collect();
         prop_assert_eq!(&told, &body);
-        prop_assert!(worker.is_input_complete());
+        prop_assert!(worker.is_input_complete(id));
 
         // And back.
         worker.send_stdout(id, body.clone().into()).unwrap();

@@ -435,3 +435,97 @@ fn fcgi_136_bytes_for_nobody_are_bounded_and_not_kept() {
     let (_, error) = drive_worker(&mut worker, &late.repeat(2), &[]);
     assert_eq!(error, Some(ProtocolError::TooMuchDiscarded { limit: 10_000 }));
 }
+
+mod multiplexed {
+    //! Several requests at a time.
+
+    use super::*;
+
+    fn machine() -> WorkerConnection {
+        let own = Capabilities { max_connections: 1, max_requests: 3, multiplexes: true };
+        WorkerConnection::new(Limits::default().max_requests(3), own)
+    }
+
+    fn stdin(id: u16, data: &[u8]) -> Vec<u8> {
+        record(RecordType::STDIN, id, data, 2)
+    }
+
+    #[test]
+    fn fcgi_29_records_of_several_requests_are_told_to_each() {
+        let start = |id| [begin(id, Role::RESPONDER, true), params(id, b"")].concat();
+        let bytes = [start(7), stdin(7, b"a"), start(2), stdin(2, b"x"), stdin(7, b"b"), stdin(2, b""), stdin(7, b"")];
+        let ((events, error), output) = check(machine, &bytes.concat());
+        assert_eq!((error, output.len()), (None, 0));
+        let of = |id: u16| {
+            let id = RequestId::new(id).unwrap();
+            let mut told = Vec::new();
+            for event in &events {
+                match event {
+                    WorkerEvent::Stdin { id: of, data } if *of == id => told.extend_from_slice(data),
+                    WorkerEvent::StdinEnd(of) if *of == id => told.push(b'.'),
+                    _ => {}
+                }
+            }
+            told
+        };
+        assert_eq!((of(7), of(2)), (b"ab.".to_vec(), b"x.".to_vec()));
+    }
+
+    #[test]
+    fn fcgi_72_one_request_more_than_there_may_be_is_refused() {
+        let bytes: Vec<_> = (1..5).map(|id| begin(id, Role::RESPONDER, true)).collect();
+        let ((_, error), output) = check(machine, &bytes.concat());
+        assert_eq!(error, None);
+        assert_eq!(output, end(4, EndRequest { app_status: 0, protocol_status: ProtocolStatus::OVERLOADED }));
+    }
+
+    #[test]
+    fn fcgi_42_open_parameters_of_all_requests_are_bounded() {
+        let own = Capabilities { max_connections: 1, max_requests: 100, multiplexes: true };
+        let mut worker = WorkerConnection::new(Limits::default().max_requests(100).max_params_bytes(100), own);
+        let list = [&b"\x01\x5fA"[..], &[b'x'; 95]].concat();
+        let bytes: Vec<_> = (1..101)
+            .map(|id| [begin(id, Role::RESPONDER, true), record(RecordType::PARAMS, id, &list, 0)].concat())
+            .collect();
+        assert_eq!(drive_worker(&mut worker, &bytes.concat(), &[]).1, None);
+        assert!(worker.retained_bytes() <= 500, "{}", worker.retained_bytes());
+        let refused = records(&taken(worker.output())).len();
+        assert_eq!(refused + worker.open_requests(), 100);
+    }
+
+    #[test]
+    fn fcgi_51_the_last_request_closes_once_one_asked_for_it() {
+        let mut worker = machine();
+        let bytes = [post(1, false, b""), post(2, true, b"")].concat();
+        drive_worker(&mut worker, &bytes, &[]);
+        worker.send_end(ONE, 0).unwrap();
+        assert!(!worker.is_closing());
+        worker.send_end(RequestId::new(2).unwrap(), 0).unwrap();
+        assert!(worker.is_closing());
+    }
+
+    #[test]
+    fn parameters_that_stop_expire_and_nothing_else_does() {
+        let mut worker = machine();
+        let bytes = [begin(1, Role::RESPONDER, true), post(2, true, b"x"), begin(3, Role::RESPONDER, true)].concat();
+        drive_worker(&mut worker, &bytes, &[]);
+        assert_eq!(worker.expire(), 0);
+        drive_worker(&mut worker, &record(RecordType::PARAMS, 3, b"\x01", 0), &[]);
+        assert_eq!(worker.expire(), 1);
+        assert_eq!(
+            taken(worker.output()),
+            [record(RecordType::STDOUT, 1, b"", 0), end(1, EndRequest::COMPLETE)].concat()
+        );
+        assert_eq!((worker.expire(), worker.open_requests()), (1, 1));
+    }
+
+    #[test]
+    fn answers_that_nobody_asked_the_caller_for_are_counted_until_they_are_written() {
+        let mut worker = machine();
+        drive_worker(&mut worker, &[post(1, true, b""), record(RecordType(42), 0, b"", 0)].concat(), &[]);
+        worker.send_stdout(ONE, Bytes::from(vec![0; 1000])).unwrap();
+        assert_eq!(worker.unasked_output(), 16);
+        taken(worker.output());
+        assert_eq!(worker.unasked_output(), 0);
+    }
+}

@@ -1,7 +1,9 @@
 //! The application's end of a connection.
 //!
 //! Holds which records may come when, and what is answered without asking anybody: GET_VALUES, unknown types and roles,
-//! a second request at a time. Does not run requests. Follows FastCGI 1.0 §3.3, §3.5, §4, §5 and §6.1.
+//! more requests at a time than are served. Does not run requests. Follows FastCGI 1.0 §3.3, §3.5, §4, §5 and §6.1.
+//!
+//! Each request has a state of its own; records of several requests may come in any order between each other:
 //!
 //! | state of the request | record | then |
 //! | --- | --- | --- |
@@ -24,15 +26,15 @@ use crate::protocol::{
     BeginRequest, Capabilities, Content, EndRequest, PairScan, ProtocolError, ProtocolStatus, RecordType, RequestId,
     Role,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// The worker's state machine for one connection.
 ///
-/// Serves one request at a time: a second one is answered with CANT_MPX_CONN, and the first goes on unharmed (FCGI-31). Every
-/// call names its request, so that serving several later changes no signature.
+/// Serves several requests at a time if its [`Capabilities`] say so, up to [`Limits::max_requests`]; one more is answered with
+/// OVERLOADED. Otherwise it serves one, and a second is answered with CANT_MPX_CONN; those before go on unharmed (FCGI-31).
 ///
-/// Memory: at most the parameters of one request within [`Limits`], plus one record body of fixed use (64 KiB), plus what the
-/// caller has not taken. Answers that nobody asked the caller for are never longer than twice the bytes received, so writing
+/// Memory: at most the parameters of all open requests within [`Limits`], plus one record body of fixed use (64 KiB), plus what
+/// the caller has not taken. Answers that nobody asked the caller for are never longer than twice the bytes received, so writing
 /// [`WorkerConnection::output`] before reading on bounds them too.
 #[derive(Debug)]
 pub struct WorkerConnection {
@@ -41,11 +43,14 @@ pub struct WorkerConnection {
     roles: &'static [Role],
     reader: RecordReader,
     output: Outgoing,
-    active: Option<Active>,
+    /// The requests between BEGIN_REQUEST and END_REQUEST: mostly one, so a list is searched fastest.
+    active: Vec<Active>,
     began: bool,
     close_when_idle: bool,
     ended_input: bool,
     discarded: u64,
+    /// Bytes of output that no caller gave, since there was none.
+    unasked: usize,
     failure: Option<ProtocolError>,
 }
 
@@ -58,6 +63,8 @@ struct Active {
     deaf: bool,
     answered: bool,
     stderr_used: bool,
+    /// No parameters came since the last [`WorkerConnection::expire`].
+    stale: bool,
 }
 
 /// Which input stream is open.
@@ -78,11 +85,12 @@ impl WorkerConnection {
             roles: &[Role::RESPONDER],
             reader: RecordReader::default(),
             output: Outgoing::default(),
-            active: None,
+            active: Vec::new(),
             began: false,
             close_when_idle: false,
             ended_input: false,
             discarded: 0,
+            unasked: 0,
             failure: None,
         }
     }
@@ -178,7 +186,7 @@ impl WorkerConnection {
     /// # Errors
     /// [`SendError::Inactive`] after its end, [`SendError::Answered`] after output.
     pub fn refuse(&mut self, id: RequestId, reason: ProtocolStatus) -> Result<(), SendError> {
-        if self.active.as_ref().is_some_and(|active| active.id == id && active.answered) {
+        if self.request(id).is_some_and(|active| active.answered) {
             return Err(SendError::Answered(id));
         }
         let active = self.take(id)?;
@@ -191,39 +199,69 @@ impl WorkerConnection {
         &mut self.output
     }
 
-    /// The request under way, from BEGIN_REQUEST to END_REQUEST.
-    pub fn active(&self) -> Option<RequestId> {
-        self.active.as_ref().map(|active| active.id)
+    /// Bytes of answers in the output that nobody but this machine gave, such as refusals: a gateway that asks for more than it
+    /// takes should not be read from.
+    pub fn unasked_output(&self) -> usize {
+        if self.output.has_remaining() { self.unasked } else { 0 }
     }
 
-    /// Is all input of the request under way there?
-    pub fn is_input_complete(&self) -> bool {
-        self.active.as_ref().is_none_or(|active| active.deaf || matches!(active.input, Input::Complete))
+    /// How many requests are under way, from BEGIN_REQUEST to END_REQUEST.
+    pub fn open_requests(&self) -> usize {
+        self.active.len()
     }
 
-    /// Has the last request asked for the connection to be closed once it is answered (FCGI-51)?
+    /// Is all input of this request there, or is there no such request?
+    pub fn is_input_complete(&self, id: RequestId) -> bool {
+        self.request(id).is_none_or(|active| active.deaf || matches!(active.input, Input::Complete))
+    }
+
+    /// Has a request asked for the connection to be closed once it is answered (FCGI-51), and are all answered?
     ///
     /// Write the output, then close; what the gateway still sends means nothing.
     pub fn is_closing(&self) -> bool {
-        self.failure.is_some() || (self.close_when_idle && self.active.is_none())
+        self.failure.is_some() || (self.close_when_idle && self.active.is_empty())
     }
 
     /// Is the connection between two requests, with nothing of the next one there?
     pub fn is_idle(&self) -> bool {
-        self.active.is_none() && !self.reader.is_within_record()
+        self.active.is_empty() && !self.reader.is_within_record()
+    }
+
+    /// Ends requests of which no parameters came since the last time this was called, and says how many.
+    ///
+    /// Call it as often as a gateway may pause within a request. Nobody was told of these requests, so nobody else ends them.
+    pub fn expire(&mut self) -> usize {
+        let in_params = |active: &Active| matches!(active.input, Input::Params { .. });
+        let expired: Vec<_> = self.active.extract_if(.., |active| in_params(active) && active.stale).collect();
+        expired.iter().for_each(|active| self.end_untold(active));
+        self.active.iter_mut().for_each(|active| active.stale = in_params(active));
+        expired.len()
     }
 
     /// Bytes from the gateway that this machine holds.
     pub fn retained_bytes(&self) -> usize {
-        let list = match &self.active {
-            Some(Active { input: Input::Params { list, .. }, .. }) => list.len(),
+        self.reader.buffered() + self.params_bytes()
+    }
+
+    /// Parameters of requests that are not told yet.
+    fn params_bytes(&self) -> usize {
+        let collected = |active: &Active| match &active.input {
+            Input::Params { list, .. } => list.len(),
             _ => 0,
         };
-        self.reader.buffered() + list
+        self.active.iter().map(collected).sum()
+    }
+
+    fn request(&self, id: RequestId) -> Option<&Active> {
+        self.active.iter().find(|active| active.id == id)
+    }
+
+    fn request_mut(&mut self, id: RequestId) -> Option<&mut Active> {
+        self.active.iter_mut().find(|active| active.id == id)
     }
 
     fn answering(&mut self, id: RequestId) -> Result<&mut Active, SendError> {
-        let active = self.active.as_mut().filter(|active| active.id == id).ok_or(SendError::Inactive(id))?;
+        let active = self.request_mut(id).ok_or(SendError::Inactive(id))?;
         // FastCGI 1.0 §6.2: the parameters are read before anything is written (FCGI-92).
         if matches!(active.input, Input::Params { .. }) {
             return Err(SendError::Inactive(id));
@@ -234,8 +272,20 @@ impl WorkerConnection {
 
     /// Takes the request out of its active state, once.
     fn take(&mut self, id: RequestId) -> Result<Active, SendError> {
-        let open = |active: &mut Active| active.id == id && !matches!(active.input, Input::Params { .. });
-        self.active.take_if(open).ok_or(SendError::Inactive(id))
+        let open = |active: &Active| active.id == id && !matches!(active.input, Input::Params { .. });
+        let at = self.active.iter().position(open).ok_or(SendError::Inactive(id))?;
+        Ok(self.active.swap_remove(at))
+    }
+
+    /// Ends a request that nobody was told of, so that nobody else will.
+    fn end_untold(&mut self, active: &Active) {
+        self.count_unasked(32);
+        self.output.end_stream(RecordType::STDOUT, active.id);
+        self.end(active, EndRequest::COMPLETE);
+    }
+
+    fn count_unasked(&mut self, bytes: usize) {
+        self.unasked = self.unasked_output() + bytes;
     }
 
     fn end(&mut self, request: &Active, end: EndRequest) {

@@ -16,6 +16,9 @@ enum Step {
     NeedMore,
 }
 
+/// So many times the most parameters of one request may be open at once; more requests are refused until some are told.
+const OPEN_PARAMS: usize = 4;
+
 impl WorkerConnection {
     pub(super) fn advance(&mut self) -> Result<Option<WorkerEvent>, ProtocolError> {
         loop {
@@ -46,7 +49,7 @@ impl WorkerConnection {
         if self.reader.is_within_record() {
             return Err(ProtocolError::Truncated { inside: "record" });
         }
-        if !self.is_input_complete() {
+        if self.active.iter().any(|active| !self.is_input_complete(active.id)) {
             return Err(ProtocolError::Truncated { inside: "request" });
         }
         Ok(None)
@@ -60,6 +63,7 @@ impl WorkerConnection {
                 self.count_discarded(query.len())?;
                 let answer = self.capabilities.answer(&query)?;
                 if let Some(content) = Content::new(&answer) {
+                    self.count_unasked(8 + answer.len());
                     self.output.record(RecordType::GET_VALUES_RESULT, 0, content);
                 }
                 Ok(Step::Next)
@@ -71,6 +75,7 @@ impl WorkerConnection {
                 let step = self.discard()?;
                 if matches!(step, Step::Next) {
                     let body = UnknownType(kind).encode();
+                    self.count_unasked(8 + body.len());
                     self.output.record(RecordType::UNKNOWN_TYPE, 0, Content::from(&body));
                 }
                 Ok(step)
@@ -83,10 +88,10 @@ impl WorkerConnection {
             return self.begin(header, id);
         }
         // Records of an inactive id are dropped (FCGI-29): late input of a request that was answered early.
-        let Some(active) = self.active.as_mut().filter(|active| active.id == id) else { return self.discard() };
+        let Some(active) = self.request(id) else { return self.discard() };
         match (header.kind, &active.input) {
             (RecordType::ABORT_REQUEST, _) => self.abort(id),
-            (RecordType::PARAMS, Input::Params { .. }) => self.params(header),
+            (RecordType::PARAMS, Input::Params { .. }) => self.params(header, id),
             (RecordType::STDIN | RecordType::DATA, _) if active.deaf => self.discard(),
             (kind @ (RecordType::STDIN | RecordType::DATA), Input::Params { .. }) => {
                 Err(ProtocolError::OutOfOrder { kind })
@@ -111,36 +116,45 @@ impl WorkerConnection {
         let Some(body) = self.reader.whole() else { return Ok(Step::NeedMore) };
         let begin = BeginRequest::decode(&body)?;
         self.began = true;
-        if self.active.as_ref().is_some_and(|active| active.id == id) {
+        if self.request(id).is_some() {
             return Err(ProtocolError::BeginTwice { id: id.get() });
         }
         let input = Input::Params { list: BytesMut::new(), scan: PairScan::default() };
-        let request = Active { id, begin, input, deaf: false, answered: false, stderr_used: false };
-        let refusal = |protocol_status| EndRequest { app_status: 0, protocol_status };
-        if self.active.is_some() {
-            self.count_discarded(0)?;
-            self.end(&request, refusal(ProtocolStatus::CANT_MPX_CONN));
-        } else if !self.roles.contains(&begin.role) {
-            self.count_discarded(0)?;
-            self.end(&request, refusal(ProtocolStatus::UNKNOWN_ROLE));
-        } else {
+        let request = Active { id, begin, input, deaf: false, answered: false, stderr_used: false, stale: false };
+        let refusal = if !self.roles.contains(&begin.role) {
+            ProtocolStatus::UNKNOWN_ROLE
+        } else if self.active.is_empty() || self.has_room() {
             self.discarded = 0;
-            self.active = Some(request);
-        }
+            self.active.push(request);
+            return Ok(Step::Next);
+        } else if self.capabilities.multiplexes {
+            ProtocolStatus::OVERLOADED
+        } else {
+            ProtocolStatus::CANT_MPX_CONN
+        };
+        self.count_discarded(0)?;
+        self.count_unasked(16);
+        self.end(&request, EndRequest { app_status: 0, protocol_status: refusal });
         Ok(Step::Next)
+    }
+
+    /// May one more request begin beside those under way?
+    fn has_room(&self) -> bool {
+        self.capabilities.multiplexes
+            && self.active.len() < self.limits.max_requests
+            && self.params_bytes() < self.limits.max_params_bytes.saturating_mul(OPEN_PARAMS)
     }
 
     fn abort(&mut self, id: RequestId) -> Result<Step, ProtocolError> {
         if matches!(self.discard()?, Step::NeedMore) {
             return Ok(Step::NeedMore);
         }
-        match &mut self.active {
+        let Some(at) = self.active.iter().position(|active| active.id == id) else { return Ok(Step::Next) };
+        match self.active.get_mut(at) {
             // Nobody was told of this request yet, so nobody else will end it.
             Some(Active { input: Input::Params { .. }, .. }) => {
-                if let Some(active) = self.active.take() {
-                    self.output.end_stream(RecordType::STDOUT, id);
-                    self.end(&active, EndRequest::COMPLETE);
-                }
+                let active = self.active.swap_remove(at);
+                self.end_untold(&active);
                 Ok(Step::Next)
             }
             Some(active) if !active.deaf || active.begin.role == Role::AUTHORIZER => {
@@ -151,27 +165,31 @@ impl WorkerConnection {
         }
     }
 
-    fn params(&mut self, header: RecordHeader) -> Result<Step, ProtocolError> {
-        let Some(Active { id, begin, input, deaf, .. }) = &mut self.active else { return Ok(Step::Next) };
+    fn params(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
+        let Self { active, reader, limits, .. } = self;
+        let Some(Active { begin, input, deaf, stale, .. }) = active.iter_mut().find(|active| active.id == id) else {
+            return Ok(Step::Next);
+        };
         let Input::Params { list, scan } = input else { return Ok(Step::Next) };
-        if list.len() + self.reader.content_left() > self.limits.max_params_bytes {
-            return Err(ProtocolError::ParamsTooLong { limit: self.limits.max_params_bytes });
+        if list.len() + reader.content_left() > limits.max_params_bytes {
+            return Err(ProtocolError::ParamsTooLong { limit: limits.max_params_bytes });
         }
-        let Some(piece) = self.reader.piece() else { return Ok(Step::NeedMore) };
+        let Some(piece) = reader.piece() else { return Ok(Step::NeedMore) };
+        *stale = false;
         if header.content_length > 0 {
             if list.is_empty() {
                 *list = piece;
             } else {
                 list.extend_from_slice(&piece);
             }
-            scan.advance(list, &self.limits.pairs)?;
+            scan.advance(list, &limits.pairs)?;
             return Ok(Step::Next);
         }
         let params = std::mem::take(scan).finish(std::mem::take(list).freeze())?;
         // Whether an Authorizer gets STDIN is not said: work with none and with an empty one (FCGI-99).
         *deaf = begin.role == Role::AUTHORIZER;
         *input = if *deaf { Input::Complete } else { Input::Stdin };
-        let request = Request { id: *id, role: begin.role, keep_connection: begin.keep_connection, params };
+        let request = Request { id, role: begin.role, keep_connection: begin.keep_connection, params };
         Ok(Step::Event(WorkerEvent::Request(request)))
     }
 
@@ -183,7 +201,7 @@ impl WorkerConnection {
             let data = piece.freeze();
             return Step::Event(if stdin { WorkerEvent::Stdin { id, data } } else { WorkerEvent::Data { id, data } });
         }
-        if let Some(active) = &mut self.active {
+        if let Some(active) = self.request_mut(id) {
             let data_follows = stdin && active.begin.role == Role::FILTER;
             active.input = if data_follows { Input::Data } else { Input::Complete };
         }

@@ -1,0 +1,104 @@
+//! The request body, and a Filter's file, that are still arriving when the application is called.
+//!
+//! Holds the two forms: for a thread that may block, and a stream that is polled. Does not hold who reads the connection.
+
+use super::exchange::RequestIo;
+use super::link::InputKind;
+use bytes::Bytes;
+use futures_core::Stream;
+use gateway_spec::{Disconnected, InputSource};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// For a synchronous application, which reads the connection itself where nobody else does.
+pub(super) struct BodySource {
+    io: Arc<RequestIo>,
+    from: InputKind,
+}
+
+impl BodySource {
+    pub(super) fn new(io: Arc<RequestIo>, from: InputKind) -> Self {
+        Self { io, from }
+    }
+}
+
+impl InputSource for BodySource {
+    fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
+        use super::link::LinkError;
+        self.io.link.take_blocking(self.io.serial, self.from, max).map_err(|error| match error {
+            LinkError::Io(error) if !Disconnected::is_cause_of(&error) && self.io.is_wanted() => error,
+            LinkError::Silent(longest) => {
+                io::Error::new(io::ErrorKind::TimedOut, format!("nothing more of the request body within {longest:?}"))
+            }
+            error => {
+                tracing::debug!(request = %self.io.id, %error, "request body cut");
+                Disconnected.into()
+            }
+        })
+    }
+}
+
+impl Drop for BodySource {
+    fn drop(&mut self) {
+        self.io.link.let_go_of_input(self.io.serial, self.from);
+    }
+}
+
+/// For an asynchronous application; there the pump reads.
+pub(super) struct BodyPieces {
+    io: Arc<RequestIo>,
+    longest: Duration,
+    /// Since when nothing came, once something was waited for.
+    silence: Option<Pin<Box<Sleep>>>,
+    over: bool,
+}
+
+impl BodyPieces {
+    /// Pieces may come `longest` after each other.
+    pub(super) fn new(io: Arc<RequestIo>, longest: Duration) -> Self {
+        Self { io, longest, silence: None, over: false }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let longest = self.longest;
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(longest)));
+        silence.as_mut().poll(cx).map(|()| {
+            io::Error::new(io::ErrorKind::TimedOut, format!("nothing more of the request body within {longest:?}"))
+        })
+    }
+}
+
+impl Stream for BodyPieces {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let polled = match this.io.link.poll_take(this.io.serial, InputKind::Stdin, cx) {
+            Poll::Pending => this.poll_silence(cx).map(Err),
+            ready => ready,
+        };
+        polled.map(|piece| {
+            if let Some(silence) = &mut this.silence {
+                silence.as_mut().reset(Instant::now() + this.longest);
+            }
+            this.over = piece.as_ref().map_or(true, Bytes::is_empty);
+            match piece {
+                Ok(piece) if piece.is_empty() => None,
+                piece => Some(piece),
+            }
+        })
+    }
+}
+
+impl Drop for BodyPieces {
+    fn drop(&mut self) {
+        self.io.link.let_go_of_input(self.io.serial, InputKind::Stdin);
+    }
+}

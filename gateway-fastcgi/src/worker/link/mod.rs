@@ -1,0 +1,345 @@
+//! One connection's socket and machine together: bytes in, requests and their input out, output written.
+//!
+//! Holds what the requests of a connection share, and who has access to it. The lock is held for single attempts, never while
+//! anybody waits. Does not hold the reads and writes (`wire`), the waiting for input (`waiting`), what is known of one request
+//! (`live`), or what the requests lead to.
+//!
+//! Whoever needs input reads the socket, and what comes is sorted to the request it belongs to. As long as a gateway has one
+//! request at a time, that is the request's own task or thread, at the pace of the application. Once there may be several, one
+//! task reads for all, the pump, and never waits for an application: what an application does not take is kept, some in
+//! memory, the rest in a file.
+
+mod live;
+mod waiting;
+mod wire;
+
+use super::WorkerConfig;
+use crate::connection::{Request, WorkerConnection, WorkerEvent};
+use crate::net::Stream;
+use crate::protocol::{ProtocolError, ProtocolStatus, RequestId, Role};
+use gateway_spec::Disconnected;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+pub(super) use live::{InputKind, Live};
+pub(super) use waiting::Taken;
+pub(super) use wire::{Caller, Read};
+
+pub(super) struct Link {
+    stream: Stream,
+    state: Mutex<State>,
+    /// Threads wait here for input that somebody else reads.
+    arrived: Condvar,
+    /// The pump waits here for requests to end.
+    changed: Notify,
+    /// The application of some request runs on the runtime's own thread right now.
+    calling: AtomicBool,
+    /// The gateway has said its name, and has never more than one request on a connection.
+    one_at_a_time: AtomicBool,
+    read_timeout: Duration,
+    write_timeout: Duration,
+    max_spool_bytes: u64,
+}
+
+pub(super) struct State {
+    pub(super) machine: WorkerConnection,
+    /// The requests that have begun and are not over.
+    lives: Vec<Live>,
+    /// Those of them that nobody serves yet.
+    begun: VecDeque<Begun>,
+    serial: u64,
+    reader: Reader,
+    /// Threads that wait for what somebody else reads.
+    waiting_threads: usize,
+    multiplexed: bool,
+    /// The connection is of no use any more.
+    gone: bool,
+    /// No more requests: the connection ends with those under way.
+    draining: bool,
+    /// How the gateway broke the protocol, for the session.
+    broken: Option<ProtocolError>,
+    /// The buffer of an encoded head, for the next request.
+    spare_head: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// A request that has begun, and its number on the connection. Ids are used again, numbers are not.
+pub(super) struct Begun {
+    pub(super) request: Request,
+    pub(super) serial: u64,
+}
+
+/// Who reads the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The session: there is no request.
+    Session,
+    /// Whoever needs something: there is one request.
+    Anybody,
+    /// A thread that waits for the socket right now.
+    Thread,
+    /// The pump, from now on.
+    Pump,
+}
+
+/// How a connection came to its end before its time.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    #[error("connection lost")]
+    Io(#[from] io::Error),
+    #[error("nothing came for {0:?}")]
+    Silent(Duration),
+    #[error("nothing was taken for {0:?}")]
+    Stuck(Duration),
+    #[error("the peer has gone")]
+    Gone,
+    #[error("the response was broken off")]
+    BrokenOff,
+}
+
+impl From<Disconnected> for LinkError {
+    fn from(_: Disconnected) -> Self {
+        Self::Gone
+    }
+}
+
+/// The state, for a request that is still under way.
+pub(super) struct Held<'a> {
+    state: MutexGuard<'a, State>,
+    at: usize,
+}
+
+impl Held<'_> {
+    /// The machine, and what is known of the request.
+    pub(super) fn parts(&mut self) -> Result<(&mut WorkerConnection, &mut Live), Disconnected> {
+        let State { machine, lives, .. } = &mut *self.state;
+        Ok((machine, lives.get_mut(self.at).ok_or(Disconnected)?))
+    }
+
+    /// Are there other requests that this one should not hold up?
+    pub(super) fn has_neighbours(&self) -> bool {
+        self.state.lives.len() > 1
+    }
+}
+
+impl Link {
+    pub(super) fn new(stream: Stream, config: &WorkerConfig, roles: &'static [Role]) -> Self {
+        let machine = WorkerConnection::new(config.limits.clone(), config.capabilities()).with_roles(roles);
+        let state = State {
+            machine,
+            lives: Vec::new(),
+            begun: VecDeque::new(),
+            serial: 0,
+            reader: Reader::Session,
+            waiting_threads: 0,
+            multiplexed: false,
+            gone: false,
+            draining: false,
+            broken: None,
+            spare_head: Vec::new(),
+            scratch: Vec::new(),
+        };
+        Self {
+            stream,
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            changed: Notify::new(),
+            calling: AtomicBool::new(false),
+            one_at_a_time: AtomicBool::new(!config.multiplexes()),
+            read_timeout: config.read_timeout,
+            write_timeout: config.write_timeout,
+            max_spool_bytes: config.max_spool_bytes,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing inside panics, and each field would be valid by itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for a request that is still wanted.
+    pub(super) fn lock_for(&self, serial: u64) -> Result<Held<'_>, Disconnected> {
+        let state = self.lock();
+        let at = state.lives.iter().position(|live| live.serial == serial).ok_or(Disconnected)?;
+        let over = state.gone || state.lives.get(at).is_none_or(|live| live.aborted);
+        if over { Err(Disconnected) } else { Ok(Held { state, at }) }
+    }
+
+    /// The request is over: whatever it left behind has no access any more.
+    ///
+    /// Where the gateway has aborted it, this is where it is ended, once (FCGI-79); else it has ended, or never will.
+    pub(super) fn end(&self, serial: u64) {
+        let mut state = self.lock();
+        let Some(at) = state.lives.iter().position(|live| live.serial == serial) else { return };
+        let live = state.lives.swap_remove(at);
+        if live.aborted {
+            let _ = state.machine.send_end(live.id, 0);
+        }
+        state.spare_head = live.into_head();
+        let is_pumped = state.reader == Reader::Pump;
+        if !is_pumped {
+            state.reader = Reader::Session;
+        }
+        drop(state);
+        if is_pumped {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Turns a request down that nobody has served.
+    pub(super) fn refuse(&self, begun: &Begun, reason: ProtocolStatus) {
+        let _ = self.lock().machine.refuse(begun.request.id, reason);
+        self.end(begun.serial);
+    }
+
+    /// A request that nobody serves yet.
+    pub(super) fn take_begun(&self) -> Option<Begun> {
+        let mut state = self.lock();
+        let begun = state.begun.pop_front()?;
+        if state.reader == Reader::Session {
+            state.reader = Reader::Anybody;
+        }
+        Some(begun)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.machine.is_idle() && state.begun.is_empty()
+    }
+
+    /// Is there no request?
+    pub(super) fn is_quiet(&self) -> bool {
+        self.lock().lives.is_empty()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        let state = self.lock();
+        state.gone || state.draining || state.machine.is_closing()
+    }
+
+    pub(super) fn is_aborted(&self, serial: u64) -> bool {
+        self.lock().lives.iter().any(|live| live.serial == serial && live.aborted)
+    }
+
+    /// How the gateway broke the protocol, once.
+    pub(super) fn take_broken(&self) -> Option<ProtocolError> {
+        self.lock().broken.take()
+    }
+
+    /// Ends idle parameters; see [`WorkerConnection::expire`].
+    pub(super) fn expire(&self) -> usize {
+        self.lock().machine.expire()
+    }
+
+    /// From now on the connection serves no further request.
+    pub(super) fn drain(&self) {
+        self.lock().draining = true;
+        self.changed.notify_one();
+    }
+
+    /// Notes that the gateway is one that never has more than one request on a connection.
+    pub(super) fn note_one_at_a_time(&self) {
+        self.one_at_a_time.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_known_for_one(&self) -> bool {
+        self.one_at_a_time.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether an application runs on a thread of the runtime.
+    pub(super) fn set_calling(&self, calling: bool) {
+        self.calling.store(calling, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_calling(&self) -> bool {
+        self.calling.load(Ordering::Relaxed)
+    }
+
+    /// Has the gateway more than one request at a time here, or ids that say that it may?
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.lock().multiplexed
+    }
+
+    /// Makes the caller the pump, if there is a request and nobody reads just now.
+    pub(super) fn become_pump(&self) -> bool {
+        let mut state = self.lock();
+        let free = state.reader == Reader::Anybody;
+        if free {
+            state.reader = Reader::Pump;
+        }
+        free
+    }
+
+    pub(super) fn is_pumped(&self) -> bool {
+        self.lock().reader == Reader::Pump
+    }
+
+    /// Wakes threads that wait for what somebody else reads. Nobody waits mostly, and to ask costs a system call.
+    fn notify(&self, state: &State) {
+        if state.waiting_threads > 0 {
+            self.arrived.notify_all();
+        }
+    }
+
+    /// Waits until a request ends.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl State {
+    /// Sorts what the bytes received so far mean to the requests. Whoever waits is woken.
+    fn route(&mut self, max_spool_bytes: u64) -> Result<(), ProtocolError> {
+        loop {
+            match self.machine.next_event() {
+                Ok(None) => return Ok(()),
+                Ok(Some(event)) => self.sort(event, max_spool_bytes),
+                Err(error) => {
+                    self.broken = Some(error.clone());
+                    self.lose();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn sort(&mut self, event: WorkerEvent, max_spool_bytes: u64) {
+        match event {
+            WorkerEvent::Request(request) => {
+                self.serial += 1;
+                self.multiplexed |= !self.lives.is_empty() || request.id != RequestId::ONE;
+                let head = std::mem::take(&mut self.spare_head);
+                self.lives.push(Live::new(self.serial, request.id, head, max_spool_bytes));
+                self.begun.push_back(Begun { request, serial: self.serial });
+            }
+            WorkerEvent::Stdin { id, data } => self.with(id, |live| live.stdin.receive(data)),
+            WorkerEvent::StdinEnd(id) => self.with(id, |live| live.stdin.end()),
+            WorkerEvent::Data { id, data } => self.with(id, |live| live.data.receive(data)),
+            WorkerEvent::DataEnd(id) => self.with(id, |live| live.data.end()),
+            WorkerEvent::Abort(id) => self.with(id, |live| live.aborted = true),
+        }
+    }
+
+    fn with(&mut self, id: RequestId, change: impl FnOnce(&mut Live)) {
+        if let Some(live) = self.lives.iter_mut().find(|live| live.id == id) {
+            change(live);
+            live.wake();
+        }
+    }
+
+    /// The connection is of no use any more; all requests are told.
+    fn lose(&mut self) {
+        self.gone = true;
+        self.lives.iter_mut().for_each(Live::wake);
+    }
+}

@@ -1,0 +1,231 @@
+//! Waiting for requests and for their input.
+//!
+//! Holds the three ways to wait: as a task, as a thread, and as a stream that is polled. Does not hold what is read for.
+
+use super::live::Live;
+use super::{Begun, Caller, InputKind, Link, LinkError, Read, Reader, State};
+use crate::net::Readiness;
+use bytes::Bytes;
+use gateway_spec::Disconnected;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What a request has of an input stream.
+#[derive(Debug)]
+pub(in crate::worker) enum Taken {
+    Piece(Bytes),
+    End,
+    /// The gateway does not want the answer any more.
+    Aborted,
+}
+
+impl Link {
+    /// The next request; `None` when the gateway has closed between requests. Nothing is lost if the future is dropped.
+    ///
+    /// Waits up to `idle` while there is no request, up to the read timeout within one.
+    pub(in crate::worker) async fn next_request(&self, idle: Duration) -> Result<Option<Begun>, LinkError> {
+        loop {
+            if let Some(begun) = self.take_begun() {
+                return Ok(Some(begun));
+            }
+            if self.is_closing() {
+                return self.take_broken().map_or(Ok(None), |error| Err(error.into()));
+            }
+            self.flush().await?;
+            match self.read(Caller::Task)? {
+                Read::Some => {}
+                Read::End => return Ok(self.take_begun()),
+                Read::Nothing => {
+                    let longest = if self.is_idle() { idle } else { self.read_timeout };
+                    let ready = tokio::time::timeout(longest, self.stream.readable()).await;
+                    ready.map_err(|_| self.lost(LinkError::Silent(longest)))??;
+                }
+            }
+        }
+    }
+
+    /// The next piece of an input stream, at most `max` bytes, for a task.
+    pub(in crate::worker) async fn take(&self, serial: u64, from: InputKind, max: usize) -> Result<Taken, LinkError> {
+        loop {
+            if let Some(taken) = self.taken(serial, from, max)? {
+                return Ok(taken);
+            }
+            let is_own = !self.is_pumped();
+            if is_own {
+                self.flush().await?;
+                match self.read(Caller::Task)? {
+                    Read::Some | Read::End => continue,
+                    Read::Nothing => {}
+                }
+            }
+            let arrived = poll_fn(|cx| self.poll_arrived(serial, from, cx));
+            let ready = async {
+                // Also where a pump begins meanwhile: the waker is in place before anything is waited for.
+                tokio::select! {
+                    biased;
+                    () = arrived => Ok(()),
+                    ready = self.stream.readable(), if is_own => ready,
+                }
+            };
+            let ready = tokio::time::timeout(self.read_timeout, ready).await;
+            ready.map_err(|_| self.silent())??;
+        }
+    }
+
+    /// The next piece of an input stream, at most `max` bytes, for a thread. Empty at the end.
+    pub(in crate::worker) fn take_blocking(
+        &self,
+        serial: u64,
+        from: InputKind,
+        max: usize,
+    ) -> Result<Bytes, LinkError> {
+        self.wait_blocking(serial, true, |live| Ok(live.arrivals(from).take(max)?))
+    }
+
+    /// Waits until all of STDIN is there, for a thread; meanwhile nothing is sent.
+    pub(in crate::worker) fn receive_rest_blocking(&self, serial: u64) -> Result<(), LinkError> {
+        self.wait_blocking(serial, false, |live| Ok((live.stdin.ended || live.stdin.unwanted).then_some(())))
+    }
+
+    /// Waits until `ready` says so. If nobody reads, the thread reads, for all requests.
+    fn wait_blocking<T>(
+        &self,
+        serial: u64,
+        sends: bool,
+        mut ready: impl FnMut(&mut Live) -> Result<Option<T>, LinkError>,
+    ) -> Result<T, LinkError> {
+        loop {
+            let mut held = self.lock_for(serial)?;
+            let (_, live) = held.parts()?;
+            if let Some(ready) = ready(live)? {
+                return Ok(ready);
+            }
+            if held.state.reader != Reader::Anybody {
+                if self.wait_arrival(held.state, self.read_timeout) {
+                    return Err(self.silent());
+                }
+                continue;
+            }
+            held.state.reader = Reader::Thread;
+            drop(held);
+            let read = self.read_blocking(sends);
+            let mut state = self.lock();
+            if state.reader == Reader::Thread {
+                state.reader = Reader::Anybody;
+            }
+            self.notify(&state);
+            drop(state);
+            read?;
+        }
+    }
+
+    /// Reads once, when there is something.
+    fn read_blocking(&self, sends: bool) -> Result<(), LinkError> {
+        let unsent = sends && !self.try_flush(Caller::Thread)?;
+        if let Read::Nothing = self.read(Caller::Thread)? {
+            let what = if unsent { Readiness::Either } else { Readiness::Read };
+            self.block(what, self.read_timeout, LinkError::Silent)?;
+        }
+        Ok(())
+    }
+
+    /// A pause for a thread, early when somebody reads something.
+    pub(in crate::worker) fn pause_blocking(&self, longest: Duration) {
+        if !self.is_pumped() {
+            let _ = self.stream.block_until(Readiness::Read, longest);
+            return;
+        }
+        self.wait_arrival(self.lock(), longest);
+    }
+
+    /// Waits until somebody has read something; says whether that took too long.
+    fn wait_arrival(&self, mut state: MutexGuard<'_, State>, longest: Duration) -> bool {
+        state.waiting_threads += 1;
+        let waited = self.arrived.wait_timeout(state, longest);
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting_threads -= 1;
+        waited.timed_out()
+    }
+
+    /// [`Link::take`], polled, where there is a pump.
+    pub(in crate::worker) fn poll_take(
+        &self,
+        serial: u64,
+        from: InputKind,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Bytes>> {
+        let mut held = self.lock_for(serial)?;
+        let (_, live) = held.parts()?;
+        let taken = live.arrivals(from).take(usize::MAX)?;
+        match taken {
+            Some(piece) => Poll::Ready(Ok(piece)),
+            None => {
+                live.input_waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits until the request is not wanted any more.
+    pub(in crate::worker) async fn unwanted(&self, serial: u64) {
+        poll_fn(|cx| match self.lock_for(serial) {
+            Err(Disconnected) => Poll::Ready(()),
+            Ok(mut held) => {
+                if let Ok((_, live)) = held.parts() {
+                    live.abort_waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Is there input that the application may still ask for?
+    pub(in crate::worker) fn expects_input(&self, serial: u64) -> bool {
+        let Ok(mut held) = self.lock_for(serial) else { return false };
+        held.parts().is_ok_and(|(_, live)| !live.stdin.unwanted && !live.stdin.ended)
+    }
+
+    /// The application has let go of an input stream; the rest may be dropped.
+    pub(in crate::worker) fn let_go_of_input(&self, serial: u64, from: InputKind) {
+        if let Ok(mut held) = self.lock_for(serial)
+            && let Ok((_, live)) = held.parts()
+        {
+            live.arrivals(from).let_go();
+        }
+    }
+
+    fn taken(&self, serial: u64, from: InputKind, max: usize) -> Result<Option<Taken>, LinkError> {
+        let mut state = self.lock();
+        let gone = state.gone;
+        let live = state.lives.iter_mut().find(|live| live.serial == serial).ok_or(LinkError::Gone)?;
+        if live.aborted {
+            return Ok(Some(Taken::Aborted));
+        }
+        match live.arrivals(from).take(max)? {
+            Some(piece) if piece.is_empty() => Ok(Some(Taken::End)),
+            Some(piece) => Ok(Some(Taken::Piece(piece))),
+            None if gone => Err(LinkError::Gone),
+            None => Ok(None),
+        }
+    }
+
+    fn poll_arrived(&self, serial: u64, from: InputKind, cx: &mut Context<'_>) -> Poll<()> {
+        let Ok(mut held) = self.lock_for(serial) else { return Poll::Ready(()) };
+        let Ok((_, live)) = held.parts() else { return Poll::Ready(()) };
+        if live.arrivals(from).has_news() {
+            return Poll::Ready(());
+        }
+        live.input_waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The gateway has stopped within a request. Alone, that is the end of the connection; others go on without it.
+    fn silent(&self) -> LinkError {
+        let late = LinkError::Silent(self.read_timeout);
+        if self.is_pumped() { late } else { self.lost(late) }
+    }
+}

@@ -1,0 +1,207 @@
+//! The reads and writes of a worker's connection, for tasks and for threads that may block.
+//!
+//! Holds single attempts, and the loops that write all there is. Does not wait for input.
+
+use super::{Link, LinkError, Reader, State};
+use crate::connection::Outgoing;
+use crate::net::{Readiness, Stream};
+use bytes::Buf;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+/// Room for one read: a request's parameters, in nearly all cases.
+const ROOM: usize = 16 * 1024;
+
+/// Room for one read of a body by blocking code, and by the pump.
+const BODY_ROOM: usize = 64 * 1024;
+
+/// Slices in one vectored write.
+const SLICES: usize = 16;
+
+/// Who asks: each has its own way to a socket.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::worker) enum Caller {
+    /// A task: the runtime knows whether anything is there, mostly without a system call.
+    Task,
+    /// A task that reads for many requests.
+    Pump,
+    /// A thread that may block.
+    Thread,
+}
+
+/// What one attempt to read came to.
+pub(in crate::worker) enum Read {
+    Some,
+    Nothing,
+    End,
+}
+
+impl Link {
+    /// Writes all output.
+    pub(in crate::worker) async fn flush(&self) -> Result<(), LinkError> {
+        while !self.try_flush(Caller::Task)? {
+            let longest = self.write_timeout;
+            let ready = async {
+                if !self.drains_input() {
+                    return self.stream.writable().await;
+                }
+                tokio::select! {
+                    ready = self.stream.writable() => ready,
+                    ready = self.stream.readable() => ready,
+                }
+            };
+            let ready = tokio::time::timeout(longest, ready).await;
+            ready.map_err(|_| self.lost(LinkError::Stuck(longest)))??;
+            self.drain_input(Caller::Task)?;
+        }
+        Ok(())
+    }
+
+    /// [`Link::flush`] for a thread.
+    pub(in crate::worker) fn flush_blocking(&self) -> Result<(), LinkError> {
+        while !self.try_flush(Caller::Thread)? {
+            let what = if self.drains_input() { Readiness::Either } else { Readiness::Write };
+            self.block(what, self.write_timeout, LinkError::Stuck)?;
+            self.drain_input(Caller::Thread)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the socket takes; says whether that was all.
+    pub(in crate::worker) fn try_flush(&self, caller: Caller) -> Result<bool, LinkError> {
+        let mut state = self.lock();
+        while state.machine.output().has_remaining() {
+            match write(&self.stream, state.machine.output(), caller) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(length) => state.machine.output().advance(length),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => {
+                    state.lose();
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Answers that no request waits for and the socket has not taken, in bytes.
+    pub(in crate::worker) fn unasked_output(&self) -> usize {
+        self.lock().machine.unasked_output()
+    }
+
+    /// One attempt to read, and what came is sorted. The end of the connection is noted; within a request it counts as an abort.
+    pub(in crate::worker) fn read(&self, caller: Caller) -> Result<Read, LinkError> {
+        let mut state = self.lock();
+        let State { machine, scratch, .. } = &mut *state;
+        let read = match caller {
+            Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
+            Caller::Pump => self.stream.try_read_buf(machine.input(BODY_ROOM)),
+            Caller::Thread => {
+                scratch.resize(BODY_ROOM, 0);
+                let read = self.stream.read_now(scratch);
+                if let Ok(length) = read {
+                    machine.receive(scratch.get(..length).unwrap_or_default());
+                }
+                read
+            }
+        };
+        match read {
+            Ok(0) => {
+                state.machine.receive_end();
+                let routed = state.route(self.max_spool_bytes);
+                state.lose();
+                self.notify(&state);
+                routed?;
+                Ok(Read::End)
+            }
+            Ok(_) => {
+                let routed = state.route(self.max_spool_bytes);
+                self.notify(&state);
+                routed?;
+                Ok(Read::Some)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+            Err(error) => {
+                state.lose();
+                self.notify(&state);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Looks, without waiting, whether the gateway still wants the answer (FCGI-79, FCGI-80).
+    ///
+    /// Reads only once all input is there: before that, the bytes that come are the application's. Where there is a pump, it
+    /// knows.
+    pub(in crate::worker) fn look_at_peer(&self, serial: u64, caller: Caller) -> Result<(), LinkError> {
+        let mut held = self.lock_for(serial)?;
+        let (machine, live) = held.parts()?;
+        let complete = machine.is_input_complete(live.id);
+        let anybody = held.state.reader == Reader::Anybody;
+        drop(held);
+        if complete && anybody {
+            while let Read::Some = self.read(caller)? {}
+            drop(self.lock_for(serial)?);
+        }
+        Ok(())
+    }
+
+    /// A gateway may want to write the body before it reads (FCGI-116). If nobody wants it, it is taken in and dropped.
+    fn drain_input(&self, caller: Caller) -> Result<(), LinkError> {
+        if self.drains_input() {
+            self.read(caller)?;
+        }
+        let unwanted = self.lock().lives.first().is_some_and(|live| live.aborted);
+        if unwanted && !self.is_pumped() { Err(LinkError::Gone) } else { Ok(()) }
+    }
+
+    /// Is what comes now the rest of a body, either let go of or of a request that is over, and nobody else reads it?
+    fn drains_input(&self) -> bool {
+        let state = self.lock();
+        let is_dropped = match state.lives.first() {
+            Some(live) => live.stdin.unwanted && !state.machine.is_input_complete(live.id),
+            None => true,
+        };
+        matches!(state.reader, Reader::Session | Reader::Anybody) && !state.gone && state.begun.is_empty() && is_dropped
+    }
+
+    pub(super) fn block(
+        &self,
+        what: Readiness,
+        longest: Duration,
+        late: fn(Duration) -> LinkError,
+    ) -> Result<(), LinkError> {
+        self.stream.block_until(what, longest).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => self.lost(late(longest)),
+            _ => self.lost(error.into()),
+        })
+    }
+
+    /// Whoever asks next will be told that the peer has gone.
+    pub(super) fn lost(&self, error: LinkError) -> LinkError {
+        let mut state = self.lock();
+        state.lose();
+        self.notify(&state);
+        error
+    }
+
+    /// Ends the connection at once; whoever waits for it wakes up.
+    pub(in crate::worker) fn shut(&self) {
+        let mut state = self.lock();
+        state.lose();
+        self.notify(&state);
+        drop(state);
+        self.stream.shutdown();
+    }
+}
+
+fn write(stream: &Stream, output: &Outgoing, caller: Caller) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = output.chunks_vectored(&mut slices);
+    let slices = slices.get(..filled).unwrap_or_default();
+    match (caller, slices) {
+        (Caller::Thread, slices) => stream.write_now(slices),
+        (_, [one]) => stream.try_write(one),
+        (_, several) => stream.try_write_vectored(several),
+    }
+}

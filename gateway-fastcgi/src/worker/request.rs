@@ -1,0 +1,233 @@
+//! One request, from its parameters to its end.
+//!
+//! Holds the reading of short bodies, the choice of the application and of the place where it is called. Does not hold the call
+//! (`exchange`, `asynchronous`).
+
+use super::Shared;
+use super::applications::App;
+use super::asynchronous::run_asynchronous;
+use super::body::BodySource;
+use super::environ::{Described, ParamsError, describe_for};
+use super::exchange::{Ended, Over, RequestIo, run_blocking, run_inline};
+use super::link::{Begun, InputKind, Link, LinkError, Taken};
+use super::roles::FilterData;
+use crate::connection::Request;
+use crate::protocol::{Params, ProtocolStatus, Role};
+use bytes::{Bytes, BytesMut};
+use gateway_spec::{Admission, Application, Disconnected, Environ, ErrorStream, Failure, Input};
+use std::sync::Arc;
+
+/// What of the body had arrived when the application is called.
+enum Arrived {
+    Whole(Bytes),
+    Part(Bytes),
+    /// The gateway does not want an answer any more.
+    Aborted,
+}
+
+/// Answers one request. An error means that the connection cannot go on.
+pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) -> Result<(), LinkError> {
+    let Begun { request, serial } = begun;
+    shared.count_request();
+    let Request { id, role, params, .. } = request;
+    let _noted = shared.activity.begin(&params);
+    let answered = match describe_for(role, &params, &shared.config) {
+        Err(error) => {
+            tracing::warn!(request = %id, %error, "request refused");
+            respond(link, serial, id, BAD_REQUEST)
+        }
+        Ok(described) => {
+            if described.one_at_a_time {
+                link.note_one_at_a_time();
+            }
+            let half_duplex = described.half_duplex;
+            let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, half_duplex });
+            let serving = Serving { shared, io: &io, role, params: &params };
+            match serving.answer(described).await {
+                // Where others are served, one whose body does not come is no reason to end the connection.
+                Err(LinkError::Silent(longest)) if link.is_pumped() => {
+                    tracing::warn!(request = %id, ?longest, "the request body did not come");
+                    respond(link, serial, id, TIMEOUT)
+                }
+                answered => answered,
+            }
+        }
+    };
+    // What the application has kept of this request has no access to the next.
+    link.end(serial);
+    answered
+}
+
+/// A request that is being answered.
+struct Serving<'a> {
+    shared: &'a Arc<Shared>,
+    io: &'a Arc<RequestIo>,
+    role: Role,
+    params: &'a Params,
+}
+
+impl Serving<'_> {
+    async fn answer(&self, described: Described) -> Result<(), LinkError> {
+        let over = match self.shared.applications.of(self.role) {
+            None => return self.turn_down(ProtocolStatus::UNKNOWN_ROLE),
+            Some(App::Asynchronous(app)) => {
+                let config = &self.shared.config;
+                match run_asynchronous(&**app, described, self.io, config.read_timeout).await {
+                    Ok(over) => over,
+                    Err(error) => return self.no_request(&error),
+                }
+            }
+            Some(App::Synchronous(app)) => match self.call(app, described).await? {
+                Some(over) => over,
+                None => return Ok(()),
+            },
+        };
+        log(self.io, self.params, &over);
+        match over.ended {
+            Ended::Complete => Ok(()),
+            Ended::BrokenOff => Err(LinkError::BrokenOff),
+            Ended::Unwanted if self.io.link.is_aborted(self.io.serial) => Ok(()),
+            Ended::Unwanted => Err(LinkError::Gone),
+        }
+    }
+
+    /// Calls a synchronous application, unless the request ends before that.
+    async fn call(&self, app: &Arc<dyn Application>, described: Described) -> Result<Option<Over>, LinkError> {
+        let (io, calls) = (self.io, &self.shared.calls);
+        let arrived = self.receive_body(described.content_length).await?;
+        let (admission, whole) = match &arrived {
+            Arrived::Aborted => return Ok(None),
+            Arrived::Whole(_) => (calls.admit(), true),
+            Arrived::Part(_) => (calls.admit_blocking(), false),
+        };
+        // A Filter's file is read from the connection, so that is a call that may wait.
+        let inline = whole && self.role != Role::FILTER;
+        let environ = match environ(described, arrived, io, self.role) {
+            Ok(environ) => environ,
+            Err(error) => return self.no_request(&error).map(|()| None),
+        };
+        Ok(Some(match admission {
+            Admission::Inline(permit) if inline => run_inline(app, environ, io, calls, permit).await?,
+            Admission::Inline(permit) | Admission::Overflow(permit) => run_blocking(app, environ, io, permit).await?,
+            Admission::Full => {
+                tracing::warn!(request = %io.id, "overloaded");
+                return self.turn_down(ProtocolStatus::OVERLOADED).map(|()| None);
+            }
+        }))
+    }
+
+    /// Ends a request that was not run.
+    fn turn_down(&self, reason: ProtocolStatus) -> Result<(), LinkError> {
+        let _ = self.io.link.lock().machine.refuse(self.io.id, reason);
+        Ok(())
+    }
+
+    fn no_request(&self, error: &ParamsError) -> Result<(), LinkError> {
+        tracing::warn!(request = %self.io.id, %error, "request refused");
+        respond(&self.io.link, self.io.serial, self.io.id, BAD_REQUEST)
+    }
+
+    /// Receives the body if it is short, so that the call need not wait for the network; else what has come by now.
+    async fn receive_body(&self, declared: Option<u64>) -> Result<Arrived, LinkError> {
+        let RequestIo { link, serial, .. } = &**self.io;
+        let most = self.shared.config.pre_read_bytes;
+        let is_short = declared.is_some_and(|length| length <= most as u64);
+        let mut arrived = Pieces::default();
+        if self.role == Role::AUTHORIZER {
+            return Ok(Arrived::Whole(Bytes::new()));
+        }
+        if declared.is_some() && !is_short {
+            return Ok(Arrived::Part(Bytes::new()));
+        }
+        loop {
+            match link.take(*serial, InputKind::Stdin, usize::MAX).await? {
+                Taken::Piece(data) => arrived.push(data),
+                Taken::End => return Ok(Arrived::Whole(arrived.joined())),
+                Taken::Aborted => return Ok(Arrived::Aborted),
+            }
+            // Without a declared length the gateway may be passing on what a client sends bit by bit, and the application may
+            // want to answer in between (FCGI-113): it reads for itself from here on.
+            if declared.is_none() && arrived.length > 0 || arrived.length > most {
+                return Ok(Arrived::Part(arrived.joined()));
+            }
+        }
+    }
+}
+
+fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>, role: Role) -> Result<Environ, ParamsError> {
+    let Described { builder, content_length, .. } = described;
+    let source = |from| BodySource::new(Arc::clone(io), from);
+    let input = match arrived {
+        Arrived::Whole(bytes) if content_length.is_none_or(|length| length == bytes.len() as u64) => Input::from(bytes),
+        // Fewer or more bytes than declared: the application sees the mismatch, or only what was declared (FCGI-94).
+        Arrived::Whole(bytes) => Input::reader(std::io::empty(), content_length).with_arrived(bytes),
+        Arrived::Part(bytes) => Input::new(source(InputKind::Stdin), content_length).with_arrived(bytes),
+        Arrived::Aborted => Input::empty(),
+    };
+    let errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
+    let mut environ = builder.input(input).errors(errors).build()?;
+    if role == Role::FILTER {
+        FilterData::received(&environ, source(InputKind::Data))?.attach(&mut environ);
+    }
+    Ok(environ)
+}
+
+/// Sends a whole answer that no application gave.
+fn respond(link: &Link, serial: u64, id: crate::protocol::RequestId, answer: &'static [u8]) -> Result<(), LinkError> {
+    let mut held = link.lock_for(serial)?;
+    let (machine, _) = held.parts()?;
+    let _ = machine.send_stdout(id, Bytes::from_static(answer));
+    let _ = machine.send_end(id, 0);
+    Ok(())
+}
+
+const BAD_REQUEST: &[u8] =
+    b"Status: 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 16\r\n\r\n400 Bad Request\n";
+
+const TIMEOUT: &[u8] =
+    b"Status: 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 20\r\n\r\n408 Request Timeout\n";
+
+/// Pieces of a body; mostly there is one, which then is not copied.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    more: BytesMut,
+    length: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        if self.first.is_empty() {
+            self.first = piece;
+        } else {
+            if self.more.is_empty() {
+                self.more.extend_from_slice(&self.first);
+            }
+            self.more.extend_from_slice(&piece);
+        }
+    }
+
+    fn joined(self) -> Bytes {
+        if self.more.is_empty() { self.first } else { self.more.freeze() }
+    }
+}
+
+/// One line for each request; never its query, which may hold secrets.
+fn log(io: &RequestIo, params: &Params, over: &Over) {
+    let id = io.id;
+    let text = |name: &[u8]| params.get(name).unwrap_or_default().escape_ascii().to_string();
+    let path = || text(b"SCRIPT_NAME") + &text(b"PATH_INFO");
+    match &over.failure {
+        Some(Failure::Application(error)) if Disconnected::is_cause_of(error.as_ref()) => {
+            tracing::debug!(request = %id, method = text(b"REQUEST_METHOD"), path = path(), "client gone");
+        }
+        Some(failure) => {
+            let (method, path) = (text(b"REQUEST_METHOD"), path());
+            tracing::warn!(request = %id, method, path, error = %failure, ended = ?over.ended, "application failed");
+        }
+        None => {
+            tracing::debug!(request = %id, method = text(b"REQUEST_METHOD"), path = path(), ended = ?over.ended, "request");
+        }
+    }
+}
