@@ -98,7 +98,7 @@ fn tests() -> BTreeSet<String> {
         }
     }
     let mut names = BTreeSet::new();
-    walk(&workspace(), &mut names);
+    walk(workspace(), &mut names);
     names
 }
 

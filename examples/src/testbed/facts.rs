@@ -88,9 +88,13 @@ pub(super) fn closed(count: u64, start_response: &StartResponse) -> Result<Body,
     text(StatusCode::OK, count.to_string(), start_response)
 }
 
-/// `/stderr`
-pub(super) fn stderr(environ: &Environ, start_response: &StartResponse) -> Result<Body, AppError> {
-    environ.errors.write("testbed: a line for the error stream\n");
+/// `/stderr`: one line, or N bytes of lines, as an application does that has run wild.
+pub(super) fn stderr(environ: &Environ, bytes: Option<u64>, start_response: &StartResponse) -> Result<Body, AppError> {
+    const LINE: &str = "testbed: a line for the error stream\n";
+    match bytes {
+        None => environ.errors.write(LINE),
+        Some(bytes) => (0..bytes.div_ceil(LINE.len() as u64)).for_each(|_| environ.errors.write(LINE)),
+    }
     environ.errors.flush();
     text(StatusCode::OK, "a line was written to the error stream\n", start_response)
 }

@@ -11,7 +11,7 @@
 //! | `/stream/N?chunk=K` | N bytes in pieces of K, without a length |
 //! | `/upload` | the number of bytes in the request body |
 //! | `/environ` | JSON of every variable and typed field |
-//! | `/sleep/MS`, `/status/CODE`, `/cookies`, `/closed`, `/stderr` | what they say |
+//! | `/sleep/MS`, `/status/CODE`, `/cookies`, `/closed`, `/stderr`, `/stderr/N` | what they say |
 //! | `/lazy`, `/write`, `/restart` | the unusual ways that PEP 3333 allows |
 //! | `/fail/before`, `/fail/after`, `/panic`, `/panic/after`, `/length/short`, `/length/long` | mistakes |
 //!
@@ -69,7 +69,7 @@ fn answer(environ: Environ, start_response: StartResponse) -> Result<Body, AppEr
         Route::Status(code) => facts::status(code, &start_response),
         Route::Cookies => facts::cookies(&start_response),
         Route::Closed => facts::closed(CLOSED.load(Ordering::Relaxed), &start_response),
-        Route::Stderr => facts::stderr(&environ, &start_response),
+        Route::Stderr(bytes) => facts::stderr(&environ, bytes, &start_response),
         Route::Lazy => Ok(manners::lazy(start_response)),
         Route::Write => manners::write(&start_response),
         Route::Restart => manners::restart(start_response),

@@ -16,7 +16,8 @@ pub(super) enum Route {
     Status(u64),
     Cookies,
     Closed,
-    Stderr,
+    /// So many bytes on the error stream; by itself one line.
+    Stderr(Option<u64>),
     Lazy,
     Write,
     Restart,
@@ -57,7 +58,7 @@ impl Route {
             b"/environ" => Route::Environ,
             b"/cookies" => Route::Cookies,
             b"/closed" => Route::Closed,
-            b"/stderr" => Route::Stderr,
+            b"/stderr" => Route::Stderr(None),
             b"/lazy" => Route::Lazy,
             b"/write" => Route::Write,
             b"/restart" => Route::Restart,
@@ -81,6 +82,8 @@ impl Route {
             (number, Route::Bytes)
         } else if let Some(number) = numbered(b"/stream/") {
             (number, Route::Stream)
+        } else if let Some(number) = numbered(b"/stderr/") {
+            (number, |bytes| Route::Stderr(Some(bytes)))
         } else if let Some(number) = numbered(b"/sleep/") {
             (number, Route::Sleep)
         } else if let Some(number) = numbered(b"/status/") {

@@ -1,6 +1,7 @@
 //! Both machines: what each record does in each state, and that no cut of the input changes it.
 
 mod client;
+mod interleaved;
 mod properties;
 mod worker;
 
