@@ -224,7 +224,7 @@ async fn nothing_is_taken_from_the_body_ahead_of_a_slow_worker() {
 
 #[tokio::test]
 async fn fcgi_82_requests_that_were_not_run_have_a_status() {
-    for (protocol_status, expected) in [(1, 502), (2, 503), (3, 502), (9, 502)] {
+    for (protocol_status, expected) in [(1, 503), (2, 503), (3, 502), (9, 502)] {
         let worker = Worker::answering([record(STDOUT, b""), end(0, protocol_status)].concat());
         assert_eq!(get(&worker.client()).await, Outcome::Failed(expected), "{protocol_status}");
     }

@@ -200,7 +200,7 @@ async fn fcgi_117_a_request_that_may_have_been_run_is_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn fcgi_117_the_second_attempt_is_the_last() {
+async fn fcgi_117_the_number_of_attempts_is_bounded() {
     let worker = Worker::start(|number, mut line| async move {
         line.request().await?;
         if number == 0 {
@@ -209,13 +209,41 @@ async fn fcgi_117_the_second_attempt_is_the_last() {
         }
         Ok(())
     });
-    let client = worker.client();
+    let client = worker.client_with(Config::default().max_tries(3));
     assert_eq!(get(&client).await, Outcome::whole(b"hello"));
-    assert_eq!(get(&client).await, Outcome::Failed(502));
-    assert_eq!(worker.connections(), 2);
-    // A fresh connection that dies is no stale one.
+    // One on the kept connection, two on fresh ones.
     assert_eq!(get(&client).await, Outcome::Failed(502));
     assert_eq!(worker.connections(), 3);
+    assert_eq!(get(&client).await, Outcome::Failed(502));
+    assert_eq!(worker.connections(), 6);
+}
+
+#[tokio::test]
+async fn fcgi_117_a_worker_that_dies_under_an_idempotent_request_costs_nothing_but_time() {
+    let worker = Worker::start(|number, mut line| async move {
+        line.request().await?;
+        if number == 2 {
+            line.write(&[record(STDERR, b"what a worker says on its way is no answer"), answer(HELLO)].concat())
+                .await?;
+        } else {
+            line.write(&record(STDERR, b"dying")).await?;
+        }
+        Ok(())
+    });
+    assert_eq!(ask(&worker.client(), "PUT", InputStream::from(Bytes::from("body"))).await, Outcome::whole(b"hello"));
+    assert_eq!(worker.connections(), 3);
+    assert_eq!(ask(&worker.client(), "POST", InputStream::from(Bytes::from("body"))).await, Outcome::Failed(502));
+    assert_eq!(worker.connections(), 4);
+}
+
+#[tokio::test]
+async fn fcgi_117_an_answer_that_has_begun_is_not_asked_for_again() {
+    let worker = Worker::start(|_, mut line| async move {
+        line.request().await?;
+        line.write(&record(STDOUT, b"Content-")).await
+    });
+    assert_eq!(get(&worker.client()).await, Outcome::Failed(502));
+    assert_eq!(worker.connections(), 1);
 }
 
 #[tokio::test]

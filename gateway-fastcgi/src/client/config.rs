@@ -22,6 +22,9 @@ pub struct Config {
     pub(super) max_connections: usize,
     pub(super) max_kept: usize,
     pub(super) max_queue: usize,
+    pub(super) max_tries: u32,
+    pub(super) max_failures: u32,
+    pub(super) max_backoff: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) queue_timeout: Duration,
     pub(super) head_timeout: Duration,
@@ -42,6 +45,9 @@ impl Default for Config {
             max_connections: 32,
             max_kept: 4,
             max_queue: 1024,
+            max_tries: 4,
+            max_failures: 3,
+            max_backoff: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(3),
             queue_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(60),
@@ -59,7 +65,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Connections at a time, at least 1; more requests wait. Default 32: more than most pools of workers have processes,
+    /// Connections at a time to each upstream, at least 1; more requests wait. Default 32: more than most pools of workers have processes,
     /// and each costs little when it waits in the worker's queue.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -81,6 +87,30 @@ impl Config {
     #[must_use]
     pub fn max_queue(mut self, requests: usize) -> Self {
         self.max_queue = requests;
+        self
+    }
+
+    /// How often a request is sent in all, at least once, if it may be repeated (the [module](super) says when). Default 4: of
+    /// requests to 8 workers of which one in ten dies under each, one in 10,000 is lost; and one that kills its worker kills 4.
+    #[must_use]
+    pub fn max_tries(mut self, tries: u32) -> Self {
+        self.max_tries = tries.max(1);
+        self
+    }
+
+    /// How many requests in a row must fail before an upstream is out, at least 1; a failure to connect is enough alone. Default
+    /// 3: one worker that dies under a request says little about the others behind the same address.
+    #[must_use]
+    pub fn max_failures(mut self, failures: u32) -> Self {
+        self.max_failures = failures.max(1);
+        self
+    }
+
+    /// The longest time between two trials of an upstream that is out; they begin 1 s apart, and each that fails doubles it.
+    /// Default 30 s: soon enough for a host that is back, and seldom enough for one that is gone.
+    #[must_use]
+    pub fn max_backoff(mut self, backoff: Duration) -> Self {
+        self.max_backoff = backoff;
         self
     }
 

@@ -10,8 +10,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 use super::error_log::ErrorLog;
+use super::health::Failure;
 use super::patience::Patience;
-use super::pool::{Lease, Permit};
+use super::places::Place;
+use super::pool::Lease;
 use super::request_body::RequestBody;
 use super::{ClientError, Config, Request};
 use crate::connection::ClientEvent;
@@ -25,11 +27,9 @@ pub(super) struct Conversation {
     sending: Sending,
     patience: Patience,
     log: ErrorLog,
-    /// Whether a byte of the request went out, and whether one of an answer came.
+    /// Whether a byte of the request went out, and whether one of its output came.
     sent: bool,
     received: bool,
-    /// Whether the worker's side of the connection is at its end.
-    ended: bool,
     /// What broke the connection, if the system said so.
     broken: Option<io::Error>,
     room: usize,
@@ -51,6 +51,16 @@ enum Sending {
 enum WaitsFor {
     Worker,
     Input,
+}
+
+/// Where a request may be sent once more.
+pub(super) enum Retry {
+    /// At the same place: a kept connection was dead.
+    OnFresh(Place),
+    /// Better at another upstream: a worker died under it.
+    Anywhere,
+    /// Only at another upstream: this one has not run it, and would not now.
+    AtAnother,
 }
 
 /// What the worker says.
@@ -86,11 +96,10 @@ impl Conversation {
             id,
             body,
             sending: Sending::Body,
-            patience: Patience::new(config),
+            patience: Patience::new(config, request.deadline),
             log: ErrorLog::new(request.errors.clone(), config.max_error_bytes),
             sent: false,
             received: false,
-            ended: false,
             broken: None,
             room: ROOM,
         })
@@ -112,6 +121,7 @@ impl Conversation {
                 WaitsFor::Input => self.patience.rest(),
                 WaitsFor::Worker => {
                     if let Poll::Ready(error) = self.patience.poll_silence(cx) {
+                        self.note(&error);
                         return Poll::Ready(Err(error));
                     }
                 }
@@ -122,11 +132,20 @@ impl Conversation {
 
     /// What the worker has said in the bytes that are here; reads nothing.
     pub(super) fn said_already(&mut self) -> Result<Option<Said>, ClientError> {
+        self.next_said().inspect_err(|error| self.note(error))
+    }
+
+    fn next_said(&mut self) -> Result<Option<Said>, ClientError> {
         loop {
             let event = self.lease.connection.machine.next_event().map_err(|error| self.lost(error))?;
             match event {
                 None => return Ok(None),
-                Some(ClientEvent::Stdout { data, .. }) => return Ok(Some(Said::Output(data))),
+                Some(ClientEvent::Stdout { data, .. }) => {
+                    if !std::mem::replace(&mut self.received, true) {
+                        self.body.forget();
+                    }
+                    return Ok(Some(Said::Output(data)));
+                }
                 Some(ClientEvent::Stderr { data, .. }) => self.log.receive(&data),
                 Some(ClientEvent::End { end, .. }) => return self.ended(end).map(Some),
                 // FCGI-76: END_REQUEST alone counts. Nobody asked for values or of other types.
@@ -135,8 +154,9 @@ impl Conversation {
         }
     }
 
-    /// The head of the answer is there: another time limit holds now.
+    /// The head of the answer is there: the upstream is well, and another time limit holds.
     pub(super) fn head_is_there(&mut self) {
+        self.lease.place.succeeded();
         self.patience.head_is_there();
     }
 
@@ -153,15 +173,44 @@ impl Conversation {
         }
     }
 
-    /// What a second attempt needs, if there may be one (FCGI-117).
-    pub(super) fn into_retry(self, is_idempotent: bool) -> Option<(Permit, RequestBody)> {
+    /// What another attempt needs, if there may be one after this error (FCGI-82, FCGI-117).
+    pub(super) fn into_retry(self, error: &ClientError, is_idempotent: bool) -> Option<(Retry, RequestBody)> {
+        let is_stale = self.is_stale();
         let may_repeat = is_idempotent || !self.sent;
-        // Not after a time limit: then the worker is alive, and at work.
-        let was_dead = self.lease.is_reused() && self.ended && !self.received;
-        if !(may_repeat && was_dead) {
-            return None;
+        let body = self.body.rewound()?;
+        match error {
+            error if error.is_full() => Some((Retry::AtAnother, body)),
+            // Not after a time limit: then the worker is alive, and at work.
+            ClientError::Closed | ClientError::Broken(_) if may_repeat && !self.received => {
+                Some((if is_stale { Retry::OnFresh(self.lease.into_place()) } else { Retry::Anywhere }, body))
+            }
+            _ => None,
         }
-        Some((self.lease.into_permit(), self.body.rewound()?))
+    }
+
+    /// The answer makes no sense.
+    pub(super) fn note_nonsense(&mut self) {
+        self.lease.place.failed(Failure::Broken);
+    }
+
+    /// What an error says about the upstream.
+    fn note(&mut self, error: &ClientError) {
+        let failure = match error {
+            error if error.is_full() => Failure::Overloaded,
+            ClientError::Closed | ClientError::Broken(_) if self.is_stale() => return,
+            ClientError::Closed
+            | ClientError::Broken(_)
+            | ClientError::Protocol(_)
+            | ClientError::HeadTimeout { .. }
+            | ClientError::ReadTimeout { .. } => Failure::Broken,
+            _ => return,
+        };
+        self.lease.place.failed(failure);
+    }
+
+    /// A kept connection that the worker left before it answered may have been dead already, which says nothing.
+    fn is_stale(&self) -> bool {
+        self.lease.is_reused() && !self.received
     }
 
     fn ended(&mut self, end: EndRequest) -> Result<Said, ClientError> {
@@ -179,6 +228,8 @@ impl Conversation {
 
     fn lost(&mut self, error: ProtocolError) -> ClientError {
         self.log.finish();
+        // A record had begun, and nobody knows of what.
+        self.received |= matches!(error, ProtocolError::Truncated { inside: "record" });
         match (error, self.broken.take()) {
             (ProtocolError::Truncated { .. }, Some(cause)) => ClientError::Broken(cause),
             (ProtocolError::Truncated { .. }, None) => ClientError::Closed,
@@ -256,10 +307,8 @@ impl Conversation {
             match connection.stream.try_read_buf(connection.machine.input(self.room)) {
                 Ok(0) => self.end_of_connection(None),
                 Ok(read) => {
-                    if !std::mem::replace(&mut self.received, true) {
+                    if self.lease.is_answered() {
                         tracing::trace!(target: "gateway::marks", mark = "output");
-                        self.body.forget();
-                        self.lease.is_answered();
                     }
                     if read >= ROOM {
                         self.room = MORE_ROOM;
@@ -280,7 +329,6 @@ impl Conversation {
 
     fn end_of_connection(&mut self, error: Option<io::Error>) {
         self.broken = self.broken.take().or(error);
-        self.ended = true;
         self.lease.connection.machine.receive_end();
     }
 }

@@ -7,6 +7,7 @@ use gateway_cgi::{head::HeadError, redirect::RedirectError, spool::SpoolError};
 use gateway_spec::{AppError, GatewayError};
 use http::StatusCode;
 
+use super::health::REST;
 use crate::connection::SendError;
 use crate::net::Address;
 use crate::protocol::{ProtocolError, ProtocolStatus};
@@ -112,9 +113,8 @@ impl ClientError {
             // CGI-112.
             Self::Redirect(why) => why.status(),
             Self::Request(_) | Self::Spool(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::QueueFull { .. }
-            | Self::QueueTimeout { .. }
-            | Self::Refused { status: ProtocolStatus::OVERLOADED } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::QueueFull { .. } | Self::QueueTimeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused { .. } if self.is_full() => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout { .. }
             | Self::HeadTimeout { .. }
             | Self::ReadTimeout { .. }
@@ -128,6 +128,24 @@ impl ClientError {
         }
     }
 
+    /// When it is worth to ask again, in whole seconds: for Retry-After (RFC 9110 §10.2.3) beside 503. A queue that did not
+    /// move for a while is likely not to for as long again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        const SOON: Duration = Duration::from_secs(1);
+        match self {
+            Self::QueueTimeout { limit } => Some(Duration::from_secs(limit.as_secs()).clamp(SOON, 60 * SOON)),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(REST),
+            _ => None,
+        }
+    }
+
+    /// Whether the worker did not run the request because it has too many (FCGI-82).
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Refused { status } = self else { return false };
+        matches!(*status, ProtocolStatus::OVERLOADED | ProtocolStatus::CANT_MPX_CONN)
+    }
+
     /// The error as an application returns it: with its status, or the input's own error untouched.
     pub(super) fn into_app_error(self) -> AppError {
         match self {
@@ -135,10 +153,14 @@ impl ClientError {
             Self::Spool(error) => error.into_app_error(),
             error => {
                 let reason = match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
+                    Some(cause) => format!("fastcgi: {error}: {cause}"),
+                    None => format!("fastcgi: {error}"),
                 };
-                GatewayError::new(error.status(), reason).caused_by(error).into()
+                let mut answer = GatewayError::new(error.status(), reason);
+                if let Some(delay) = error.retry_after() {
+                    answer = answer.field("retry-after", delay.as_secs());
+                }
+                answer.caused_by(error).into()
             }
         }
     }

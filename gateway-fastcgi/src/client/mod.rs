@@ -1,10 +1,10 @@
 //! The client: asks FastCGI workers, as an asynchronous application of the outer gateway (FastCGI 1.0 §6.2; feature `client`).
 //!
-//! Holds the pool of connections, one conversation at a time on each, and what a worker's answer means. Does not hold the
-//! order of records ([`crate::connection`]), the choice of variables and the header block (gateway-cgi, which CGI programs
-//! share), or the processes behind the address (`crate::manager`).
+//! Holds the upstreams, the pool of connections to each, and what a worker's answer means. Does not hold the order of records
+//! ([`crate::connection`]), the choice of variables and the header block (gateway-cgi, which CGI programs share), or the
+//! processes behind an address (`crate::manager`).
 //!
-//! What the specification leaves open is done like this:
+//! What the specification leaves open is done like this; `docs/decisions/0021-client-pool.md` says why:
 //!
 //! | matter | here |
 //! | --- | --- |
@@ -13,25 +13,35 @@
 //! | both directions | at once, in the task of the caller, as fast as the slower side takes (FCGI-116) |
 //! | body of unknown length | received in full first, then sent with its true length (CGI-65) |
 //! | abort | by closing; php-fpm and libfcgi know no other way (FCGI-80) |
-//! | a kept connection that turns out dead | asked anew once, see below (FCGI-117) |
-//! | OVERLOADED | 503; CANT_MPX_CONN and UNKNOWN_ROLE 502 (FCGI-82) |
+//! | several upstreams | the one with the fewest requests; one that fails is out, and tried again with growing pauses |
+//! | a connection that turns out dead | asked anew, see below (FCGI-117) |
+//! | OVERLOADED, CANT_MPX_CONN | another upstream, else 503 with Retry-After; UNKNOWN_ROLE 502 (FCGI-82) |
 //! | no answer in time | 504; after the head, a broken response |
 //! | end of the connection before END_REQUEST | 502; after the head, a broken response, never a clean end |
 //! | error output | the request's error stream, by line, bounded (FCGI-83) |
 //! | local redirect | [`Client::local_redirects_to`] (CGI-108); without it passed to the client as 302, like nginx does (CGI-113) |
 //!
-//! A request is sent a second time only if it was sent on a kept connection, not a byte of an answer came, what was taken of
-//! the body is still there, and either nothing was sent or the method is idempotent (RFC 9110 §9.2.2).
+//! A request is sent again, [`Config::max_tries`] times in all, only if what was taken of its body is still there and
+//! - there was no connection, or the worker said that it has not run it: at another upstream, never twice at the same; or
+//! - the connection was lost before a byte of output came, and either nothing was sent or the method is idempotent (RFC 9110
+//!   §9.2.2): on a fresh connection if it was a kept one, else better at another upstream. A worker that was killed under a
+//!   request is such a case.
+//!
+//! Never after a time limit: then the worker is alive, and at work.
 
+mod balance;
 mod config;
 mod conversation;
 mod error;
 mod error_log;
+mod health;
 mod patience;
+mod places;
 mod pool;
 mod request_body;
 mod response;
 mod script;
+mod upstreams;
 mod variables;
 
 use std::fmt;
@@ -45,15 +55,17 @@ use gateway_spec::{
 };
 
 use crate::net::Address;
+pub use balance::MAX_UPSTREAMS;
 pub use config::Config;
 use conversation::Conversation;
 pub use error::ClientError;
-use pool::Pool;
 use request_body::RequestBody;
 use response::{BodyWanted, ResponseBody};
+use tokio::time::Instant;
+use upstreams::Upstreams;
 use variables::Variables;
 
-/// An application that has its requests answered by FastCGI workers.
+/// An application that has its requests answered by FastCGI workers, behind one address or several.
 ///
 /// Clones share their connections.
 ///
@@ -77,7 +89,7 @@ use variables::Variables;
 #[derive(Clone)]
 pub struct Client {
     config: Arc<Config>,
-    pool: Arc<Pool>,
+    upstreams: Arc<Upstreams>,
     local: Option<Arc<dyn DynAsyncApplication>>,
 }
 
@@ -85,7 +97,25 @@ impl Client {
     /// A client for the workers at `address`. Nothing is connected yet.
     pub fn new(address: Address, config: Config) -> Self {
         let config = Arc::new(config);
-        Self { pool: Pool::new(address, Arc::clone(&config)), config, local: None }
+        Self { upstreams: Arc::new(Upstreams::new(vec![address], &config)), config, local: None }
+    }
+
+    /// One more address with workers that do the same; at most [`MAX_UPSTREAMS`] in all; more are ignored. Clones made before do not know it.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_fastcgi::client::{Client, Config};
+    ///
+    /// let here = Client::new("unix:/run/app.sock".parse()?, Config::default());
+    /// let both = here.and_upstream("tcp:10.0.0.2:9000".parse()?);
+    /// assert_eq!(both.addresses().count(), 2);
+    /// # Ok::<(), gateway_fastcgi::net::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn and_upstream(mut self, address: Address) -> Self {
+        let addresses = self.addresses().cloned().chain([address]).take(MAX_UPSTREAMS).collect();
+        self.upstreams = Arc::new(Upstreams::new(addresses, &self.config));
+        self
     }
 
     /// Says who answers local redirects: most often the server's table of mounts, which knows every path. Without it such
@@ -99,17 +129,17 @@ impl Client {
     /// Closes the connections that are kept, and keeps none from now on: to be called before workers are stopped, because
     /// php-cgi does not end while it has a connection.
     pub fn close_kept(&self) {
-        self.pool.close_kept();
+        self.upstreams.pools().for_each(|pool| pool.close_kept());
     }
 
-    /// Where the workers are.
-    pub fn address(&self) -> &Address {
-        self.pool.address()
+    /// Where the workers are, at least at one address.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.upstreams.pools().map(|pool| pool.address())
     }
 
     /// How many connections are kept open without a request on them.
     pub fn idle_connections(&self) -> usize {
-        self.pool.idle_connections()
+        self.upstreams.pools().map(|pool| pool.idle_connections()).sum()
     }
 
     async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
@@ -138,8 +168,9 @@ impl Client {
             variables: Variables::choose(&self.config.variables, script, environ, length),
             errors: environ.errors.clone(),
             is_idempotent: is_idempotent(environ),
+            deadline: self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         };
-        self.ask(&request, body).await
+        self.upstreams.ask(&request, body).await
     }
 
     /// The request body and its length; `None` if no body accompanies the request (CGI-21).
@@ -161,26 +192,6 @@ impl Client {
             }
         }
     }
-
-    /// Sends the request and waits for the head of the answer; once more if a kept connection was dead (FCGI-117).
-    async fn ask(
-        &self,
-        request: &Request,
-        body: RequestBody,
-    ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
-        let lease = self.pool.lease().await?;
-        let mut conversation = Conversation::begin(lease, request, body, &self.config)?;
-        let error = match response::head(&mut conversation, &self.config).await {
-            Ok((head, start)) => return Ok((conversation, head, start)),
-            Err(error) => error,
-        };
-        let Some((permit, body)) = conversation.into_retry(request.is_idempotent) else { return Err(error) };
-        tracing::debug!(upstream = %self.address(), %error, "kept connection was dead, asking on a fresh one");
-        let lease = self.pool.fresh(permit).await?;
-        let mut conversation = Conversation::begin(lease, request, body, &self.config)?;
-        let (head, start) = response::head(&mut conversation, &self.config).await?;
-        Ok((conversation, head, start))
-    }
 }
 
 /// What is asked, without the body.
@@ -188,6 +199,7 @@ struct Request {
     variables: Variables,
     errors: ErrorStream,
     is_idempotent: bool,
+    deadline: Option<Instant>,
 }
 
 /// RFC 9110 §9.2.2: asking twice does no more than asking once.
@@ -203,6 +215,6 @@ impl AsyncApplication for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", self.address()).finish_non_exhaustive()
+        f.debug_struct("Client").field("addresses", &self.addresses().collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

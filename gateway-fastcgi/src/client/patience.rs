@@ -28,8 +28,8 @@ enum Part {
 }
 
 impl Patience {
-    pub(super) fn new(config: &Config) -> Self {
-        let total = config.total_timeout.and_then(|limit| Instant::now().checked_add(limit));
+    /// `total` is the end of all time for this request, if there is one.
+    pub(super) fn new(config: &Config, total: Option<Instant>) -> Self {
         Self {
             silence: Box::pin(sleep(config.head_timeout)),
             running: false,

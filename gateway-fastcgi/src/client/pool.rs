@@ -1,8 +1,8 @@
 //! The connections to one upstream.
 //!
-//! Holds how many there are, who waits for one, and which are kept. Does not know what is said on them.
+//! Holds which are kept, and for how long. Does not know who may have one (`places`), or what is said on them.
 //!
-//! A request has a permit for as long as it has a connection. A kept connection without a request has none; it is closed when
+//! A request has a place for as long as it has a connection. A kept connection without a request has none; it is closed when
 //! the worker closes it, when it has been idle too long, and when it is old.
 
 use std::io;
@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, recv};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::health::Failure;
+use super::places::Place;
 use super::{ClientError, Config};
 use crate::connection::ClientConnection;
 use crate::net::{Address, Stream};
@@ -23,10 +24,9 @@ use crate::net::{Address, Stream};
 pub(super) struct Pool {
     address: Address,
     config: Arc<Config>,
-    permits: Arc<Semaphore>,
-    /// Places among the connections that are kept.
-    kept: Arc<Semaphore>,
-    queued: AtomicUsize,
+    /// How many connections are to be kept, with a request on them or without.
+    kept: Arc<AtomicUsize>,
+    max_kept: AtomicUsize,
     idle: Mutex<IdleConnections>,
 }
 
@@ -53,21 +53,41 @@ pub(super) struct Connection {
     pub(super) machine: ClientConnection,
     born: Instant,
     requests: u64,
-    /// The place of a connection that may be kept.
-    kept: Option<OwnedSemaphorePermit>,
+    /// Only such a connection may be kept.
+    kept: Option<Kept>,
 }
 
-/// Leave to have one connection.
-pub(super) struct Permit {
-    /// Held for its drop.
-    _place: OwnedSemaphorePermit,
+/// One of the connections that are to be kept.
+struct Kept(Arc<AtomicUsize>);
+
+impl Kept {
+    fn take(count: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let one = Self(Arc::clone(count));
+        (count.fetch_add(1, Ordering::Relaxed) < limit).then_some(one)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Which connection a request wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A kept one if there is one.
+    Any,
+    /// One that nobody had before, because a kept one turned out dead.
+    Fresh,
 }
 
 /// A connection for one request. Dropping closes it.
 pub(super) struct Lease {
     pub(super) connection: Connection,
-    permit: Permit,
+    pub(super) place: Place,
     waiting: Option<Waiting>,
+    is_answered: bool,
     pool: Arc<Pool>,
 }
 
@@ -109,10 +129,9 @@ impl Pool {
     pub(super) fn new(address: Address, config: Arc<Config>) -> Arc<Self> {
         Arc::new(Self {
             address,
-            permits: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
-            kept: Arc::new(Semaphore::new(config.max_kept.min(Semaphore::MAX_PERMITS))),
+            kept: Arc::default(),
+            max_kept: AtomicUsize::new(config.max_kept),
             config,
-            queued: AtomicUsize::new(0),
             idle: Mutex::default(),
         })
     }
@@ -132,26 +151,28 @@ impl Pool {
         idle.list.clear();
     }
 
-    /// A connection: a kept one if there is one, else a fresh one.
-    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, ClientError> {
-        let permit = self.permit().await?;
+    /// A connection for whoever has this place.
+    pub(super) async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted) -> Result<Lease, ClientError> {
         // The latest used first: so the others grow old and the pool becomes as small as it can be.
         while let Some(mut connection) = self.take_idle() {
+            // A fresh connection is also one more for the worker, so an idle one gives way to it.
+            if wanted == Wanted::Fresh {
+                break;
+            }
             if is_quiet(&connection.stream) {
                 connection.requests += 1;
-                return Ok(Lease { connection, permit, waiting: None, pool: Arc::clone(self) });
+                return Ok(Lease { connection, place, waiting: None, is_answered: false, pool: Arc::clone(self) });
             }
         }
-        self.open(permit).await
+        let stream = self.open().await.inspect_err(|_| place.failed(Failure::Unreachable))?;
+        let kept = Kept::take(&self.kept, self.max_kept.load(Ordering::Relaxed));
+        let connection =
+            Connection { stream, machine: ClientConnection::new(), born: Instant::now(), requests: 1, kept };
+        let waiting = Some(Waiting::begin(self));
+        Ok(Lease { connection, place, waiting, is_answered: false, pool: Arc::clone(self) })
     }
 
-    /// A connection that nobody had before. One that is idle gives way to it.
-    pub(super) async fn fresh(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
-        drop(self.take_idle());
-        self.open(permit).await
-    }
-
-    async fn open(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
+    async fn open(&self) -> Result<Stream, ClientError> {
         let limit = self.config.connect_timeout;
         tracing::trace!(target: "gateway::marks", mark = "connecting");
         let stream = match timeout(limit, self.connect()).await {
@@ -161,10 +182,7 @@ impl Pool {
             Err(_) => return Err(ClientError::ConnectTimeout { address: self.address.clone(), limit }),
         };
         tracing::trace!(target: "gateway::marks", mark = "connected");
-        let kept = Arc::clone(&self.kept).try_acquire_owned().ok();
-        let machine = ClientConnection::new();
-        let connection = Connection { stream, machine, born: Instant::now(), requests: 1, kept };
-        Ok(Lease { connection, permit, waiting: Some(Waiting::begin(self)), pool: Arc::clone(self) })
+        Ok(stream)
     }
 
     async fn connect(&self) -> io::Result<Stream> {
@@ -174,20 +192,6 @@ impl Pool {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(FULL_QUEUE_PAUSE).await,
                 done => return done,
             }
-        }
-    }
-
-    async fn permit(&self) -> Result<Permit, ClientError> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(Permit { _place: permit });
-        }
-        let limit = self.config.max_queue;
-        let _place = QueuePlace::take(&self.queued, limit).ok_or(ClientError::QueueFull { limit })?;
-        let limit = self.config.queue_timeout;
-        match timeout(limit, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Permit { _place: permit }),
-            // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(ClientError::QueueTimeout { limit }),
         }
     }
 
@@ -233,9 +237,10 @@ impl Lease {
         kept.is_some() && born.elapsed() < self.pool.config.max_connection_age
     }
 
-    /// The first byte of the answer is there: a worker has the connection.
-    pub(super) fn is_answered(&mut self) {
+    /// Bytes are there: a worker has the connection. Returns whether they are the first.
+    pub(super) fn is_answered(&mut self) -> bool {
         self.waiting = None;
+        !std::mem::replace(&mut self.is_answered, true)
     }
 
     /// Puts the connection back for the next request. The caller knows that it is clean.
@@ -245,30 +250,14 @@ impl Lease {
         }
     }
 
-    /// Closes the connection, but stays in the place in the queue.
-    pub(super) fn into_permit(self) -> Permit {
-        self.permit
+    /// Closes the connection, but keeps the place.
+    pub(super) fn into_place(self) -> Place {
+        self.place
     }
 }
 
 /// How long to wait before a full queue is tried again: short beside what a request takes.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
-
-/// One of the requests that wait.
-struct QueuePlace<'a>(&'a AtomicUsize);
-
-impl<'a> QueuePlace<'a> {
-    fn take(queued: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let place = Self(queued);
-        (queued.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
-    }
-}
-
-impl Drop for QueuePlace<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Is the connection open, and has the worker said nothing that nobody asked for?
 ///

@@ -55,15 +55,21 @@ impl Head {
 pub(super) async fn head(conversation: &mut Conversation, config: &Config) -> Result<(Head, Bytes), ClientError> {
     let mut decoder = Decoder::with_limits(config.head_limits);
     loop {
-        match poll_fn(|cx| conversation.poll_said(cx)).await? {
-            Said::Output(data) => {
-                if let Decoded::Head { head, consumed } = decoder.receive(&data).map_err(ClientError::Head)? {
-                    conversation.head_is_there();
-                    return Ok(((*head).into(), data.slice(consumed..)));
-                }
-            }
+        let decoded = match poll_fn(|cx| conversation.poll_said(cx)).await? {
+            Said::Output(data) => decoder.receive(&data).map(|decoded| (decoded, data)),
             // FCGI-110: the output ended inside the header block, or before it.
-            Said::End => return Err(ClientError::Head(decoder.end_of_output())),
+            Said::End => Err(decoder.end_of_output()),
+        };
+        match decoded {
+            Ok((Decoded::Head { head, consumed }, data)) => {
+                conversation.head_is_there();
+                return Ok(((*head).into(), data.slice(consumed..)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                conversation.note_nonsense();
+                return Err(ClientError::Head(error));
+            }
         }
     }
 }

@@ -107,7 +107,7 @@ impl Built {
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 Handler::asynchronous(Told(cgi.local_redirects_to(Arc::new(self.site.clone()))))
             }
-            Target::FastCgi(address, options) => Handler::asynchronous(self.client(address, options)),
+            Target::FastCgi(addresses, options) => Handler::asynchronous(self.client(addresses, options)?),
             Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links);
@@ -131,14 +131,16 @@ impl Built {
         config = with(config, options.stop_timeout, manager::Config::stop_timeout);
         tracing::info!(program, count, "starting workers");
         let workers = Workers::spawn(program, arguments, count, config)?;
-        let client = self.client(workers.address(), &keeping_all(&options.client));
+        let client = self.client(std::slice::from_ref(workers.address()), &keeping_all(&options.client))?;
         self.workers.push(Group { workers, client: client.clone() });
         Ok(client)
     }
 
-    fn client(&self, address: &Address, options: &FastCgiOptions) -> Client {
-        let client = Client::new(address.clone(), client_config(options));
-        client.local_redirects_to(Arc::new(self.site.clone()))
+    fn client(&self, addresses: &[Address], options: &FastCgiOptions) -> Result<Client, AppError> {
+        let (first, others) = addresses.split_first().ok_or("no address")?;
+        let client = Client::new(first.clone(), client_config(options));
+        let client = others.iter().cloned().fold(client, Client::and_upstream);
+        Ok(client.local_redirects_to(Arc::new(self.site.clone())))
     }
 }
 
@@ -219,6 +221,10 @@ fn client_config(options: &FastCgiOptions) -> client::Config {
     config = with(config, options.max_connections, client::Config::max_connections);
     config = with(config, options.max_kept, client::Config::max_kept);
     config = with(config, options.max_queue, client::Config::max_queue);
+    config = with(config, options.max_tries, client::Config::max_tries);
+    config = with(config, options.max_failures, client::Config::max_failures);
+    config = with(config, options.max_backoff, client::Config::max_backoff);
+    config = with(config, options.max_connection_age, client::Config::max_connection_age);
     config = with(config, options.max_spool.map(spool_of), client::Config::spool);
     // `root` comes before what refines it.
     config = with(config, options.root.as_ref(), client::Config::root);

@@ -55,10 +55,9 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
                 looks.push((inside("writable"), Err(alone)));
             }
         }
-        Target::FastCgi(address, options) => {
-            if let Address::Unix(path) = address {
-                looks.push((place.clone(), socket(path)));
-            }
+        Target::FastCgi(addresses, options) => {
+            let paths = addresses.iter().filter_map(Address::unix_path);
+            looks.extend(paths.map(|path| (place.clone(), socket(path))));
             looks.extend(client(place, options));
         }
         Target::Spawn(words, options) => {

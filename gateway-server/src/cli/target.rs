@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gateway_fastcgi::client::MAX_UPSTREAMS;
 use gateway_fastcgi::net::Address;
 
 use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
@@ -18,8 +19,8 @@ pub(super) enum Target {
     App(App, AppOptions),
     /// A CGI program, or a folder of them.
     Cgi(PathBuf, CgiOptions),
-    /// FastCGI workers that run already.
-    FastCgi(Address, FastCgiOptions),
+    /// FastCGI workers that run already, behind one address or several.
+    FastCgi(Vec<Address>, FastCgiOptions),
     /// FastCGI workers that are started and looked after by this process: the command's words.
     Spawn(Vec<String>, SpawnOptions),
     /// Files.
@@ -39,7 +40,7 @@ pub(super) enum App {
 
 /// What a target may look like, for messages.
 pub(super) const FORMS: &str = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, \
-     fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value";
+     fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value";
 
 /// A mistake in a target, and the option it is about if it is about one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,10 +101,7 @@ impl Target {
                 Some(_) => Err(Problem::value(upstream, "spawn:COMMAND ARGS…")),
                 None => Err(Problem::refused(rest, "a quotation mark is not closed")),
             },
-            "unix" | "tcp" => {
-                let address = upstream.parse().map_err(|error| Problem::refused(upstream, error))?;
-                Ok(Target::FastCgi(resolved(address, base), FastCgiOptions::default()))
-            }
+            "unix" | "tcp" => Ok(Target::FastCgi(upstreams(upstream, base)?, FastCgiOptions::default())),
             _ => Err(Problem::value(&format!("fastcgi:{upstream}"), FORMS)),
         }
     }
@@ -148,10 +146,38 @@ impl std::fmt::Display for Target {
             Target::App(App::Demo | App::TourDemo, _) => f.write_str("app:demo"),
             Target::App(App::FrontPage, _) => f.write_str("front page"),
             Target::Cgi(path, _) => write!(f, "cgi:{}", path.display()),
-            Target::FastCgi(address, _) => write!(f, "fastcgi:{address}"),
+            Target::FastCgi(addresses, _) => {
+                let addresses: Vec<String> = addresses.iter().map(Address::to_string).collect();
+                write!(f, "fastcgi:{}", addresses.join(","))
+            }
             Target::Spawn(words, _) => write!(f, "fastcgi:spawn:{}", words.join(" ")),
             Target::Static(path, _) => write!(f, "static:{}", path.display()),
         }
+    }
+}
+
+/// The addresses of one or several upstreams. A comma separates them where `unix:` or `tcp:` follows; elsewhere it belongs to
+/// a path.
+fn upstreams(text: &str, base: &Path) -> Result<Vec<Address>, Problem> {
+    let mut addresses = Vec::new();
+    let mut rest = Some(text);
+    while let Some(text) = rest {
+        let comma = text.match_indices(',').find(|(at, _)| {
+            let after = text.get(at + 1..).unwrap_or_default();
+            after.is_empty() || after.starts_with("unix:") || after.starts_with("tcp:")
+        });
+        let (first, others) = comma.and_then(|(at, _)| text.split_at_checked(at)).unwrap_or((text, ""));
+        rest = others.strip_prefix(',');
+        let address = first.parse().map_err(|error| Problem::refused(first, error))?;
+        let address = resolved(address, base);
+        if addresses.contains(&address) {
+            return Err(Problem::refused(first, "the address is there twice"));
+        }
+        addresses.push(address);
+    }
+    match addresses.len() {
+        ..=MAX_UPSTREAMS => Ok(addresses),
+        many => Err(Problem::refused(text, format!("{many} addresses, at most {MAX_UPSTREAMS} are possible"))),
     }
 }
 
@@ -182,6 +208,7 @@ mod tests {
 
     #[test]
     fn each_form_is_understood() {
+        let fastcgi = |addresses: &[Address]| Target::FastCgi(addresses.to_vec(), FastCgiOptions::default());
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let rows = [
             ("app:demo", Target::App(App::Demo, AppOptions)),
@@ -189,10 +216,15 @@ mod tests {
             ("cgi:/abs/dir/", Target::Cgi("/abs/dir/".into(), CgiOptions::default())),
             ("cgi:with:colon", Target::Cgi("/base/with:colon".into(), CgiOptions::default())),
             ("static:.", Target::Static("/base/.".into(), StaticOptions::default())),
-            ("fastcgi:unix:s.sock", Target::FastCgi(Address::unix("/base/s.sock"), FastCgiOptions::default())),
-            ("fastcgi:unix:/run/s", Target::FastCgi(Address::unix("/run/s"), FastCgiOptions::default())),
-            ("fastcgi:tcp:h:9000", Target::FastCgi(Address::tcp("h", 9000), FastCgiOptions::default())),
-            ("fastcgi:tcp:[::1]:9", Target::FastCgi(Address::tcp("::1", 9), FastCgiOptions::default())),
+            ("fastcgi:unix:s.sock", fastcgi(&[Address::unix("/base/s.sock")])),
+            ("fastcgi:unix:/run/s", fastcgi(&[Address::unix("/run/s")])),
+            ("fastcgi:tcp:h:9000", fastcgi(&[Address::tcp("h", 9000)])),
+            ("fastcgi:tcp:[::1]:9", fastcgi(&[Address::tcp("::1", 9)])),
+            (
+                "fastcgi:unix:a,unix:/b,tcp:h:9",
+                fastcgi(&[Address::unix("/base/a"), Address::unix("/b"), Address::tcp("h", 9)]),
+            ),
+            ("fastcgi:unix:/a,b,c", fastcgi(&[Address::unix("/a,b,c")])),
             ("fastcgi:spawn:php-cgi", Target::Spawn(words(&["php-cgi"]), SpawnOptions::default())),
             ("fastcgi:spawn:a 'b c' d=e:f", Target::Spawn(words(&["a", "b c", "d=e:f"]), SpawnOptions::default())),
             ("cgi:x?", Target::Cgi("/base/x".into(), CgiOptions::default())),
@@ -225,6 +257,10 @@ mod tests {
             "fastcgi:tcp:host:x",
             "fastcgi:tcp:host:99999",
             "fastcgi:tcp::9000",
+            "fastcgi:unix:a,unix:a",
+            "fastcgi:unix:a,unix:",
+            "fastcgi:tcp:h:9,",
+            "fastcgi:tcp:h:9,h:10",
             "fastcgi:spawn:",
             "fastcgi:spawn: ",
             "fastcgi:spawn:'a",

@@ -26,6 +26,11 @@ pub(super) fn count(text: &str) -> Read<usize> {
     digits(text)?.try_into().ok().filter(|count| *count > 0)
 }
 
+/// [`count`], for what is never many.
+pub(super) fn small_count(text: &str) -> Read<u32> {
+    count(text)?.try_into().ok()
+}
+
 /// A size, in bytes or with one of the binary units.
 pub(super) fn bytes(text: &str) -> Read<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)];

@@ -44,9 +44,33 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
         "how long a connection is kept without a request; 30s by default",
         |o, _, v| put(&mut o.idle_timeout, value::duration(v)),
     ),
-    Rule::new("max_connections", COUNT, "connections at once; 32 by default", |o, _, v| {
+    Rule::new("max_connections", COUNT, "connections at once to each upstream; 32 by default", |o, _, v| {
         put(&mut o.max_connections, value::count(v))
     }),
+    Rule::new(
+        "max_connection_age",
+        DURATION,
+        "after how long a connection is not kept any more; 10min by default",
+        |o, _, v| put(&mut o.max_connection_age, value::duration(v)),
+    ),
+    Rule::new(
+        "max_tries",
+        COUNT,
+        "how often a request that may be repeated is sent in all; 4 by default",
+        |o, _, v| put(&mut o.max_tries, value::small_count(v)),
+    ),
+    Rule::new(
+        "max_failures",
+        COUNT,
+        "failures in a row that take an upstream out; 3 by default; one to connect is enough",
+        |o, _, v| put(&mut o.max_failures, value::small_count(v)),
+    ),
+    Rule::new(
+        "max_backoff",
+        DURATION,
+        "longest time between two trials of an upstream that is out; 30s by default, from 1s on",
+        |o, _, v| put(&mut o.max_backoff, value::duration(v)),
+    ),
     Rule::new(
         "max_kept",
         COUNT,

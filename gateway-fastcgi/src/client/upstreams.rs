@@ -1,0 +1,99 @@
+//! The upstreams of one client, and how often a request is sent to them.
+//!
+//! Holds the attempts: which failure leads to another, and where. Does not hold the choice between upstreams (`balance`), the
+//! queue (`places`) or what one attempt is (`conversation`, `response`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::balance::Avoid;
+use super::conversation::{Conversation, Retry};
+use super::places::{Place, Places};
+use super::pool::{Pool, Wanted};
+use super::request_body::RequestBody;
+use super::response::{self, Head};
+use super::{ClientError, Config, Request};
+use crate::net::Address;
+
+/// All upstreams of one client.
+pub(super) struct Upstreams {
+    config: Arc<Config>,
+    places: Arc<Places>,
+    /// As numbered by `places`.
+    pools: Vec<Arc<Pool>>,
+}
+
+/// An answer whose head has come, and what came of its body.
+pub(super) type Answer = (Conversation, Head, Bytes);
+
+/// An attempt that failed, and what is needed for another if there may be one.
+struct Failed {
+    error: ClientError,
+    retry: Option<(Retry, RequestBody)>,
+}
+
+impl Upstreams {
+    pub(super) fn new(addresses: Vec<Address>, config: &Arc<Config>) -> Self {
+        let pools = addresses.iter().map(|address| Pool::new(address.clone(), Arc::clone(config))).collect();
+        Self { config: Arc::clone(config), places: Places::new(addresses, config), pools }
+    }
+
+    pub(super) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.iter()
+    }
+
+    /// Sends the request and waits for the head of the answer; again where that can do no harm (FCGI-82, FCGI-117).
+    pub(super) async fn ask(&self, request: &Request, mut body: RequestBody) -> Result<Answer, ClientError> {
+        let mut avoid = Avoid::NONE;
+        let mut wanted = Wanted::Any;
+        let mut place = self.places.wait(avoid).await?;
+        let mut tries = 1;
+        loop {
+            let upstream = place.upstream();
+            let Failed { error, retry } = match self.attempt(place, request, body, wanted).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let Some((retry, rewound)) = retry.filter(|_| tries < self.config.max_tries) else { return Err(error) };
+            avoid = avoid.and(upstream);
+            let another = self.places.has_another(avoid);
+            (place, wanted) = match retry {
+                Retry::OnFresh(place) => (place, Wanted::Fresh),
+                Retry::AtAnother if !another => return Err(error),
+                Retry::AtAnother => (self.places.wait(avoid).await?, Wanted::Any),
+                Retry::Anywhere => {
+                    // Everybody had it: the worker may have been one of many behind its address.
+                    avoid = if another { avoid } else { Avoid::NONE };
+                    (self.places.wait(avoid).await?, Wanted::Any)
+                }
+            };
+            tries += 1;
+            tracing::debug!(%error, tries, "request is sent again");
+            body = rewound;
+        }
+    }
+
+    /// Sends the request once.
+    async fn attempt(
+        &self,
+        place: Place,
+        request: &Request,
+        body: RequestBody,
+        wanted: Wanted,
+    ) -> Result<Answer, Failed> {
+        let last = |error| Failed { error, retry: None };
+        // Each place has the number of a pool.
+        let Some(pool) = self.pools.get(place.upstream()) else { return Err(last(ClientError::Closed)) };
+        let lease = match pool.lease(place, wanted).await {
+            Ok(lease) => lease,
+            // Nothing was sent.
+            Err(error) => return Err(Failed { error, retry: Some((Retry::AtAnother, body)) }),
+        };
+        let mut conversation = Conversation::begin(lease, request, body, &self.config).map_err(last)?;
+        match response::head(&mut conversation, &self.config).await {
+            Ok((head, start)) => Ok((conversation, head, start)),
+            Err(error) => Err(Failed { retry: conversation.into_retry(&error, request.is_idempotent), error }),
+        }
+    }
+}
