@@ -164,9 +164,11 @@ fn a_file_that_says_everything_is_right() {
          user = \"nobody\"\ngroup = \"daemon\"\nmax_cpu = \"5s\"\nmax_memory = \"1GiB\"\nmax_processes = 9\nmax_files = 64\n\
          max_file_bytes = 1\nno_new_privileges = true\nread_only = true\nwritable = [\"files\", \"/tmp\"]\nserver_name = \"[::1]\"\nserver_port = 8443\n\
          authorization = true\nargument = [\"-a\", \"b\"]\ninherit = [\"HOME\"]\nenv = { A = \"1\", B_2 = \"\" }\n\
-         [[mount]]\nprefix = \"/php\"\ntarget = \"fastcgi:unix:php.sock\"\n[mount.options]\ntimeout = \"9s\"\n\
+         [[mount]]\nprefix = \"/php\"\ntarget = \"fastcgi:unix:php.sock,tcp:h:9\"\n[mount.options]\ntimeout = \"9s\"\n\
          connect_timeout = \"1s\"\nheader_timeout = \"1s\"\nread_timeout = \"4s\"\nqueue_timeout = \"1s\"\nidle_timeout = \"1s\"\n\
-         max_connections = 3\nmax_kept = 1\nmax_queue = 5\nmax_spool = 1\nroot = \"files\"\nindex = \"i.php\"\n\
+         max_connections = 3\nmax_connection_age = \"1h\"\nmax_kept = 1\nmultiplex = true\nmax_multiplexed = 9\n\
+         max_window = \"2MiB\"\nmax_queue = 5\nmax_tries = 2\nmax_failures = 1\n\
+         max_backoff = \"5s\"\nmax_spool = 1\nroot = \"files\"\nindex = \"i.php\"\n\
          suffix = [\".php\", \".phtml\"]\nauthorization = false\nparam = { X = \"y\" }\n\
          [[mount]]\nprefix = \"/own\"\ntarget = \"fastcgi:spawn:./program 'a b'\"\noptions = { workers = 3, stop_timeout = \"2s\", \
          directory = \".\", inherit = \"HOME\", env = { A = \"b\" }, read_timeout = \"4s\", script = \"text\" }\n",
@@ -175,7 +177,7 @@ fn a_file_that_says_everything_is_right() {
     assert_eq!(
         said,
         "OK\nlisten tcp:127.0.0.1:0\nlisten tcp:[::1]:0\nlisten unix:DIR/s.sock\nmount / = static:DIR/files\n\
-         mount /demo = app:demo\nmount /cgi = cgi:DIR/program\nmount /php = fastcgi:unix:DIR/php.sock\n\
+         mount /demo = app:demo\nmount /cgi = cgi:DIR/program\nmount /php = fastcgi:unix:DIR/php.sock,tcp:h:9\n\
          mount /own = fastcgi:spawn:./program a b\n"
     );
 }

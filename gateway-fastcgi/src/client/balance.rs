@@ -101,6 +101,13 @@ impl Balance {
         }
     }
 
+    /// How many requests an upstream takes at a time.
+    pub(super) fn set_max_requests(&mut self, upstream: usize, max_requests: usize) {
+        if let Some(load) = self.upstreams.get_mut(upstream) {
+            load.max_requests = max_requests;
+        }
+    }
+
     pub(super) fn succeeded(&mut self, upstream: usize) -> Change {
         self.upstreams.get_mut(upstream).map_or(Change::None, |load| load.health.succeeded())
     }

@@ -20,7 +20,10 @@ use super::script::Scripts;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) max_connections: usize,
-    pub(super) max_kept: usize,
+    pub(super) max_kept: Option<usize>,
+    pub(super) multiplex: bool,
+    pub(super) max_multiplexed: u16,
+    pub(super) max_window_bytes: usize,
     pub(super) max_queue: usize,
     pub(super) max_tries: u32,
     pub(super) max_failures: u32,
@@ -43,7 +46,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: 32,
-            max_kept: 4,
+            max_kept: None,
+            multiplex: false,
+            max_multiplexed: 16,
+            max_window_bytes: 1024 * 1024,
             max_queue: 1024,
             max_tries: 4,
             max_failures: 3,
@@ -73,12 +79,39 @@ impl Config {
         self
     }
 
-    /// How many of the connections are kept for further requests. Default 4: php-fpm gives each a process of its own, also
-    /// while nothing is asked, so it must be less than its `pm.max_children`, of which there are 5 by default (FCGI-118).
-    /// For workers that serve many connections at once, such as this crate's own, set it to `max_connections` or more.
+    /// How many of the connections are kept for further requests. By default the worker is asked when it matters, with
+    /// FCGI_GET_VALUES: one less than its FCGI_MAX_CONNS if that is more than 4; all if it multiplexes or does not know the
+    /// question; else 4, and 4 while nothing is known. php-fpm gives each connection a process, also while nothing is asked, so
+    /// this must be less than its `pm.max_children`, of which there are 5 by default (FCGI-118).
     #[must_use]
     pub fn max_kept(mut self, connections: usize) -> Self {
-        self.max_kept = connections;
+        self.max_kept = Some(connections);
+        self
+    }
+
+    /// Whether several requests share a connection where the worker says that it can do that (FCGI_MPXS_CONNS). Default no:
+    /// FastCGI has no flow control between the requests of a connection, so an answer that its client takes slowly can only be
+    /// held or given up, and a connection costs less than that.
+    #[must_use]
+    pub fn multiplex(mut self, multiplex: bool) -> Self {
+        self.multiplex = multiplex;
+        self
+    }
+
+    /// Requests at a time on a shared connection, at least 2; fewer if the worker's FCGI_MAX_REQS says so. Default 16: what one
+    /// connection that is lost takes with it, and what its reader keeps up with.
+    #[must_use]
+    pub fn max_multiplexed(mut self, requests: u16) -> Self {
+        self.max_multiplexed = requests.max(2);
+        self
+    }
+
+    /// How much of an answer is held for a client that takes it slowly, on a shared connection; past it the request is aborted
+    /// and its answer broken. At least 64 KiB, which a record needs. Default 1 MiB: longer than most pages, and with
+    /// `max_multiplexed` and `max_connections` what bounds the memory.
+    #[must_use]
+    pub fn max_window_bytes(mut self, bytes: usize) -> Self {
+        self.max_window_bytes = bytes.max(64 * 1024);
         self
     }
 

@@ -92,6 +92,12 @@ pub enum ClientError {
         /// The limit.
         limit: Duration,
     },
+    /// The client took the answer too slowly for a connection that others use too.
+    #[error("the client left {limit} bytes of the answer untaken, on a connection that others use too")]
+    WindowFull {
+        /// The limit.
+        limit: usize,
+    },
     /// The request took too long.
     #[error("the answer was not complete within {limit:?}")]
     TotalTimeout {
@@ -124,6 +130,7 @@ impl ClientError {
             | Self::Closed
             | Self::Protocol(_)
             | Self::Refused { .. }
+            | Self::WindowFull { .. }
             | Self::Head(_) => StatusCode::BAD_GATEWAY,
         }
     }

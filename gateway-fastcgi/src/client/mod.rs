@@ -8,11 +8,13 @@
 //!
 //! | matter | here |
 //! | --- | --- |
-//! | requests per connection | one at a time; id 1 always (FCGI-30) |
+//! | requests per connection | one at a time, id 1 always; with [`Config::multiplex`] several if the worker says so (FCGI-30) |
+//! | GET_VALUES | asked in the background when the answer matters, on a connection that is thrown away (FCGI-59) |
 //! | KEEP_CONN | on at most [`Config::max_kept`] connections, since each holds a process of php-fpm (FCGI-118) |
 //! | both directions | at once, in the task of the caller, as fast as the slower side takes (FCGI-116) |
 //! | body of unknown length | received in full first, then sent with its true length (CGI-65) |
-//! | abort | by closing; php-fpm and libfcgi know no other way (FCGI-80) |
+//! | abort | by closing; php-fpm and libfcgi know no other way; on a shared connection by ABORT_REQUEST (FCGI-80) |
+//! | a slow reader of an answer | slows its worker; on a shared connection [`Config::max_window_bytes`] are held, then it is aborted |
 //! | several upstreams | the one with the fewest requests; one that fails is out, and tried again with growing pauses |
 //! | a connection that turns out dead | asked anew, see below (FCGI-117) |
 //! | OVERLOADED, CANT_MPX_CONN | another upstream, else 503 with Retry-After; UNKNOWN_ROLE 502 (FCGI-82) |
@@ -29,19 +31,25 @@
 //!
 //! Never after a time limit: then the worker is alive, and at work.
 
+mod alone;
 mod balance;
 mod config;
 mod conversation;
 mod error;
 mod error_log;
 mod health;
+mod mailbox;
 mod patience;
 mod places;
 mod pool;
 mod request_body;
 mod response;
 mod script;
+mod shared;
+mod sharing;
+mod together;
 mod upstreams;
+mod values;
 mod variables;
 
 use std::fmt;
@@ -135,6 +143,11 @@ impl Client {
     /// Where the workers are, at least at one address.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.upstreams.pools().map(|pool| pool.address())
+    }
+
+    /// Whether requests to an upstream share connections by now: the worker has to say first that it can do that.
+    pub fn is_multiplexing(&self) -> bool {
+        self.upstreams.pools().any(|pool| pool.is_multiplexing())
     }
 
     /// How many connections are kept open without a request on them.

@@ -92,6 +92,13 @@ impl Places {
         self.state().balance.has_another(avoid)
     }
 
+    /// How many requests an upstream takes at a time, from now on.
+    pub(super) fn set_max_requests(self: &Arc<Self>, upstream: usize, max_requests: usize) {
+        let mut state = self.state();
+        state.balance.set_max_requests(upstream, max_requests);
+        self.serve(&mut state);
+    }
+
     /// Gives places to those who wait, in their order, as far as there are any for them.
     fn serve(self: &Arc<Self>, state: &mut State) {
         let now = Instant::now();

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,7 +15,10 @@ use rustix::net::{RecvFlags, recv};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::health::Failure;
-use super::places::Place;
+use super::places::{Place, Places};
+use super::shared::SharedConnection;
+use super::together::Together;
+use super::values::{self, Answer, Manner};
 use super::{ClientError, Config};
 use crate::connection::ClientConnection;
 use crate::net::{Address, Stream};
@@ -28,6 +31,12 @@ pub(super) struct Pool {
     kept: Arc<AtomicUsize>,
     max_kept: AtomicUsize,
     idle: Mutex<IdleConnections>,
+    together: Together,
+    places: Arc<Places>,
+    /// The number of this upstream among the places.
+    upstream: usize,
+    /// Whether the worker was asked what it can do.
+    is_asked: AtomicBool,
 }
 
 /// Connections without a request, the latest used last.
@@ -38,6 +47,8 @@ struct IdleConnections {
     waiting: Vec<(u64, Instant)>,
     /// How many have ever been in `waiting`.
     tickets: u64,
+    /// The last of them that was answered.
+    answered: u64,
     is_watched: bool,
     is_closed: bool,
 }
@@ -82,6 +93,15 @@ pub(super) enum Wanted {
     Fresh,
 }
 
+/// What a request is sent on.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is moved once")]
+pub(super) enum Link {
+    /// A connection of its own.
+    Alone(Lease),
+    /// A place on one that others use too.
+    Shared(Arc<SharedConnection>, Place),
+}
+
 /// A connection for one request. Dropping closes it.
 pub(super) struct Lease {
     pub(super) connection: Connection,
@@ -119,6 +139,13 @@ impl Waiting {
     }
 }
 
+impl Waiting {
+    fn answered(self) {
+        let mut idle = self.pool.idle();
+        idle.answered = idle.answered.max(self.ticket);
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.pool.idle().waiting.retain(|(ticket, _)| *ticket != self.ticket);
@@ -126,13 +153,19 @@ impl Drop for Waiting {
 }
 
 impl Pool {
-    pub(super) fn new(address: Address, config: Arc<Config>) -> Arc<Self> {
+    /// The connections to `address`, which `places` knows by this number.
+    pub(super) fn new(address: Address, config: Arc<Config>, places: Arc<Places>, upstream: usize) -> Arc<Self> {
+        let Manner { max_kept, per_connection } = Manner::unknown(&config);
         Arc::new(Self {
             address,
             kept: Arc::default(),
-            max_kept: AtomicUsize::new(config.max_kept),
+            max_kept: AtomicUsize::new(max_kept),
             config,
             idle: Mutex::default(),
+            together: Together::new(per_connection),
+            places,
+            upstream,
+            is_asked: AtomicBool::new(false),
         })
     }
 
@@ -140,8 +173,12 @@ impl Pool {
         &self.address
     }
 
+    pub(super) fn is_multiplexing(&self) -> bool {
+        self.together.per_connection().is_some()
+    }
+
     pub(super) fn idle_connections(&self) -> usize {
-        self.idle().list.len()
+        self.idle().list.len() + self.together.idle()
     }
 
     /// Closes the idle connections, and takes none from now on.
@@ -149,10 +186,23 @@ impl Pool {
         let mut idle = self.idle();
         idle.is_closed = true;
         idle.list.clear();
+        drop(idle);
+        self.together.retire();
     }
 
-    /// A connection for whoever has this place.
-    pub(super) async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted) -> Result<Lease, ClientError> {
+    /// A connection, or a share in one, for whoever has this place.
+    pub(super) async fn link(self: &Arc<Self>, place: Place, wanted: Wanted) -> Result<Link, ClientError> {
+        if self.config.multiplex {
+            self.learn();
+            if let Some(per_connection) = self.together.per_connection() {
+                return self.share(place, wanted, per_connection).await;
+            }
+        }
+        self.lease(place, wanted).await.map(Link::Alone)
+    }
+
+    /// A connection for this request alone.
+    async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted) -> Result<Lease, ClientError> {
         // The latest used first: so the others grow old and the pool becomes as small as it can be.
         while let Some(mut connection) = self.take_idle() {
             // A fresh connection is also one more for the worker, so an idle one gives way to it.
@@ -166,10 +216,61 @@ impl Pool {
         }
         let stream = self.open().await.inspect_err(|_| place.failed(Failure::Unreachable))?;
         let kept = Kept::take(&self.kept, self.max_kept.load(Ordering::Relaxed));
+        if kept.is_none() && self.config.max_kept.is_none() {
+            self.learn();
+        }
         let connection =
             Connection { stream, machine: ClientConnection::new(), born: Instant::now(), requests: 1, kept };
         let waiting = Some(Waiting::begin(self));
         Ok(Lease { connection, place, waiting, is_answered: false, pool: Arc::clone(self) })
+    }
+
+    /// A connection that others use too.
+    async fn share(self: &Arc<Self>, mut place: Place, wanted: Wanted, many: u16) -> Result<Link, ClientError> {
+        if let Some(connection) = self.together.best(wanted) {
+            return Ok(Link::Shared(connection, place));
+        }
+        let _opening = self.together.opening.lock().await;
+        if let Some(connection) = self.together.best(wanted) {
+            return Ok(Link::Shared(connection, place));
+        }
+        let stream = self.open().await.inspect_err(|_| place.failed(Failure::Unreachable))?;
+        let connection = SharedConnection::start(stream, many, &self.config, Arc::downgrade(self));
+        self.together.add(&connection);
+        if self.idle().is_closed {
+            self.together.retire();
+        }
+        Ok(Link::Shared(connection, place))
+    }
+
+    /// A shared connection is over.
+    pub(super) fn forget(&self, connection: &Arc<SharedConnection>) {
+        self.together.forget(connection);
+    }
+
+    /// The worker said that it multiplexes, and then that it does not.
+    pub(super) fn multiplexes_no_more(&self) {
+        if self.together.per_connection().is_some() {
+            tracing::warn!(upstream = %self.address, "worker refuses to multiplex (CANT_MPX_CONN) though it said it would");
+            self.together.set_per_connection(1);
+            self.together.retire();
+            self.places.set_max_requests(self.upstream, self.config.max_connections);
+        }
+    }
+
+    /// Asks the worker what it can do, once, in the background.
+    fn learn(self: &Arc<Self>) {
+        if !self.is_asked.swap(true, Ordering::Relaxed) {
+            tokio::spawn(learn(Arc::downgrade(self)));
+        }
+    }
+
+    fn behave(&self, Manner { max_kept, per_connection }: Manner, answer: Answer) {
+        tracing::debug!(upstream = %self.address, ?answer, max_kept, per_connection, "worker was asked what it can do");
+        self.max_kept.store(max_kept, Ordering::Relaxed);
+        self.together.set_per_connection(per_connection);
+        let requests = self.config.max_connections.saturating_mul(usize::from(per_connection));
+        self.places.set_max_requests(self.upstream, requests);
     }
 
     async fn open(&self) -> Result<Stream, ClientError> {
@@ -239,7 +340,9 @@ impl Lease {
 
     /// Bytes are there: a worker has the connection. Returns whether they are the first.
     pub(super) fn is_answered(&mut self) -> bool {
-        self.waiting = None;
+        if let Some(waiting) = self.waiting.take() {
+            waiting.answered();
+        }
         !std::mem::replace(&mut self.is_answered, true)
     }
 
@@ -288,5 +391,23 @@ async fn close_idle(pool: Weak<Pool>) {
             }
         };
         sleep_until(next).await;
+    }
+}
+
+/// When a worker is asked what it can do: more than once only if nothing followed from it.
+const QUESTIONS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(60)];
+
+async fn learn(pool: Weak<Pool>) {
+    for pause in QUESTIONS {
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        let Some(pool) = pool.upgrade() else { return };
+        let before = pool.idle().tickets;
+        let answer = values::ask(&pool.address).await;
+        let others_were_served = pool.idle().answered > before;
+        if let Some(manner) = Manner::of(answer, others_were_served, &pool.config) {
+            return pool.behave(manner, answer);
+        }
     }
 }

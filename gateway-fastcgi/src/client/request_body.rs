@@ -29,6 +29,11 @@ impl RequestBody {
         Self { source, again: VecDeque::new(), given: Some(Vec::new()), given_bytes: 0 }
     }
 
+    /// Takes the body out of something that goes.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(InputStream::empty()))
+    }
+
     /// The next piece, `None` at the end.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let piece = match self.again.pop_front() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::balance::Avoid;
-use super::conversation::{Conversation, Retry};
+use super::conversation::{Begun, Conversation, Retry};
 use super::places::{Place, Places};
 use super::pool::{Pool, Wanted};
 use super::request_body::RequestBody;
@@ -35,8 +35,10 @@ struct Failed {
 
 impl Upstreams {
     pub(super) fn new(addresses: Vec<Address>, config: &Arc<Config>) -> Self {
-        let pools = addresses.iter().map(|address| Pool::new(address.clone(), Arc::clone(config))).collect();
-        Self { config: Arc::clone(config), places: Places::new(addresses, config), pools }
+        let places = Places::new(addresses.clone(), config);
+        let pool = |(number, address)| Pool::new(address, Arc::clone(config), Arc::clone(&places), number);
+        let pools = addresses.into_iter().enumerate().map(pool).collect();
+        Self { config: Arc::clone(config), places, pools }
     }
 
     pub(super) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
@@ -85,12 +87,18 @@ impl Upstreams {
         let last = |error| Failed { error, retry: None };
         // Each place has the number of a pool.
         let Some(pool) = self.pools.get(place.upstream()) else { return Err(last(ClientError::Closed)) };
-        let lease = match pool.lease(place, wanted).await {
-            Ok(lease) => lease,
-            // Nothing was sent.
-            Err(error) => return Err(Failed { error, retry: Some((Retry::AtAnother, body)) }),
+        let (mut place, mut body) = (place, body);
+        let mut conversation = loop {
+            let link = match pool.link(place, wanted).await {
+                Ok(link) => link,
+                // Nothing was sent.
+                Err(error) => return Err(Failed { error, retry: Some((Retry::AtAnother, body)) }),
+            };
+            match Conversation::begin(link, pool, request, body, &self.config).map_err(last)? {
+                Begun::UnderWay(conversation) => break conversation,
+                Begun::NoRoom(same_place, same_body) => (place, body) = (same_place, same_body),
+            }
         };
-        let mut conversation = Conversation::begin(lease, request, body, &self.config).map_err(last)?;
         match response::head(&mut conversation, &self.config).await {
             Ok((head, start)) => Ok((conversation, head, start)),
             Err(error) => Err(Failed { retry: conversation.into_retry(&error, request.is_idempotent), error }),

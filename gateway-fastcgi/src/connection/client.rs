@@ -14,18 +14,26 @@ use bytes::{Bytes, BytesMut};
 
 /// The gateway's state machine for one connection.
 ///
-/// One request at a time, always with id 1, as every peer understands it. Reading and writing are independent: a worker may answer
-/// before it has read anything (FCGI-116), so never finish writing before reading.
+/// One request at a time, always with id 1, as every peer understands it; several with [`ClientConnection::multiplexing`]. Reading
+/// and writing are independent: a worker may answer before it has read anything (FCGI-116), so never finish writing before reading.
 ///
 /// Memory: one record body of fixed size, or a GET_VALUES_RESULT of at most 64 KiB; output data is handed out as it comes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ClientConnection {
     reader: RecordReader,
     output: Outgoing,
-    active: Option<Active>,
+    /// The requests under way, in the order of their ids.
+    active: Vec<Active>,
+    max_requests: u16,
     spent: bool,
     ended_input: bool,
     failure: Option<ProtocolError>,
+}
+
+impl Default for ClientConnection {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[derive(Debug)]
@@ -81,7 +89,36 @@ enum Step {
 impl ClientConnection {
     /// A fresh connection.
     pub fn new() -> Self {
-        Self::default()
+        Self::multiplexing(1)
+    }
+
+    /// A fresh connection for several requests at a time, for a worker that said FCGI_MPXS_CONNS=1.
+    ///
+    /// Ids are as small as they can be (FCGI-30). A request that ended early or was aborted does not spoil the connection for
+    /// others, as it does without multiplexing: such a worker ignores what comes late (FCGI-29).
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_fastcgi::connection::{ClientConnection, SendError};
+    /// use gateway_fastcgi::protocol::{BeginRequest, Role};
+    ///
+    /// let mut client = ClientConnection::multiplexing(2);
+    /// let begin = BeginRequest { role: Role::RESPONDER, keep_connection: true };
+    /// assert_eq!(client.send_request(begin, [])?.get(), 1);
+    /// assert_eq!(client.send_request(begin, [])?.get(), 2);
+    /// assert_eq!(client.send_request(begin, []), Err(SendError::Busy));
+    /// # Ok::<(), SendError>(())
+    /// ```
+    pub fn multiplexing(max_requests: u16) -> Self {
+        Self {
+            reader: RecordReader::default(),
+            output: Outgoing::default(),
+            active: Vec::new(),
+            max_requests: max_requests.max(1),
+            spent: false,
+            ended_input: false,
+            failure: None,
+        }
     }
 
     /// Begins a request: BEGIN_REQUEST, all parameters, and their end. Returns its id.
@@ -97,20 +134,17 @@ impl ClientConnection {
         P: IntoIterator<Item = (&'a [u8], &'a [u8])>,
         P::IntoIter: Clone,
     {
-        if self.active.is_some() {
-            return Err(SendError::Busy);
-        }
+        let Some((at, id)) = self.free_id() else { return Err(SendError::Busy) };
         if self.spent || self.ended_input || self.failure.is_some() {
             return Err(SendError::Closed);
         }
         let pairs = pairs.into_iter();
         pairs.clone().try_for_each(check_pair)?;
-        let id = RequestId::ONE;
         let body = begin.encode();
         self.output.record(RecordType::BEGIN_REQUEST, id.get(), Content::from(&body));
         self.output.pairs(id, pairs.filter_map(|(name, value)| Pair::new(name, value).ok()));
         self.output.end_stream(RecordType::PARAMS, id);
-        self.active = Some(Active {
+        let request = Active {
             id,
             keep_connection: begin.keep_connection,
             stdin_open: true,
@@ -118,8 +152,16 @@ impl ClientConnection {
             stdout_open: true,
             stderr_open: true,
             abort_sent: false,
-        });
+        };
+        self.active.insert(at, request);
         Ok(id)
+    }
+
+    /// The smallest id that is free, and its place among the others.
+    fn free_id(&self) -> Option<(usize, RequestId)> {
+        let taken = self.active.iter().zip(1_u16..).take_while(|(active, number)| active.id.get() == *number).count();
+        let number = u16::try_from(taken).ok().filter(|taken| *taken < self.max_requests)?;
+        Some((taken, RequestId::new(number + 1)?))
     }
 
     /// Sends more of the request body; nothing if `data` is empty.
@@ -163,7 +205,7 @@ impl ClientConnection {
         Ok(())
     }
 
-    /// Asks for an early end, once. The request stays active until `End` comes.
+    /// Asks for an early end, once. The request stays active until `End` comes; the rest of its input is not wanted.
     ///
     /// php-fpm and libfcgi do not understand it; closing the connection says the same (FCGI-80).
     ///
@@ -171,6 +213,7 @@ impl ClientConnection {
     /// [`SendError::Inactive`] after the end.
     pub fn send_abort(&mut self, id: RequestId) -> Result<(), SendError> {
         let active = self.open(id, |_| true)?;
+        (active.stdin_open, active.data_open) = (false, false);
         if !std::mem::replace(&mut active.abort_sent, true) {
             self.output.end_stream(RecordType::ABORT_REQUEST, id);
         }
@@ -223,9 +266,15 @@ impl ClientConnection {
         &mut self.output
     }
 
-    /// The request under way.
+    /// The request under way; of several the one with the smallest id.
     pub fn active(&self) -> Option<RequestId> {
-        self.active.as_ref().map(|active| active.id)
+        self.active.first().map(|active| active.id)
+    }
+
+    /// May one more request be sent now?
+    pub fn has_room(&self) -> bool {
+        let broken = self.spent || self.ended_input || self.failure.is_some();
+        self.free_id().is_some() && !broken
     }
 
     /// May another request be sent on this connection?
@@ -234,7 +283,7 @@ impl ClientConnection {
     /// error or end, and not while bytes from the worker are left that no request has asked for.
     pub fn is_reusable(&self) -> bool {
         let broken = self.spent || self.ended_input || self.failure.is_some();
-        self.active.is_none() && !broken && !self.reader.is_within_record()
+        self.active.is_empty() && !broken && !self.reader.is_within_record()
     }
 
     /// Bytes from the worker that this machine holds.
@@ -264,7 +313,7 @@ impl ClientConnection {
         if self.reader.is_within_record() {
             return Err(ProtocolError::Truncated { inside: "record" });
         }
-        if self.active.is_some() {
+        if !self.active.is_empty() {
             return Err(ProtocolError::Truncated { inside: "request" });
         }
         Ok(None)
@@ -293,7 +342,7 @@ impl ClientConnection {
         if !kind.is_known() {
             return Ok(self.skip());
         }
-        let Some(active) = self.active.as_mut().filter(|active| active.id == id) else {
+        let Some(active) = self.active.iter_mut().find(|active| active.id == id) else {
             // The gateway's input has no late records to forgive: what a worker sends here belongs to nobody (FCGI-111).
             return Err(ProtocolError::InactiveId { kind, id: id.get() });
         };
@@ -324,8 +373,11 @@ impl ClientConnection {
         fixed(header.kind, header)?;
         let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
         let end = EndRequest::decode(&content)?;
-        if let Some(active) = self.active.take() {
-            self.spent |= !active.keep_connection || active.stdin_open || active.data_open || active.abort_sent;
+        if let Some(at) = self.active.iter().position(|active| active.id == id) {
+            let active = self.active.remove(at);
+            // php-fpm would wait for the rest of the input; a worker that multiplexes ignores what is late (FCGI-29).
+            let left_open = active.stdin_open || active.data_open || active.abort_sent;
+            self.spent |= !active.keep_connection || (left_open && self.max_requests == 1);
         }
         Ok(Step::Event(ClientEvent::End { id, end }))
     }
@@ -335,7 +387,7 @@ impl ClientConnection {
     }
 
     fn open(&mut self, id: RequestId, is_open: impl Fn(&Active) -> bool) -> Result<&mut Active, SendError> {
-        let found = self.active.as_mut().filter(|active| active.id == id && is_open(active));
+        let found = self.active.iter_mut().find(|active| active.id == id && is_open(active));
         found.ok_or(SendError::Inactive(id))
     }
 }

@@ -25,11 +25,14 @@ use tokio::net::{UnixListener, UnixStream};
 pub const LONG: Duration = Duration::from_secs(30);
 
 pub const BEGIN: u8 = 1;
+pub const ABORT: u8 = 2;
 pub const END: u8 = 3;
 pub const PARAMS: u8 = 4;
 pub const STDIN: u8 = 5;
 pub const STDOUT: u8 = 6;
 pub const STDERR: u8 = 7;
+pub const GET_VALUES: u8 = 9;
+pub const GET_VALUES_RESULT: u8 = 10;
 
 /// One record with id 1 and no padding.
 pub fn record(kind: u8, content: &[u8]) -> Vec<u8> {
@@ -43,6 +46,16 @@ pub fn padded(kind: u8, content: &[u8], padding: u8) -> Vec<u8> {
     bytes.extend_from_slice(content);
     bytes.extend(std::iter::repeat_n(0xff, usize::from(padding)));
     bytes
+}
+
+/// The same bytes for the request with this id.
+pub fn with_id(id: u8, mut records: Vec<u8>) -> Vec<u8> {
+    let mut at = 0;
+    while at < records.len() {
+        records[at + 3] = id;
+        at += 8 + usize::from(records[at + 4]) * 256 + usize::from(records[at + 5]) + usize::from(records[at + 6]);
+    }
+    records
 }
 
 /// END_REQUEST.
@@ -76,6 +89,27 @@ impl Asked {
 pub struct Line(pub UnixStream);
 
 impl Line {
+    /// The next record of any request: type, id and content.
+    pub async fn any_record(&mut self) -> io::Result<(u8, u8, Vec<u8>)> {
+        let mut header = [0; 8];
+        self.0.read_exact(&mut header).await?;
+        let [_, kind, _, id, high, low, padding, _] = header;
+        let mut content = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        self.0.read_exact(&mut content).await?;
+        self.0.read_exact(&mut vec![0; usize::from(padding)]).await?;
+        Ok((kind, id, content))
+    }
+
+    /// The next record of any request that is of this type, and its id.
+    pub async fn next(&mut self, wanted: u8) -> io::Result<(u8, Vec<u8>)> {
+        loop {
+            let (kind, id, content) = self.any_record().await?;
+            if kind == wanted {
+                return Ok((id, content));
+            }
+        }
+    }
+
     /// The next record: type and content.
     pub async fn record(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut header = [0; 8];
@@ -151,6 +185,12 @@ fn read_pairs(mut bytes: &[u8], pairs: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// A connection of which the first BEGIN_REQUEST was read.
+pub struct Told {
+    pub line: Line,
+    pub first: u8,
+}
+
 /// A worker that listens, and does with its n-th connection (from 0) what it was told.
 pub struct Worker {
     pub address: Address,
@@ -178,6 +218,34 @@ impl Worker {
             }
         });
         Self { address: Address::unix(path), connections, task, _directory: directory }
+    }
+
+    /// A worker that says this of itself when asked, and does with other connections what it was told. It may start a
+    /// connection with what was read of it: the first record.
+    pub fn telling<F, D>(values: &'static [(&'static str, &'static str)], conduct: F) -> Self
+    where
+        F: Fn(Told) -> D + Send + Sync + 'static,
+        D: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let conduct = Arc::new(conduct);
+        Self::start(move |_, mut line| {
+            let conduct = conduct.clone();
+            async move {
+                let (kind, id, _) = line.any_record().await?;
+                if kind == GET_VALUES {
+                    assert_eq!(id, 0);
+                    let mut pairs = Vec::new();
+                    for (name, value) in values {
+                        pairs.extend([u8::try_from(name.len()).unwrap(), u8::try_from(value.len()).unwrap()]);
+                        pairs.extend_from_slice(name.as_bytes());
+                        pairs.extend_from_slice(value.as_bytes());
+                    }
+                    return line.write(&with_id(0, record(GET_VALUES_RESULT, &pairs))).await;
+                }
+                assert_eq!(kind, BEGIN);
+                conduct(Told { line, first: id }).await
+            }
+        })
     }
 
     /// A worker that reads every request in full and answers this, on connections that stay open.

@@ -220,6 +220,9 @@ fn client_config(options: &FastCgiOptions) -> client::Config {
     config = with(config, options.idle_timeout, client::Config::idle_timeout);
     config = with(config, options.max_connections, client::Config::max_connections);
     config = with(config, options.max_kept, client::Config::max_kept);
+    config = with(config, options.multiplex, client::Config::multiplex);
+    config = with(config, options.max_multiplexed, client::Config::max_multiplexed);
+    config = with(config, options.max_window, client::Config::max_window_bytes);
     config = with(config, options.max_queue, client::Config::max_queue);
     config = with(config, options.max_tries, client::Config::max_tries);
     config = with(config, options.max_failures, client::Config::max_failures);

@@ -284,3 +284,106 @@ fn fcgi_73_a_filters_file_comes_after_stdin() {
     client.send_data(ONE, "x".into()).unwrap();
     assert_eq!(asked(KEEP).send_data(ONE, "x".into()), Err(SendError::Inactive(ONE)));
 }
+
+/// Several requests under way, with empty bodies.
+fn asked_together(count: u16) -> ClientConnection {
+    let mut client = ClientConnection::multiplexing(count);
+    for number in 1..=count {
+        let id = client.send_request(KEEP, [(&b"A"[..], &b"b"[..])]).unwrap();
+        assert_eq!(id.get(), number);
+        client.end_stdin(id).unwrap();
+    }
+    taken(client.output());
+    client
+}
+
+#[test]
+fn fcgi_30_ids_are_the_smallest_that_are_free() {
+    let mut client = asked_together(4);
+    assert!(!client.has_room());
+    assert_eq!(client.send_request(KEEP, []), Err(SendError::Busy));
+    for (ended, free) in [(&[3][..], &[3][..]), (&[4, 1], &[1, 4]), (&[2, 3, 4, 1], &[1, 2, 3, 4])] {
+        for id in ended {
+            drive_client(&mut client, &end(*id, EndRequest::COMPLETE), &[]);
+        }
+        for id in free {
+            assert!(client.has_room());
+            assert_eq!(client.send_request(KEEP, []).unwrap().get(), *id);
+        }
+    }
+}
+
+#[test]
+fn fcgi_26_answers_of_several_requests_may_interleave_and_be_cut_anywhere() {
+    let bytes = [
+        record(RecordType::STDOUT, 2, b"two", 1),
+        record(RecordType::STDERR, 1, b"oops", 0),
+        record(RecordType::STDOUT, 1, b"one", 255),
+        end(2, EndRequest::COMPLETE),
+        record(RecordType::STDOUT, 1, b"", 0),
+        record(RecordType::STDOUT, 3, b"three", 3),
+        end(1, EndRequest::COMPLETE),
+        end(3, EndRequest::COMPLETE),
+    ]
+    .concat();
+    let id = |number| RequestId::new(number).unwrap();
+    let stdout = |number, data: &'static str| ClientEvent::Stdout { id: id(number), data: data.into() };
+    let ended = |number| ClientEvent::End { id: id(number), end: EndRequest::COMPLETE };
+    let expected = [
+        stdout(2, "two"),
+        ClientEvent::Stderr { id: id(1), data: "oops".into() },
+        stdout(1, "one"),
+        ended(2),
+        ClientEvent::StdoutEnd(id(1)),
+        stdout(3, "three"),
+        ended(1),
+        ended(3),
+    ];
+    for cuts in all_cuts(bytes.len()) {
+        let mut client = asked_together(3);
+        assert_eq!(drive_client(&mut client, &bytes, &cuts), (expected.to_vec(), None), "cut at {cuts:?}");
+        assert!(client.is_reusable());
+    }
+}
+
+#[test]
+fn fcgi_111_output_of_a_request_that_has_ended_is_an_error_whatever_others_do() {
+    let mut client = asked_together(2);
+    let bytes = [end(1, EndRequest::COMPLETE), record(RecordType::STDOUT, 1, b"x", 0)].concat();
+    let error = ProtocolError::InactiveId { kind: RecordType::STDOUT, id: 1 };
+    assert_eq!(drive_client(&mut client, &bytes, &[]).1, Some(error));
+    assert!(!client.has_room());
+}
+
+#[test]
+fn fcgi_79_a_request_that_is_aborted_sends_no_more_and_leaves_the_others_alone() {
+    let mut client = ClientConnection::multiplexing(2);
+    let (one, two) = (client.send_request(KEEP, []).unwrap(), client.send_request(KEEP, []).unwrap());
+    client.send_abort(one).unwrap();
+    assert_eq!(client.send_stdin(one, "x".into()), Err(SendError::Inactive(one)));
+    client.send_stdin(two, "y".into()).unwrap();
+    drive_client(&mut client, &end(1, EndRequest::COMPLETE), &[]);
+    assert_eq!(client.active(), Some(two));
+    assert_eq!(client.send_request(KEEP, []), Ok(one), "the connection goes on, and the id is free");
+    assert!(!client.is_reusable());
+}
+
+#[test]
+fn fcgi_29_an_early_end_with_input_unsent_spoils_only_a_connection_without_multiplexing() {
+    for (max_requests, goes_on) in [(1, false), (2, true)] {
+        let mut client = ClientConnection::multiplexing(max_requests);
+        client.send_request(KEEP, []).unwrap();
+        drive_client(&mut client, &end(1, EndRequest::COMPLETE), &[]);
+        assert_eq!((client.has_room(), client.is_reusable()), (goes_on, goes_on));
+    }
+}
+
+#[test]
+fn fcgi_51_when_one_request_asked_to_close_no_other_begins() {
+    let mut client = ClientConnection::multiplexing(3);
+    client.send_request(KEEP, []).unwrap();
+    client.send_request(BeginRequest { keep_connection: false, ..KEEP }, []).unwrap();
+    drive_client(&mut client, &end(2, EndRequest::COMPLETE), &[]);
+    assert!(!client.has_room());
+    assert_eq!(client.active(), Some(ONE), "those under way go on");
+}

@@ -89,8 +89,10 @@ fn drive_client(machine: &mut ClientConnection, bytes: &[u8], cuts: &[usize]) ->
         loop {
             match machine.next_event() {
                 Ok(Some(event)) => match (events.last_mut(), event) {
-                    (Some(ClientEvent::Stdout { data, .. }), ClientEvent::Stdout { data: more, .. })
-                    | (Some(ClientEvent::Stderr { data, .. }), ClientEvent::Stderr { data: more, .. }) => {
+                    (Some(ClientEvent::Stdout { id, data }), ClientEvent::Stdout { id: same, data: more })
+                    | (Some(ClientEvent::Stderr { id, data }), ClientEvent::Stderr { id: same, data: more })
+                        if *id == same =>
+                    {
                         *data = Bytes::from([&data[..], &more[..]].concat());
                     }
                     (_, event) => events.push(event),

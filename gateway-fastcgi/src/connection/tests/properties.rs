@@ -114,6 +114,51 @@ proptest! {
     }
 
     #[test]
+    fn several_requests_on_one_connection_each_get_their_own_answer(
+        answers in vec(vec(vec(any::<u8>(), 1..90), 0..6), 1..6),
+        order in vec(any::<prop::sample::Index>(), 0..60),
+        seeds in vec(any::<prop::sample::Index>(), 0..9),
+    ) {
+        let count = u16::try_from(answers.len()).unwrap();
+        let mut client = ClientConnection::multiplexing(count);
+        for _ in 0..count {
+            let begin = BeginRequest { role: Role::RESPONDER, keep_connection: true };
+            let id = client.send_request(begin, []).unwrap();
+            client.end_stdin(id).unwrap();
+        }
+        // Each answer's records in their order, those of different answers in any.
+        let mut queues: Vec<(u16, std::collections::VecDeque<Vec<u8>>)> = (1_u16..)
+            .zip(&answers)
+            .map(|(id, pieces)| {
+                let output = pieces.iter().map(|piece| record(RecordType::STDOUT, id, piece, 5));
+                (id, output.chain([end(id, EndRequest::COMPLETE)]).collect())
+            })
+            .collect();
+        let mut wire = Vec::new();
+        let mut order = order.iter();
+        while !queues.is_empty() {
+            let at = order.next().map_or(0, |index| index.index(queues.len()));
+            wire.extend(queues[at].1.pop_front().unwrap());
+            queues.retain(|(_, queue)| !queue.is_empty());
+        }
+        let (events, error) = drive_client(&mut client, &wire, &cut_points(wire.len(), &seeds));
+        prop_assert_eq!(error, None);
+        let mut got = vec![Vec::new(); answers.len()];
+        let mut ended = 0;
+        for event in events {
+            match event {
+                ClientEvent::Stdout { id, data } => got[usize::from(id.get()) - 1].extend_from_slice(&data),
+                ClientEvent::End { .. } => ended += 1,
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+        prop_assert_eq!(got, answers.iter().map(|pieces| pieces.concat()).collect::<Vec<_>>());
+        prop_assert_eq!(ended, answers.len());
+        prop_assert!(client.is_reusable());
+        prop_assert_eq!(client.retained_bytes(), 0);
+    }
+
+    #[test]
     fn output_is_the_same_however_the_socket_takes_it(
         sizes in vec(0_usize..6000, 1..6),
         steps in vec(1_usize..4000, 1..40),

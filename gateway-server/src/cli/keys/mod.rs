@@ -74,9 +74,28 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     Rule::new(
         "max_kept",
         COUNT,
-        "connections kept between requests; 4 by default, must be less than pm.max_children of php-fpm; to spawned \
-         workers all by default",
+        "connections kept between requests; 4 by default, or as many as the worker says it takes (FCGI_MAX_CONNS), must be \
+         less than pm.max_children of php-fpm; to spawned workers all by default",
         |o, _, v| put(&mut o.max_kept, value::count(v)),
+    ),
+    Rule::new(
+        "multiplex",
+        SWITCH,
+        "whether requests share a connection where the worker says that it can (FCGI_MPXS_CONNS); false by default, because \
+         an answer that its client takes slowly is then held in memory or given up",
+        |o, _, v| put(&mut o.multiplex, value::switch(v)),
+    ),
+    Rule::new(
+        "max_multiplexed",
+        "a number from 2 to 65535",
+        "requests at once on a shared connection; 16 by default, fewer if the worker says so (FCGI_MAX_REQS)",
+        |o, _, v| put(&mut o.max_multiplexed, requests_together(v)),
+    ),
+    Rule::new(
+        "max_window",
+        "a number of bytes, such as 64KiB or 4MiB; at least 64KiB",
+        "how much of an answer on a shared connection is held for a slow client; 1MiB by default; past it the answer breaks",
+        |o, _, v| put(&mut o.max_window, window(v)),
     ),
     Rule::new("max_queue", COUNT, "requests that wait for a connection; 1024 by default", |o, _, v| {
         put(&mut o.max_queue, value::count(v))
@@ -154,6 +173,15 @@ pub(super) const STATIC: &[Rule<StaticOptions>] = &[
 fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
     list.push(value?);
     Some(())
+}
+
+fn requests_together(text: &str) -> Option<u16> {
+    value::count(text)?.try_into().ok().filter(|requests| *requests >= 2)
+}
+
+/// Room for a record, or else no answer of one could be held.
+fn window(text: &str) -> Option<usize> {
+    value::size(text).filter(|bytes| *bytes >= 64 * 1024)
 }
 
 fn links(text: &str) -> Option<Links> {
