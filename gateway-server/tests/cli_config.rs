@@ -53,7 +53,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
                max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, root, \
                server_name, server_port, authorization, argument, inherit, user, group, directory, umask, max_cpu, \
                max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME";
-    let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, \
+    let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
                  static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
         ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are threads, listen, log, limits, timeouts, mount".into()),
@@ -210,7 +210,7 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
         ),
         (
             &["--mount", "/=static:"],
-            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value",
+            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value",
         ),
         (&["--mount", "/=app:demo?x=1"], "--mount /=app:demo?x=1: x: unknown; it takes none"),
         (
