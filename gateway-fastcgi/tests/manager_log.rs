@@ -48,7 +48,7 @@ async fn log_of(script: &str) -> String {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let workers = Workers::spawn("/bin/sh", ["-c", script], 1, Config::default()).unwrap();
-    let ended = workers.wait_until(|status| status[0].last_exit.is_some() && status[0].pid().is_none());
+    let ended = workers.wait_until(|status| status.last_exit.is_some() && status.workers.is_empty());
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the worker never ended");
     drop(workers);
     log.0.lock().unwrap().clone()

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway_fastcgi::manager::{Config, SpawnError, State, WorkerStatus, Workers};
+use gateway_fastcgi::manager::{Config, SpawnError, Status, Workers};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-async fn wait(workers: &Workers, condition: impl FnMut(&[WorkerStatus]) -> bool) -> Vec<WorkerStatus> {
+async fn wait(workers: &Workers, condition: impl FnMut(&Status) -> bool) -> Status {
     tokio::time::timeout(LONG, workers.wait_until(condition)).await.expect("the workers never got there");
     workers.status()
 }
@@ -75,12 +75,11 @@ async fn contents(path: &Path) -> String {
 async fn fcgi_123_a_killed_worker_is_replaced_and_the_others_are_left_alone() {
     let place = Place::new();
     let workers = place.workers("exec sleep 1000", 3, place.config().stable_after(Duration::ZERO));
-    let before: Vec<_> = workers.status().iter().map(|worker| worker.pid().unwrap()).collect();
+    let before = workers.status().pids();
     kill_process(pid(before[1]), Signal::KILL).unwrap();
-    let after = wait(&workers, |status| status[1].pid().is_some_and(|pid| pid != before[1])).await;
-    assert_eq!((after[0].pid(), after[2].pid()), (Some(before[0]), Some(before[2])));
-    assert_eq!((after[1].starts, after[0].starts), (2, 1));
-    assert_eq!(after[1].last_exit.unwrap().to_string(), "signal: 9 (SIGKILL)");
+    let after = wait(&workers, |status| status.workers.len() == 3 && status.starts == 4).await;
+    assert_eq!(after.pids()[..2], [before[0], before[2]]);
+    assert_eq!(after.last_exit.unwrap().to_string(), "signal: 9 (SIGKILL)");
     assert_gone(before[1]);
 }
 
@@ -91,13 +90,9 @@ async fn fcgi_123_a_crash_loop_is_throttled() {
     let workers = place.workers("exit 3", 1, config);
     let mut delays = Vec::new();
     for start in 1..=6 {
-        let status =
-            wait(&workers, |status| status[0].starts >= start && matches!(status[0].state, State::Waiting { .. }));
-        let status = status.await;
-        if let State::Waiting { delay } = status[0].state {
-            delays.push(delay.as_millis());
-        }
-        assert_eq!(status[0].last_exit.unwrap().code(), Some(3));
+        let status = wait(&workers, |status| status.starts >= start && status.held_back.is_some()).await;
+        delays.extend(status.held_back.map(|delay| delay.as_millis()));
+        assert_eq!(status.last_exit.unwrap().code(), Some(3));
     }
     assert!(delays.is_sorted() && delays.last() == Some(&8), "{delays:?}");
 }
@@ -108,7 +103,7 @@ async fn fcgi_2_3_workers_get_the_listening_socket_as_descriptor_0_and_share_it(
     // Perl accepts on descriptor 0 and answers with its process id.
     let script = r#"exec perl -MSocket -e 'while (accept(my $c, STDIN)) { syswrite($c, "$$\n"); close $c }'"#;
     let workers = place.workers(script, 2, place.config());
-    let pids: Vec<_> = workers.status().iter().map(|worker| worker.pid().unwrap()).collect();
+    let pids = workers.status().pids();
     for _ in 0..10 {
         let mut connection = UnixStream::connect(workers.address().unix_path().unwrap()).await.unwrap();
         let mut answer = String::new();
@@ -127,7 +122,7 @@ async fn fcgi_123_a_connection_waits_while_no_worker_runs() {
         place.file("once").display()
     );
     let workers = place.workers(&script, 1, place.config());
-    wait(&workers, |status| status[0].last_exit.is_some()).await;
+    wait(&workers, |status| status.last_exit.is_some()).await;
     let mut connection = UnixStream::connect(workers.address().unix_path().unwrap()).await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(LONG, connection.read_to_string(&mut answer)).await.unwrap().unwrap();
@@ -154,7 +149,7 @@ async fn fcgi_10_stopping_lets_a_worker_finish() {
     );
     let workers = place.workers(&script, 1, place.config());
     contents(&place.file("ready")).await;
-    let pid = workers.status()[0].pid().unwrap();
+    let pid = workers.status().pids()[0];
     tokio::time::timeout(LONG, workers.stop()).await.unwrap();
     assert_eq!(std::fs::read_to_string(file).unwrap(), "done\n");
     assert_gone(pid);
@@ -168,7 +163,7 @@ async fn fcgi_10_a_worker_that_ignores_sigterm_is_killed_with_its_children() {
     let script = format!("trap '' TERM; sleep 1000 & echo $! > {}; wait; sleep 1000", file.display());
     let workers = place.workers(&script, 1, place.config().stop_timeout(Duration::from_millis(50)));
     let child = contents(&file).await.trim().parse().unwrap();
-    let pid = workers.status()[0].pid().unwrap();
+    let pid = workers.status().pids()[0];
     tokio::time::timeout(LONG, workers.stop()).await.unwrap();
     assert_gone(pid);
     assert_dying(child).await;
@@ -179,7 +174,7 @@ async fn fcgi_10_a_worker_that_ignores_sigterm_is_killed_with_its_children() {
 async fn dropping_the_manager_leaves_no_process_and_no_file() {
     let place = Place::new();
     let workers = place.workers("trap '' TERM; while :; do sleep 1000; done", 4, place.config());
-    let pids: Vec<_> = workers.status().iter().map(|worker| worker.pid().unwrap()).collect();
+    let pids = workers.status().pids();
     drop(workers);
     for pid in pids {
         assert_gone(pid);
@@ -200,9 +195,9 @@ async fn a_process_group_dies_with_its_worker() {
     let script = format!("sleep 1000 & echo $! > {}; exec sleep 1000", file.display());
     let workers = place.workers(&script, 1, place.config());
     let child = contents(&file).await.trim().parse().unwrap();
-    let first = workers.status()[0].pid().unwrap();
+    let first = workers.status().pids()[0];
     kill_process(pid(first), Signal::TERM).unwrap();
-    wait(&workers, |status| status[0].starts == 2).await;
+    wait(&workers, |status| status.starts == 2).await;
     assert_dying(child).await;
 }
 
@@ -262,7 +257,9 @@ async fn cgi_177_workers_have_none_of_our_descriptors_but_the_socket() {
         seen.contains(" 0 -> socket:") && seen.contains(" 1 -> /dev/null") && seen.contains(" 2 -> pipe:"),
         "{seen}"
     );
-    assert_eq!(seen.matches("socket:").count(), 1, "{seen}");
+    // The other is the control channel.
+    assert!(seen.contains(" 3 -> socket:"), "{seen}");
+    assert_eq!(seen.matches("socket:").count(), 2, "{seen}");
     assert!(!seen.contains("secret") && !seen.contains("anon_inode"), "{seen}");
 }
 
@@ -290,19 +287,19 @@ async fn cgi_178_a_worker_that_floods_its_standard_error_is_neither_blocked_nor_
     let script = format!("head -c 1000000 /dev/zero | tr '\\0' 'x' >&2; echo ok > {}; exit 5", file.display());
     let workers = place.workers(&script, 1, place.config());
     assert_eq!(contents(&file).await, "ok\n");
-    let status = wait(&workers, |status| status[0].last_exit.is_some()).await;
-    assert_eq!(status[0].last_exit.unwrap().code(), Some(5));
+    let status = wait(&workers, |status| status.last_exit.is_some()).await;
+    assert_eq!(status.last_exit.unwrap().code(), Some(5));
 }
 
 #[tokio::test]
-async fn cgi_177_workers_get_three_descriptors_and_nothing_that_was_inherited() {
+async fn fcgi_2_workers_get_three_descriptors_without_a_control_channel_and_nothing_that_was_inherited() {
     // What a process inherits is not marked to end at exec; a duplicate is not either.
     let inherited = rustix::io::dup(std::fs::File::open("/dev/null").unwrap()).unwrap();
     let place = Place::new();
     let list = place.file("list");
     // The fourth is the listing itself; the names come in any order.
     let script = format!("ls /proc/self/fd | sort >{0}.new; mv {0}.new {0}; exec sleep 1000", list.display());
-    let workers = place.workers(&script, 1, place.config());
+    let workers = place.workers(&script, 1, place.config().control(false));
     assert_eq!(contents(&list).await, "0\n1\n2\n3\n");
     workers.stop().await;
     drop(inherited);

@@ -33,6 +33,7 @@ pub struct Confinement {
     pub(super) umask: Option<libc::mode_t>,
     pub(super) limits: Vec<(Resource, libc::rlim_t)>,
     pub(super) no_new_privileges: bool,
+    pub(super) ends_with_parent: bool,
     pub(super) ruleset: Option<Arc<OwnedFd>>,
 }
 
@@ -85,7 +86,11 @@ impl Confinement {
     /// Whether nothing is to be done.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn is_none(&self) -> bool {
-        self.identity.is_none() && self.umask.is_none() && self.limits.is_empty() && !self.no_new_privileges
+        self.identity.is_none()
+            && self.umask.is_none()
+            && self.limits.is_empty()
+            && !self.no_new_privileges
+            && !self.ends_with_parent
     }
 
     /// Runs programs as this user (a name or a number), with its group and its supplementary groups. The gateway has to be
@@ -149,6 +154,15 @@ impl Confinement {
     #[must_use]
     pub fn no_new_privileges(mut self) -> Self {
         self.no_new_privileges = true;
+        self
+    }
+
+    /// The system kills the program when the thread that started it ends, and so when this process is killed
+    /// (`PR_SET_PDEATHSIG`). Not the default, and not for a thread that may end before: what the program starts in turn is not
+    /// killed.
+    #[must_use]
+    pub fn ends_with_parent(mut self) -> Self {
+        self.ends_with_parent = true;
         self
     }
 

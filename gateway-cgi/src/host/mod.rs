@@ -46,6 +46,7 @@ mod named;
 mod pieces;
 mod places;
 mod process;
+mod resident;
 mod run;
 mod script;
 mod spawn;
@@ -79,6 +80,7 @@ pub use finding::{Links, Nph};
 pub use interpreters::Interpreter;
 pub use places::{Crowd, SharedPlaces};
 pub use process::Exit;
+pub use resident::{Resident, Running};
 
 /// Runs CGI programs: one file, or those in a directory. It is an application, so any gateway can serve it.
 ///

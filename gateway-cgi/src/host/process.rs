@@ -114,7 +114,12 @@ impl Process {
             (_, Some((reader, _))) => reader.as_fd(),
             (_, None) => null()?,
         };
-        let ends = Ends { stdin: programs_stdin, stdout: programs_stdout.as_fd(), stderr: programs_stderr.as_fd() };
+        let ends = Ends {
+            stdin: programs_stdin,
+            stdout: programs_stdout.as_fd(),
+            stderr: programs_stderr.as_fd(),
+            control: None,
+        };
         tracing::trace!(target: "gateway::marks", mark = "spawning");
         let Started { pid, pidfd } = spawn::start(program, &ends, confinement)?;
         tracing::trace!(target: "gateway::marks", mark = "spawned");
@@ -179,6 +184,11 @@ impl Drop for Process {
         self.signal(Signal::KILL);
         self.reap();
     }
+}
+
+/// Where what is written goes nowhere.
+pub(super) fn null_for_writing() -> io::Result<std::fs::File> {
+    std::fs::File::options().write(true).open("/dev/null")
 }
 
 /// Where nothing is to be read: one descriptor for all programs.

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use gateway_cgi::host::{Confinement, Resident};
+use rustix::process::Signal;
+
+use super::Limits;
+use crate::control::VARIABLE;
 
 /// Variables of our own environment that workers get as well: where programs and time zones are, and how text is
 /// written. Nothing that could be a secret (CGI-176).
 const INHERITED: [&str; 6] = ["PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"];
 
+/// What tells php-cgi after how many requests to end.
+const PHP_MAX_REQUESTS: &str = "PHP_FCGI_MAX_REQUESTS";
+
 /// How workers are started, restarted and stopped.
 ///
 /// # Examples
 /// ```
-/// use gateway_fastcgi::manager::Config;
+/// use gateway_fastcgi::manager::{Config, Limits};
 /// use std::time::Duration;
 ///
-/// let config = Config::default().variable("RUST_LOG", "info").stop_timeout(Duration::from_secs(5));
+/// let config = Config::default()
+///     .variable("RUST_LOG", "info")
+///     .limits(Limits::default().max_requests(10_000))
+///     .stop_timeout(Duration::from_secs(5));
 /// # let _ = config;
 /// ```
 #[derive(Debug, Clone)]
@@ -27,10 +39,45 @@ pub struct Config {
     working_directory: Option<PathBuf>,
     socket_directory: PathBuf,
     program_name: Option<OsString>,
+    confinement: Confinement,
+    pub(super) control: bool,
+    pub(super) limits: Limits,
+    pub(super) finish_signal: FinishSignal,
     pub(super) min_restart_delay: Duration,
     pub(super) max_restart_delay: Duration,
     pub(super) stable_after: Duration,
+    pub(super) start_timeout: Duration,
+    pub(super) finish_timeout: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) interval: Duration,
+    pub(super) max_spawn_rate: usize,
+    pub(super) emergency: Option<(usize, Duration)>,
+}
+
+/// Which signal asks a worker that is not ours to finish.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FinishSignal {
+    /// SIGTERM: php-cgi finishes its request, and most others do or have nothing to finish.
+    #[default]
+    Term,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGQUIT.
+    Quit,
+    /// SIGINT.
+    Int,
+}
+
+impl FinishSignal {
+    pub(super) fn signal(self) -> Signal {
+        match self {
+            FinishSignal::Term => Signal::TERM,
+            FinishSignal::Usr1 => Signal::USR1,
+            FinishSignal::Quit => Signal::QUIT,
+            FinishSignal::Int => Signal::INT,
+        }
+    }
 }
 
 impl Default for Config {
@@ -41,10 +88,19 @@ impl Default for Config {
             working_directory: None,
             socket_directory: std::env::temp_dir(),
             program_name: None,
+            confinement: Confinement::new(),
+            control: true,
+            limits: Limits::default(),
+            finish_signal: FinishSignal::Term,
             min_restart_delay: Duration::from_millis(100),
             max_restart_delay: Duration::from_secs(30),
-            stable_after: Duration::from_secs(10),
+            stable_after: Duration::from_secs(1),
+            start_timeout: Duration::from_secs(60),
+            finish_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(10),
+            interval: Duration::from_secs(1),
+            max_spawn_rate: 32,
+            emergency: None,
         }
     }
 }
@@ -88,8 +144,37 @@ impl Config {
         self
     }
 
-    /// The delay before a worker that did not live long is started again; it doubles each time. Default 100 ms: not
-    /// noticed once, and not a storm when repeated.
+    /// As whom workers run, with which resource limits, which umask (FCGI-8). Default: as this process.
+    #[must_use]
+    pub fn confinement(mut self, confinement: Confinement) -> Self {
+        self.confinement = confinement;
+        self
+    }
+
+    /// Whether workers get a control channel, as descriptor 3 and in GATEWAY_CONTROL. Default true: those that are not ours take no
+    /// notice of it. Without it nothing is known of requests.
+    #[must_use]
+    pub fn control(mut self, yes: bool) -> Self {
+        self.control = yes;
+        self
+    }
+
+    /// What a worker may. Default no limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How a worker that is not ours is asked to finish. Default SIGTERM (FCGI-10).
+    #[must_use]
+    pub fn finish_signal(mut self, signal: FinishSignal) -> Self {
+        self.finish_signal = signal;
+        self
+    }
+
+    /// The delay before another worker is started in place of one that never became ready; it doubles each time. Default 100 ms:
+    /// not noticed once, and not a storm when repeated.
     #[must_use]
     pub fn min_restart_delay(mut self, delay: Duration) -> Self {
         self.min_restart_delay = delay;
@@ -103,41 +188,115 @@ impl Config {
         self
     }
 
-    /// A worker that lived this long is replaced without delay. Default 10 s: longer than most programs need to fail
-    /// at their start.
+    /// A worker that does not answer on the control channel counts as ready when it has lived this long. Default 1 s: most
+    /// programs that fail at their start do so before. Ours say when they are ready.
     #[must_use]
     pub fn stable_after(mut self, lifetime: Duration) -> Self {
         self.stable_after = lifetime;
         self
     }
 
-    /// How long workers have to end after SIGTERM before they are killed. Default 10 s, as service managers give.
+    /// How long a worker may take to become ready, where others of the pool have answered on the control channel; then it is
+    /// killed. Default 60 s, as systemd gives most services 90.
+    #[must_use]
+    pub fn start_timeout(mut self, longest: Duration) -> Self {
+        self.start_timeout = longest;
+        self
+    }
+
+    /// How long a worker that is replaced may take to finish its requests before it is killed. Default 60 s: longer than gateways
+    /// wait for an answer.
+    #[must_use]
+    pub fn finish_timeout(mut self, longest: Duration) -> Self {
+        self.finish_timeout = longest;
+        self
+    }
+
+    /// How long workers have to finish when all are stopped, before they are killed. Default 10 s, as service managers give.
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
     }
 
+    /// How often the workers are looked at: asked what they do, measured, and their number adapted. Default 1 s, as php-fpm. What
+    /// happens at once is not waited for: an end, a reload, a request that waits for the first worker. At least 10 ms.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval.max(SHORTEST_INTERVAL);
+        self
+    }
+
+    /// How many workers are started at once when more are needed. Default 32, as php-fpm (`pm.max_spawn_rate`). At least 1.
+    #[must_use]
+    pub fn max_spawn_rate(mut self, workers: usize) -> Self {
+        self.max_spawn_rate = workers.max(1);
+        self
+    }
+
+    /// When so many workers that were ready crash within such a time, starting others is held back for the
+    /// [longest delay](Config::max_restart_delay), and the log says so as an error. Default never, as php-fpm
+    /// (`emergency_restart_threshold`): a worker that has served is replaced at once.
+    #[must_use]
+    pub fn emergency(mut self, crashes: usize, within: Duration) -> Self {
+        self.emergency = (crashes > 0).then_some((crashes, within));
+        self
+    }
+
+    /// The interval, or less where a limit on time asks for it.
+    pub(super) fn time_between_looks(&self) -> Duration {
+        let limits = [self.limits.request_timeout, self.limits.slow_after];
+        let shortest = limits.into_iter().flatten().map(|limit| limit / 4).chain([self.interval]).min();
+        shortest.unwrap_or(self.interval).max(SHORTEST_INTERVAL)
+    }
+
     pub(super) fn socket_directory_path(&self) -> &Path {
         &self.socket_directory
     }
 
-    /// The command that starts `program`; its standard input is still to be set.
-    pub(super) fn command(&self, program: &Path, args: &[OsString]) -> Command {
-        use std::os::unix::process::CommandExt;
-        let mut command = Command::new(program);
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    /// The program, ready to be started, for a worker with these limits.
+    pub(super) fn resident(&self, program: &Path, args: &[OsString], limits: &Limits) -> io::Result<Resident> {
+        let path = self.find(program)?;
         let last = program.file_name().unwrap_or(program.as_os_str());
-        command.arg0(self.program_name.as_deref().unwrap_or(last));
-        command.env_clear().envs(self.environment());
+        let mut resident = Resident::new(&path, self.program_name.as_deref().unwrap_or(last));
+        args.iter().for_each(|argument| resident.argument(argument));
+        self.environment(limits).iter().for_each(|(name, value)| resident.variable(name, value));
         if let Some(directory) = &self.working_directory {
-            command.current_dir(directory);
+            resident.directory(directory);
         }
-        command
+        resident.confinement(self.confinement.clone().ends_with_parent());
+        Ok(resident)
     }
 
-    fn environment(&self) -> impl Iterator<Item = (&OsStr, OsString)> {
-        let inherited = self.inherited.iter().filter_map(|name| Some((name.as_os_str(), std::env::var_os(name)?)));
-        inherited.chain(self.variables.iter().map(|(name, value)| (name.as_os_str(), value.clone())))
+    fn environment(&self, limits: &Limits) -> BTreeMap<OsString, OsString> {
+        let inherited = self.inherited.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
+        let mut environment: BTreeMap<OsString, OsString> = inherited.collect();
+        // FCGI-123: a limit that only the program can keep.
+        environment.extend(limits.max_requests.map(|most| (PHP_MAX_REQUESTS.into(), most.to_string().into())));
+        environment.extend(self.variables.clone());
+        if self.control {
+            environment.insert(VARIABLE.into(), CONTROL_DESCRIPTOR.into());
+        }
+        environment
+    }
+
+    /// The absolute path of the program: one without a `/` is looked for in PATH, others start from the workers' directory.
+    fn find(&self, program: &Path) -> io::Result<PathBuf> {
+        if program.as_os_str().as_encoded_bytes().contains(&b'/') {
+            let base = self.working_directory.clone().unwrap_or_default();
+            return std::path::absolute(base.join(program));
+        }
+        let here = std::env::var_os("PATH");
+        let search: &OsStr = self.variables.get(OsStr::new("PATH")).or(here.as_ref()).map_or(OsStr::new(""), |p| p);
+        let found = std::env::split_paths(search)
+            .map(|folder| folder.join(program))
+            .find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file());
+        found.map_or_else(|| Err(io::ErrorKind::NotFound.into()), std::path::absolute)
     }
 }
+
+/// Looking more often would cost more than it tells.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Where a worker has its end of the control channel: the first past the standard ones.
+const CONTROL_DESCRIPTOR: &str = "3";

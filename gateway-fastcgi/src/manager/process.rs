@@ -1,47 +1,36 @@
-//! One worker process: started, watched, killed with all its group, and reaped.
+//! One worker process: watched, killed with all its group, and reaped.
 //!
-//! Holds the guarantee that a [`Process`] that is gone here is gone in the system, too. Does not decide when.
+//! Holds the guarantee that a [`Process`] that is gone here is gone in the system, too. Does not decide when, nor start one
+//! (`spawner`).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus};
-use std::time::Instant;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use gateway_cgi::host::Running;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, pidfd_send_signal, waitpid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A process that leads its own group. Dropping kills the group and waits for the process.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
     pid: Pid,
     /// Stands for this very process, however its number is used again.
     handle: OwnedFd,
     /// Whether it was reaped; its number may then be another's.
     ended: bool,
-    pub(super) started: Instant,
 }
 
 impl Process {
-    /// Starts it and returns it with its standard error.
-    pub(super) fn start(command: &mut Command) -> io::Result<(Self, Option<OwnedFd>)> {
-        let mut child = command.spawn()?;
-        let stderr = child.stderr.take().map(OwnedFd::from);
-        let opened = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData.into());
-        let opened = opened.and_then(|pid| Ok((pid, pidfd_open(pid, PidfdFlags::empty())?)));
-        match opened {
-            Ok((pid, handle)) => Ok((Self { child, pid, handle, ended: false, started: Instant::now() }, stderr)),
-            Err(e) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(e)
-            }
-        }
+    pub(super) fn new(running: Running) -> io::Result<Self> {
+        let pid = i32::try_from(running.pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { pid, handle: running.pidfd, ended: false })
     }
 
     pub(super) fn id(&self) -> u32 {
-        self.child.id()
+        self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Something to wait on for its end, without holding it.
@@ -54,8 +43,17 @@ impl Process {
     }
 
     /// Asks it to end. Its children are its own affair: they may be at work for the request that is to be finished.
-    pub(super) fn terminate(&self) -> io::Result<()> {
-        Ok(pidfd_send_signal(self.handle.as_fd(), Signal::TERM)?)
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(pidfd_send_signal(self.handle.as_fd(), signal)?)
+    }
+
+    /// Kills it and everything in its group. Its end is seen by whoever watches.
+    pub(super) fn kill(&self) {
+        if !self.ended {
+            // Both may find nobody: the process may have ended, or left its group.
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            let _ = pidfd_send_signal(self.handle.as_fd(), Signal::KILL);
+        }
     }
 
     /// Kills it and everything in its group, and takes its exit status; one that has ended already keeps its own.
@@ -66,12 +64,15 @@ impl Process {
     }
 
     fn kill_and_wait(&mut self) -> io::Result<ExitStatus> {
-        if !std::mem::replace(&mut self.ended, true) {
-            // Both may find nobody: the process may have ended, or left its group.
-            let _ = kill_process_group(self.pid, Signal::KILL);
-            let _ = pidfd_send_signal(self.handle.as_fd(), Signal::KILL);
+        self.kill();
+        self.ended = true;
+        loop {
+            match waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => return Ok(ExitStatus::from_raw(status.as_raw())),
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        self.child.wait()
     }
 }
 

@@ -10,7 +10,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
@@ -21,8 +21,8 @@ use super::{Ends, Program, SpawnError, Started, Step};
 /// child has become the program.
 const STACK: usize = 32 * 1024;
 
-/// Programs find their descriptors from 3 up closed.
-const FIRST_OTHER: u32 = 3;
+/// Most descriptors that a program is given: the standard ones, and a control channel.
+const MOST_GIVEN: usize = 4;
 
 /// Signals have the numbers from 1 to 64.
 const SIGNALS: usize = 64;
@@ -36,7 +36,8 @@ struct Plan<'a> {
     arguments: *const *const c_char,
     environment: *const *const c_char,
     directory: *const c_char,
-    descriptors: [RawFd; 3],
+    descriptors: &'a [RawFd],
+    parent: Option<Pid>,
     confinement: &'a Confinement,
     /// What the child could not do, and the error number.
     failed: Option<(Step, c_int)>,
@@ -52,21 +53,22 @@ pub(in super::super) fn start(
     program.valid()?;
     // `dup2` onto itself would leave a descriptor marked to be closed, and one below 3 could be overwritten before it is
     // used. Only a gateway that was started without standard descriptors has such.
-    let moved: [Option<OwnedFd>; 3] =
-        [above_standard(&ends.stdin)?, above_standard(&ends.stdout)?, above_standard(&ends.stderr)?];
-    let number = |end: RawFd, moved: &Option<OwnedFd>| moved.as_ref().map_or(end, AsRawFd::as_raw_fd);
-    let [stdin, stdout, stderr] = &moved;
+    let given = [Some(ends.stdin), Some(ends.stdout), Some(ends.stderr), ends.control];
+    let mut moved: Vec<OwnedFd> = Vec::new();
+    let mut descriptors = Vec::with_capacity(MOST_GIVEN);
+    for end in given.into_iter().flatten() {
+        let other = above_given(end)?;
+        descriptors.push(other.as_ref().map_or(end.as_raw_fd(), AsRawFd::as_raw_fd));
+        moved.extend(other);
+    }
     let (arguments, environment) = (program.arguments.addresses(), program.environment.addresses());
     let mut plan = Plan {
         path: program.path.first().as_ptr().cast(),
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         directory: program.directory.as_ref().map_or(std::ptr::null(), |block| block.first().as_ptr().cast()),
-        descriptors: [
-            number(ends.stdin.as_raw_fd(), stdin),
-            number(ends.stdout.as_raw_fd(), stdout),
-            number(ends.stderr.as_raw_fd(), stderr),
-        ],
+        descriptors: &descriptors,
+        parent: confinement.ends_with_parent.then(rustix::process::getpid),
         confinement,
         failed: None,
     };
@@ -105,12 +107,14 @@ pub(in super::super) fn report_ends() {
     }
 }
 
-/// A second descriptor above the standard ones, if this is one of them.
-fn above_standard(end: &impl AsFd) -> io::Result<Option<OwnedFd>> {
-    if end.as_fd().as_raw_fd() > 2 {
+/// A second descriptor above those that a program is given, if this is one of them.
+fn above_given(end: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    const FIRST_FREE: RawFd = 4;
+    const _: () = assert!(MOST_GIVEN == 4);
+    if end.as_raw_fd() >= FIRST_FREE {
         return Ok(None);
     }
-    Ok(Some(rustix::io::fcntl_dupfd_cloexec(end, 3)?))
+    Ok(Some(rustix::io::fcntl_dupfd_cloexec(end, FIRST_FREE)?))
 }
 
 /// Makes the child and sleeps until it has been executed or has ended.
@@ -164,14 +168,16 @@ fn become_program(plan: &Plan<'_>) -> (Step, c_int) {
         if libc::setpgid(0, 0) != 0 {
             return failed(Step::Group);
         }
-        for (number, descriptor) in (0..).zip(plan.descriptors) {
-            if libc::dup2(descriptor, number) < 0 {
+        let mut first_other: c_int = 0;
+        for descriptor in plan.descriptors {
+            if libc::dup2(*descriptor, first_other) < 0 {
                 return failed(Step::Descriptors);
             }
+            first_other += 1;
         }
         // The gateway marks what it has when it starts; this is for what a library of its opened without the mark. Kernels
         // before 5.11 do not know the call.
-        libc::syscall(libc::SYS_close_range, FIRST_OTHER, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        libc::syscall(libc::SYS_close_range, first_other, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
         if let Some(umask) = confinement.umask {
             libc::umask(umask);
         }
@@ -203,6 +209,14 @@ fn become_program(plan: &Plan<'_>) -> (Step, c_int) {
             && libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) != 0
         {
             return failed(Step::ReadOnly);
+        }
+        if let Some(parent) = plan.parent {
+            // After the identity, whose change undoes it. A parent that has ended before has nobody to be told.
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) != 0
+                || libc::getppid() != parent.as_raw_nonzero().get()
+            {
+                return failed(Step::EndsWithParent);
+            }
         }
         reset_signals();
         libc::execve(plan.path, plan.arguments, plan.environment);

@@ -43,6 +43,11 @@ pub(super) struct Program {
 impl Program {
     /// A program by its absolute path, with that path as its first argument and an empty environment.
     pub(super) fn new(path: &Path) -> Self {
+        Self::named(path, path.as_os_str().as_bytes())
+    }
+
+    /// A program that is told its name is `name`.
+    pub(super) fn named(path: &Path, name: &[u8]) -> Self {
         let path = path.as_os_str().as_bytes();
         let mut program = Program {
             path: Block::default(),
@@ -54,7 +59,7 @@ impl Program {
         };
         program.check(path, "the path has a NUL");
         program.path.push(&[path]);
-        program.argument(path);
+        program.argument(name);
         program
     }
 
@@ -102,6 +107,8 @@ pub(super) struct Ends<'a> {
     pub(super) stdin: BorrowedFd<'a>,
     pub(super) stdout: BorrowedFd<'a>,
     pub(super) stderr: BorrowedFd<'a>,
+    /// Becomes descriptor 3.
+    pub(super) control: Option<BorrowedFd<'a>>,
 }
 
 /// A process that runs.
@@ -132,6 +139,7 @@ pub(super) enum Step {
     Directory,
     NoNewPrivileges,
     ReadOnly,
+    EndsWithParent,
     Exec,
 }
 
@@ -140,7 +148,13 @@ impl Step {
     pub(super) fn is_confinement(self) -> bool {
         matches!(
             self,
-            Step::Limits | Step::Groups | Step::GroupId | Step::UserId | Step::NoNewPrivileges | Step::ReadOnly
+            Step::Limits
+                | Step::Groups
+                | Step::GroupId
+                | Step::UserId
+                | Step::NoNewPrivileges
+                | Step::ReadOnly
+                | Step::EndsWithParent
         )
     }
 }
@@ -159,6 +173,7 @@ impl Step {
             Step::Directory => "changing to its directory",
             Step::NoNewPrivileges => "giving up new privileges",
             Step::ReadOnly => "making the file system read-only by Landlock",
+            Step::EndsWithParent => "tying its end to the gateway's",
             Step::Exec => "executing the file",
         }
     }

@@ -25,7 +25,7 @@ pub(in super::super) fn start(
     confinement: &Confinement,
 ) -> Result<Started, SpawnError> {
     program.valid()?;
-    if !confinement.is_none() {
+    if !confinement.is_none() || ends.control.is_some() {
         let source = io::Error::new(io::ErrorKind::Unsupported, "confinement needs Linux");
         return Err(SpawnError { step: Step::UserId, source });
     }
