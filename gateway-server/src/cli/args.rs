@@ -10,6 +10,7 @@ use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
 use super::target::{Target, resolved};
+use super::workers;
 use super::wrap;
 
 #[derive(Debug, clap::Parser)]
@@ -27,6 +28,9 @@ pub(super) enum Command {
     /// Runs CGI programs for a server that speaks FastCGI, such as nginx: what fcgiwrap does, with limits.
     #[command(after_long_help = wrap::ABOUT)]
     CgiWrap(Box<wrap::Flags>),
+    /// Starts FastCGI workers on a socket and looks after them: what php-fpm's manager does, for any program.
+    #[command(after_long_help = workers::ABOUT)]
+    Workers(Box<workers::Flags>),
     /// Looks for mistakes in a configuration file: says OK and what it means, or names each mistake with its line.
     CheckConfig {
         /// The file.
@@ -56,6 +60,9 @@ pub(super) struct Serve {
     /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
+    /// Where the status page of the workers of fastcgi:spawn: answers over HTTP: HOST:PORT or unix:PATH. [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    status: Option<String>,
     /// CGI programs that run at once in all mounts together; others wait. [default: no limit beside each mount's, which is 32]
     #[arg(long, value_name = "N")]
     max_children: Option<String>,
@@ -112,6 +119,7 @@ impl Serve {
             }
         }
         let values = [
+            ("--status", TOP, "status", self.status.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
             ("--max-children", LIMITS, "max_children", self.max_children.as_deref()),
             ("--log-format", LOG, "format", self.log_format.as_deref()),

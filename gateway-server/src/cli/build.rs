@@ -8,7 +8,7 @@ use gateway_cgi::host::{self, Cgi, Confinement, Interpreter, SharedPlaces};
 use gateway_cgi::spool;
 use gateway_cgi::variables::{Credentials, MetaVariables};
 use gateway_fastcgi::client::{self, Client};
-use gateway_fastcgi::manager::{self, Workers};
+use gateway_fastcgi::manager::{Workers, WorkersHandle};
 use gateway_fastcgi::net::Address;
 use gateway_spec::{
     AppError, Application, AsyncApplication, AsyncResponse, Body, Environ, InputStream, StartResponse, StatusCode,
@@ -36,11 +36,22 @@ pub(super) struct Built {
 /// The workers of one mount, and who asks them.
 #[derive(Debug)]
 pub(super) struct Group {
+    name: String,
     workers: Workers,
     client: Client,
 }
 
 impl Group {
+    /// What its workers can be asked by.
+    pub(super) fn handle(&self) -> WorkersHandle {
+        self.workers.handle()
+    }
+
+    /// Where its workers answer is private, so it is called by what was mounted.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Stops the workers. Their kept connections go first: some programs, php-cgi among them, do not end while they have one.
     pub(super) async fn stop(self) {
         self.client.close_kept();
@@ -117,22 +128,12 @@ impl Built {
     }
 
     fn spawn(&mut self, words: &[String], options: &SpawnOptions) -> Result<Client, AppError> {
-        const WORKERS: usize = 2;
         let (program, arguments) = words.split_first().ok_or("no command")?;
-        let count = options.workers.unwrap_or(WORKERS);
-        let mut config = manager::Config::default();
-        for (name, value) in &options.env {
-            config = config.variable(name, value);
-        }
-        for name in &options.inherit {
-            config = config.inherit(name);
-        }
-        config = with(config, options.directory.as_ref(), manager::Config::working_directory);
-        config = with(config, options.stop_timeout, manager::Config::stop_timeout);
-        tracing::info!(program, count, "starting workers");
-        let workers = Workers::spawn(program, arguments, count, config)?;
+        let mode = options.pool.mode();
+        tracing::info!(program, mode = mode.name(), count = mode.max_children(), "starting workers");
+        let workers = Workers::spawn(program, arguments, mode, options.pool.config()?)?;
         let client = self.client(std::slice::from_ref(workers.address()), &keeping_all(&options.client))?;
-        self.workers.push(Group { workers, client: client.clone() });
+        self.workers.push(Group { name: words.join(" "), workers, client: client.clone() });
         Ok(client)
     }
 
@@ -253,7 +254,7 @@ fn path_bytes(path: &std::path::Path) -> Vec<u8> {
 }
 
 /// Applies a setter if there is a value; else the default stays.
-fn with<C, V>(config: C, value: Option<V>, set: impl FnOnce(C, V) -> C) -> C {
+pub(super) fn with<C, V>(config: C, value: Option<V>, set: impl FnOnce(C, V) -> C) -> C {
     match value {
         Some(value) => set(config, value),
         None => config,

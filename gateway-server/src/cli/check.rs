@@ -49,7 +49,7 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             looks.extend(options.root.as_deref().map(|root| (inside("root"), folder(root))));
             looks.extend(options.directory.as_deref().map(|path| (inside("directory"), folder(path))));
             looks.extend(options.writable.iter().map(|path| (inside("writable"), metadata(path).map(drop))));
-            looks.extend(identity(place, options));
+            looks.extend(identity(place, options.user.as_deref(), options.group.as_deref()));
             if let (false, Some(path)) = (options.read_only, options.writable.first()) {
                 let alone = Problem::refused(path.display(), "means something together with read_only only");
                 looks.push((inside("writable"), Err(alone)));
@@ -61,9 +61,10 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             looks.extend(client(place, options));
         }
         Target::Spawn(words, options) => {
-            let folder_of_workers = options.directory.as_deref();
+            let folder_of_workers = options.pool.directory.as_deref();
             looks.extend(words.first().map(|name| (place.clone(), command(name, folder_of_workers))));
             looks.extend(folder_of_workers.map(|path| (inside("directory"), folder(path))));
+            looks.extend(identity(place, options.pool.user.as_deref(), options.pool.group.as_deref()));
             looks.extend(client(place, &options.client));
         }
         Target::Static(path, _) => looks.push((place.clone(), folder(path))),
@@ -73,11 +74,11 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
 }
 
 /// The user and the group of programs: whether they are there, not whether this process may become them.
-fn identity(place: &Place, options: &CgiOptions) -> Option<(Place, Result<(), Problem>)> {
+fn identity(place: &Place, user: Option<&str>, group: Option<&str>) -> Option<(Place, Result<(), Problem>)> {
     let refused = |key: &str, name: &str, why: &dyn std::fmt::Display| {
         Some((place.inside(key), Err(Problem::refused(name, why))))
     };
-    let known = match (&options.user, &options.group) {
+    let known = match (user, group) {
         (None, None) => return None,
         (None, Some(group)) => return refused("group", group, &"means something together with user only"),
         (Some(user), _) => match Confinement::new().user(user) {
@@ -85,7 +86,7 @@ fn identity(place: &Place, options: &CgiOptions) -> Option<(Place, Result<(), Pr
             Ok(known) => known,
         },
     };
-    let group = options.group.as_deref()?;
+    let group = group?;
     known.group(group).err().and_then(|error| refused("group", group, &error))
 }
 

@@ -245,7 +245,7 @@ impl Reader<'_> {
 }
 
 /// A value as the text that a flag would have.
-fn scalar(node: &Node<'_>) -> Option<String> {
+pub(super) fn scalar(node: &Node<'_>) -> Option<String> {
     match node.get_ref() {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
@@ -256,7 +256,7 @@ fn scalar(node: &Node<'_>) -> Option<String> {
 }
 
 /// A value of the wrong kind.
-fn kind(node: &Node<'_>, allowed: impl Into<String>) -> Problem {
+pub(super) fn kind(node: &Node<'_>, allowed: impl Into<String>) -> Problem {
     let given = match node.get_ref() {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

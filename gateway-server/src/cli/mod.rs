@@ -13,6 +13,7 @@
 //! | `check` | mistakes that only show when everything is known |
 //! | `tour` | what is served when nothing is said |
 //! | `wrap` | `gateway cgi-wrap` |
+//! | `workers` | `gateway workers` |
 //! | `build`, `run` | from settings to answers; the life of the process |
 //! | `logging` | what is written to standard error |
 //!
@@ -34,6 +35,7 @@ mod target;
 mod tour;
 mod value;
 mod words;
+mod workers;
 mod wrap;
 
 use std::fmt::Display;
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Serve(flags) => serve(&flags),
         Command::CgiWrap(flags) => cgi_wrap(&flags),
+        Command::Workers(flags) => manage(&flags),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keys => say(&reference::text()),
         #[cfg(feature = "bench")]
@@ -100,6 +103,14 @@ fn cgi_wrap(flags: &wrap::Flags) -> ExitCode {
     };
     let format = wrap.log.format;
     ended(wrap::run(wrap), format)
+}
+
+fn manage(flags: &workers::Flags) -> ExitCode {
+    let plan = match flags.read() {
+        Ok(plan) => plan,
+        Err(mistakes) => return tell(&mistakes),
+    };
+    ended(workers::run(&plan, flags), plan.log.format)
 }
 
 /// The exit code, and why it is not 0: in the log if that is for machines.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use gateway_cgi::host::{Nph, Resource, UnknownLength};
 
-use super::keys::{APP, CGI, FASTCGI, SPAWN, STATIC};
+use super::keys::{APP, CGI, FASTCGI, POOL, STATIC};
 use super::rules::{Problem, apply};
+use super::workers::PoolOptions;
 use crate::mount::Links;
 
 /// `app:…` has no options.
@@ -79,11 +80,8 @@ pub(super) struct FastCgiOptions {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SpawnOptions {
     pub(super) client: FastCgiOptions,
-    pub(super) workers: Option<usize>,
-    pub(super) stop_timeout: Option<Duration>,
-    pub(super) directory: Option<PathBuf>,
-    pub(super) inherit: Vec<String>,
-    pub(super) env: Vec<(String, String)>,
+    /// In a box: there are many.
+    pub(super) pool: Box<PoolOptions>,
 }
 
 /// Options of `static:…`.
@@ -120,14 +118,14 @@ impl FastCgiOptions {
 
 impl SpawnOptions {
     pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
-        match apply(SPAWN, self, key, value) {
+        match apply(POOL, &mut *self.pool, key, value) {
             Err(Problem::Unknown { allowed: own }) => {
                 self.client.set(key, value, base).map_err(|problem| match problem {
                     Problem::Unknown { allowed } => Problem::Unknown { allowed: [own, allowed].concat() },
                     other => other,
                 })
             }
-            done => done.map(|()| resolve(&mut self.directory, base)),
+            done => done.map(|()| resolve(&mut self.pool.directory, base)),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{CGI, FASTCGI, SPAWN, STATIC};
+use super::keys::{CGI, FASTCGI, POOL, STATIC};
 use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
@@ -35,7 +35,7 @@ pub(super) fn text() -> String {
     text.push_str("\napp:demo takes none.\n");
     section(&mut text, "cgi:FILE_OR_DIR", CGI);
     section(&mut text, "fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…", FASTCGI);
-    section(&mut text, "fastcgi:spawn:COMMAND ARGS… also", SPAWN);
+    section(&mut text, "fastcgi:spawn:COMMAND ARGS… also, and gateway workers", POOL);
     section(&mut text, "static:DIR", STATIC);
     text
 }

@@ -13,8 +13,9 @@ use super::build::{BuildError, Group, build};
 use super::logging;
 use super::mistake::Place;
 use super::settings::{Listen, Settings};
+use super::workers::StatusPage;
 use crate::marks;
-use crate::serve::{Server, ServerHandle};
+use crate::serve::{self, Server, ServerHandle};
 
 /// Why the server did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,10 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     for listener in &listeners {
         tracing::info!("listening on {}", url(listener.address()));
     }
+    if let Some(address) = &settings.status {
+        show_status(address, &built.workers, settings.server.clone()).await?;
+    }
+    reload_at_hangup(&built.workers).map_err(RunError::Signals)?;
     let server = Server::routed(built.site).config(settings.server);
     let handle = server.handle();
     let mut serving = tokio::spawn(server.serve(listeners));
@@ -102,6 +107,32 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     }
     tracing::info!("stopped");
     result.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(RunError::Serve)
+}
+
+/// Answers what the workers are doing, until the process ends.
+async fn show_status(address: &Address, groups: &[Group], config: serve::Config) -> Result<(), RunError> {
+    let place = || Place::Flag("--status".to_owned());
+    let bound = Listener::bind(address, &ListenOptions::default()).await;
+    let failed = |source| RunError::Listen { place: place(), address: address.clone(), source };
+    let listener = bound.map_err(failed)?;
+    tracing::info!(address = %listener.address(), "status page");
+    let pools = groups.iter().map(|group| (group.name().to_owned(), group.handle())).collect();
+    tokio::spawn(Server::new(StatusPage::new(pools)).config(config).serve(vec![listener]));
+    Ok(())
+}
+
+/// SIGHUP replaces the workers; nothing else is read again.
+fn reload_at_hangup(groups: &[Group]) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let handles: Vec<_> = groups.iter().map(Group::handle).collect();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            for handle in handles.clone() {
+                tokio::spawn(async move { handle.reload().await });
+            }
+        }
+    });
+    Ok(())
 }
 
 fn stopping(signal: &str, handle: &ServerHandle) {

@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
     pub(super) mounts: Vec<Mount>,
+    /// Where the status page of the workers answers.
+    pub(super) status: Option<Address>,
 }
 
 /// One address, and where it was given.
@@ -77,12 +79,20 @@ const THREADS: &str = "a number from 1 to 4096";
 const _: () = assert!(MAX_THREADS == 4096);
 
 /// Keys at the top of the configuration file; tables have their own.
-pub(super) const TOP: &[Rule<Settings>] = &[Rule::new(
-    "threads",
-    THREADS,
-    "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
-    |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
-)];
+pub(super) const TOP: &[Rule<Settings>] = &[
+    Rule::new(
+        "status",
+        "HOST:PORT or unix:PATH",
+        "where the status page of the workers of fastcgi:spawn: answers over HTTP; nowhere by default",
+        |s, _, v| put(&mut s.status, v.parse().ok()),
+    ),
+    Rule::new(
+        "threads",
+        THREADS,
+        "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
+        |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
+    ),
+];
 
 pub(super) const LOG: &[Rule<Settings>] = &[
     Rule::new("format", "human or json", "the form of a line on standard error; human by default", |s, _, v| {

@@ -11,6 +11,7 @@ use gateway_fastcgi::net::Address;
 use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
 use super::rules::Problem;
 use super::words;
+use super::workers::PoolOptions;
 
 /// One thing that answers requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +123,7 @@ impl Target {
         match self {
             Target::Cgi(..) => matches!(key, "argument" | "index" | "inherit" | "writable"),
             Target::FastCgi(..) => key == "suffix",
-            Target::Spawn(..) => matches!(key, "suffix" | "inherit"),
+            Target::Spawn(..) => key == "suffix" || PoolOptions::repeats(key),
             Target::App(..) | Target::Static(..) => false,
         }
     }
@@ -290,11 +291,11 @@ mod tests {
         ) else {
             panic!("no spawn target")
         };
-        assert_eq!((spawn.workers, spawn.client.read_timeout), (Some(2), seconds(4)));
-        assert_eq!(spawn.env, [("lower_ok".to_owned(), "1".to_owned())]);
+        assert_eq!((spawn.pool.workers, spawn.client.read_timeout), (Some(2), seconds(4)));
+        assert_eq!(spawn.pool.env, [("lower_ok".to_owned(), "1".to_owned())]);
         assert_eq!(spawn.client.params, [("X".to_owned(), "y".to_owned())]);
         assert_eq!(
-            (spawn.directory, spawn.client.suffixes),
+            (spawn.pool.directory, spawn.client.suffixes),
             (Some("/base/d".into()), vec![".php".into(), ".x".into()])
         );
 

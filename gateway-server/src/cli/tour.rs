@@ -12,6 +12,7 @@ use super::mistake::Place;
 use super::options::{AppOptions, CgiOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
+use super::workers::PoolOptions;
 use crate::demo::{Demo, Way};
 use crate::launch::{Program, run};
 
@@ -34,7 +35,8 @@ pub(super) fn mounts() -> io::Result<Vec<Mount>> {
     let this = std::env::current_exe()?;
     let role = |way: Way| (ROLE.to_owned(), way.segment().to_owned());
     let cgi = CgiOptions { env: vec![role(Way::Cgi)], ..CgiOptions::default() };
-    let worker = SpawnOptions { workers: Some(WORKERS), env: vec![role(Way::FastCgi)], ..SpawnOptions::default() };
+    let pool = PoolOptions { workers: Some(WORKERS), env: vec![role(Way::FastCgi)], ..PoolOptions::default() };
+    let worker = SpawnOptions { pool: Box::new(pool), ..SpawnOptions::default() };
     let mounts = [
         ("/".to_owned(), Target::App(App::FrontPage, AppOptions)),
         (format!("/{}", Way::InProcess.segment()), Target::App(App::TourDemo, AppOptions)),

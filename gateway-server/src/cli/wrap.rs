@@ -84,7 +84,7 @@ pub(super) struct Wrap {
 
 /// Where requests come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Listen {
+pub(super) enum Listen {
     Address(Address),
     Stdin,
 }
@@ -198,7 +198,7 @@ fn one<T>(
     result.map_err(|problem| take(flag, problem)).ok()
 }
 
-fn listen(text: &str, here: &Path) -> Result<Listen, Problem> {
+pub(super) fn listen(text: &str, here: &Path) -> Result<Listen, Problem> {
     if text == "fd0" {
         return Ok(Listen::Stdin);
     }
@@ -208,7 +208,7 @@ fn listen(text: &str, here: &Path) -> Result<Listen, Problem> {
     Ok(Listen::Address(resolved(address, here)))
 }
 
-fn mode(text: &str) -> Result<u32, Problem> {
+pub(super) fn mode(text: &str) -> Result<u32, Problem> {
     let octal = text.bytes().all(|digit| digit.is_ascii_digit());
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
     mode.ok_or_else(|| Problem::value(text, "an octal mode such as 660"))

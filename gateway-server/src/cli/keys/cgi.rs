@@ -197,11 +197,11 @@ fn host(text: &str) -> Option<String> {
     is_host.then(|| text.to_owned())
 }
 
-fn filled(text: &str) -> Option<String> {
+pub(super) fn filled(text: &str) -> Option<String> {
     value::text(text).filter(|name| !name.is_empty())
 }
 
-fn umask(text: &str) -> Option<u32> {
+pub(super) fn umask(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     digits.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|mask| *mask <= 0o777)
 }

@@ -1,13 +1,15 @@
 //! The keys of each kind of target: one table each.
 //!
-//! Holds the tables, that of CGI in a file of its own, and the readers of values that only targets have. Does not hold the
+//! Holds the tables, those of CGI and of workers in files of their own, and the readers of values that only targets have. Does not hold the
 //! values (`options`).
 
 mod cgi;
+mod pool;
 
 pub(super) use cgi::CGI;
+pub(super) use pool::POOL;
 
-use super::options::{AppOptions, FastCgiOptions, SpawnOptions, StaticOptions};
+use super::options::{AppOptions, FastCgiOptions, StaticOptions};
 use super::rules::{Rule, put, set};
 use super::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH};
 use crate::mount::Links;
@@ -127,34 +129,6 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     }),
     Rule::new("param.", NAME_AND_TEXT, "a variable of every request", |o, n, v| {
         add(&mut o.params, request_variable(n, v))
-    }),
-];
-
-pub(super) const SPAWN: &[Rule<SpawnOptions>] = &[
-    Rule::new(
-        "workers",
-        COUNT,
-        "how many processes; 2 by default; php-cgi and others that serve one connection at a time also need \
-         max_connections to be this number",
-        |o, _, v| put(&mut o.workers, value::count(v)),
-    ),
-    Rule::new(
-        "stop_timeout",
-        DURATION,
-        "how long workers have to end before they are killed; 10s by default",
-        |o, _, v| put(&mut o.stop_timeout, value::duration(v)),
-    ),
-    Rule::new("directory", PATH, "where workers are started; the current folder by default", |o, _, v| {
-        put(&mut o.directory, value::path(v))
-    }),
-    Rule::new(
-        "inherit",
-        "the name of a variable",
-        "one more variable of the gateway for the workers, beside PATH, TZ, LANG and the like; repeats",
-        |o, _, v| add(&mut o.inherit, name(v)),
-    ),
-    Rule::new("env.", NAME_AND_TEXT, "a variable of the workers' environment", |o, n, v| {
-        add(&mut o.env, process_variable(n, v))
     }),
 ];
 

@@ -1,0 +1,127 @@
+//! The file of `gateway workers`: TOML with the names of the flags.
+//!
+//! Holds its shape. The values are read by the tables that read those of the flags, so that a mistake is told in the same
+//! words, with its line.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Plan, set_pool};
+use crate::cli::config::{kind, scalar};
+use crate::cli::keys::POOL;
+use crate::cli::mistake::{Mistake, Place, Source, join};
+use crate::cli::rules::{Problem, unknown};
+use crate::cli::words;
+
+/// Keys that are not about workers.
+const OWN: [&str; 5] = ["command", "listen", "socket_mode", "status", "log"];
+
+const COMMAND: &str = "a text that is split as by a shell, or a list of texts";
+
+/// Reads a file. Relative paths in it start from its folder.
+pub(super) fn read(path: &Path) -> Result<Plan, Vec<Mistake>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let place = Place::File { path: path.to_owned(), line: 1, column: 1, field: String::new() };
+        vec![Mistake { place, problem: Problem::Syntax { message: format!("cannot be read: {error}") } }]
+    })?;
+    let source = Source { path, text: &text };
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        let syntax = |error: &toml::de::Error| Mistake {
+            place: source.place(error.span().map_or(0, |span| span.start), ""),
+            problem: Problem::Syntax { message: error.message().replace('\n', ", ") },
+        };
+        return Err(errors.iter().map(syntax).collect());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut reader = Reader { base, plan: Plan::default(), mistakes: Vec::new() };
+    reader.top(table.get_ref());
+    if reader.mistakes.is_empty() {
+        return Ok(reader.plan);
+    }
+    reader.mistakes.sort_by_key(|(at, ..)| *at);
+    let mistake = |(at, field, problem): (usize, String, Problem)| Mistake { place: source.place(at, &field), problem };
+    Err(reader.mistakes.into_iter().map(mistake).collect())
+}
+
+type Node<'t> = Spanned<DeValue<'t>>;
+
+struct Reader {
+    base: PathBuf,
+    plan: Plan,
+    /// Where, which field, what.
+    mistakes: Vec<(usize, String, Problem)>,
+}
+
+impl Reader {
+    fn top(&mut self, table: &DeTable<'_>) {
+        for (key, node) in table {
+            let name = key.get_ref().as_ref();
+            let at = node.span().start;
+            match (name, node.get_ref()) {
+                ("command", _) => self.command(node),
+                ("log", DeValue::Table(log)) => {
+                    for (key, node) in log {
+                        let name = key.get_ref().as_ref();
+                        self.value(&join("log", name), node, |reader, value| {
+                            reader.plan.set(name, value, &reader.base)
+                        });
+                    }
+                }
+                ("log", _) => self.mistakes.push((at, name.to_owned(), kind(node, "a table: [log]"))),
+                ("env", DeValue::Table(variables)) => {
+                    for (key, node) in variables {
+                        let name = join("env", key.get_ref());
+                        self.value(&name, node, |reader, value| {
+                            set_pool(&mut reader.plan.pool, &name, value, &reader.base)
+                        });
+                    }
+                }
+                (name, DeValue::Array(nodes)) if super::PoolOptions::repeats(name) => {
+                    for node in nodes.iter() {
+                        self.value(name, node, |reader, value| {
+                            set_pool(&mut reader.plan.pool, name, value, &reader.base)
+                        });
+                    }
+                }
+                (name, _) if OWN.contains(&name) => {
+                    self.value(name, node, |reader, value| reader.plan.set(name, value, &reader.base));
+                }
+                (name, _) if POOL.iter().any(|rule| rule.key == name) => {
+                    self.value(name, node, |reader, value| set_pool(&mut reader.plan.pool, name, value, &reader.base));
+                }
+                (name, _) => {
+                    let mut problem = unknown(POOL);
+                    if let Problem::Unknown { allowed } = &mut problem {
+                        allowed.extend(OWN.map(str::to_owned));
+                    }
+                    self.mistakes.push((key.span().start, name.to_owned(), problem));
+                }
+            }
+        }
+    }
+
+    /// A single value.
+    fn value(&mut self, field: &str, node: &Node<'_>, set: impl FnOnce(&mut Self, &str) -> Result<(), Problem>) {
+        let done = match scalar(node) {
+            Some(value) => set(self, &value),
+            None => Err(kind(node, "one value")),
+        };
+        self.mistakes.extend(done.err().map(|problem| (node.span().start, field.to_owned(), problem)));
+    }
+
+    fn command(&mut self, node: &Node<'_>) {
+        let split = match node.get_ref() {
+            DeValue::String(text) => words::split(text),
+            DeValue::Array(nodes) => nodes.iter().map(scalar).collect(),
+            _ => None,
+        };
+        match split.filter(|words| !words.is_empty()) {
+            Some(words) => self.plan.command = words,
+            None => self.mistakes.push((node.span().start, "command".to_owned(), kind(node, COMMAND))),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The life of `gateway workers`: log, runtime, socket, workers, status page, signals, stop.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use gateway_fastcgi::calls::CallRuntime;
+use gateway_fastcgi::manager::{SpawnError, Workers, WorkersHandle};
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin, systemd_sockets};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Flags, Plan, StatusPage};
+use crate::cli::logging;
+use crate::cli::run::Signals;
+use crate::cli::wrap::Listen;
+use crate::serve::{self, Server};
+
+/// Why there are no workers, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum WorkersError {
+    #[error("no runtime: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    #[error("cannot listen on {address}: {source}{}", advice(.source))]
+    Listen { address: Address, source: io::Error },
+    #[error("no listening socket was passed: {0}; name one with --listen unix:PATH or tcp:HOST:PORT")]
+    NotPassed(#[source] io::Error),
+    #[error("{0} sockets were passed, and workers accept from one: start a process for each")]
+    TooMany(usize),
+    #[error("the options of workers cannot be applied: {0}")]
+    Options(#[source] io::Error),
+    #[error("{source}: {}", std::error::Error::source(.source).map(ToString::to_string).unwrap_or_default())]
+    Spawn { source: SpawnError },
+    /// Whoever sent a second signal knows; an exit code is enough.
+    #[error("stopped at once by a second signal")]
+    SecondSignal,
+}
+
+/// What the operator can do about an address.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; choose another address, or end the program that uses this one",
+        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023",
+        ErrorKind::NotFound => "; make the folder first",
+        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000",
+        _ => "",
+    }
+}
+
+/// Threads for the status page; workers are processes.
+const THREADS: usize = 2;
+const BLOCKING: usize = 4;
+
+/// Looks after workers until a signal.
+pub(in crate::cli) fn run(plan: &Plan, flags: &Flags) -> Result<(), WorkersError> {
+    logging::install(&plan.log);
+    let runtime = CallRuntime::new(THREADS, BLOCKING).map_err(WorkersError::Runtime)?;
+    let pages = serve::Config::default().shared_calls(runtime.calls().clone());
+    let result = runtime.block_on(manage(plan, flags, pages));
+    runtime.shutdown(Duration::from_secs(1));
+    result
+}
+
+async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), WorkersError> {
+    let mut signals = Signals::catch().map_err(WorkersError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(WorkersError::Signals)?;
+    let listener = listener(plan).await?;
+    let page = match &plan.status {
+        Some(address) => Some(bind(address, &ListenOptions::default()).await?),
+        None => None,
+    };
+    let config = plan.pool.config().map_err(WorkersError::Options)?;
+    let (program, arguments) = split(plan);
+    let address = listener.address().clone();
+    let workers = Workers::on(listener, program, arguments, plan.pool.mode(), config)
+        .map_err(|source| WorkersError::Spawn { source })?;
+    tracing::info!(%address, mode = plan.pool.mode().name(), workers = plan.pool.mode().max_children(), "workers accept");
+    if let Some(page) = page {
+        tracing::info!(address = %page.address(), "status page");
+        let server = Server::new(StatusPage::new(vec![(plan.command.join(" "), workers.handle())])).config(pages);
+        tokio::spawn(server.serve(vec![page]));
+    }
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            _ = hangup.recv() => reload(plan, flags, workers.handle()),
+        }
+    };
+    tracing::info!(signal, "stopping: workers finish their requests");
+    tokio::select! {
+        () = workers.stop() => {}
+        _ = signals.next() => return Err(WorkersError::SecondSignal),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Replaces all workers, by what the file says now. The pool logs how that ends.
+fn reload(first: &Plan, flags: &Flags, workers: WorkersHandle) {
+    let plan = match flags.read() {
+        Ok(plan) => plan,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!(%mistake, "not reloaded: the settings have a mistake");
+            }
+            return;
+        }
+    };
+    if (&plan.listen, plan.socket_mode, &plan.status) != (&first.listen, first.socket_mode, &first.status) {
+        tracing::warn!("listen, socket_mode and status stay as they were: they need a restart");
+    }
+    let (program, arguments) = split(&plan);
+    match plan.pool.config() {
+        Err(error) => tracing::error!(%error, "not reloaded: the options of workers cannot be applied"),
+        Ok(config) => {
+            let (program, arguments, mode) = (program.to_owned(), arguments.to_vec(), plan.pool.mode());
+            tokio::spawn(async move { workers.reload_with(program, arguments, mode, config).await });
+        }
+    }
+}
+
+/// The program and its arguments; a plan without mistakes has a program.
+fn split(plan: &Plan) -> (&str, &[String]) {
+    plan.command.split_first().map_or(("", &[]), |(program, arguments)| (program.as_str(), arguments))
+}
+
+async fn listener(plan: &Plan) -> Result<Listener, WorkersError> {
+    let passed = match &plan.listen {
+        Some(Listen::Address(address)) => {
+            let mut options = ListenOptions::default();
+            if let Some(mode) = plan.socket_mode {
+                options = options.unix_mode(mode);
+            }
+            return bind(address, &options).await;
+        }
+        Some(Listen::Stdin) => inherited_stdin().map_err(WorkersError::NotPassed)?,
+        None => {
+            let mut sockets = systemd_sockets().map_err(WorkersError::NotPassed)?;
+            match sockets.len() {
+                0 => inherited_stdin().map_err(WorkersError::NotPassed)?,
+                1 => sockets.pop(),
+                count => return Err(WorkersError::TooMany(count)),
+            }
+        }
+    };
+    let none = || io::Error::new(ErrorKind::NotConnected, "descriptor 0 is none");
+    Listener::from_fd(passed.ok_or_else(none).map_err(WorkersError::NotPassed)?).map_err(WorkersError::NotPassed)
+}
+
+async fn bind(address: &Address, options: &ListenOptions) -> Result<Listener, WorkersError> {
+    let bound = Listener::bind(address, options).await;
+    bound.map_err(|source| WorkersError::Listen { address: address.clone(), source })
+}
