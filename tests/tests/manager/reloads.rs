@@ -1,0 +1,68 @@
+//! Rolling reloads.
+
+use gateway_tests::client::Request;
+use rustix::process::Signal;
+
+use crate::load::{Load, check_all_answered};
+use crate::setup::{Managed, pids};
+
+/// How many reloads there are under load: 20 by `RELOADS=20`.
+fn reloads() -> u64 {
+    std::env::var("RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(5)
+}
+
+#[test]
+fn rolling_reloads_under_load_lose_no_request() {
+    let mut workers = Managed::testbed(&["--workers", "4"]);
+    workers.wait("ready", |status| status["starting"] == 0);
+    let front = workers.front("");
+    let load = Load::of(front.address, 16, &Request::get("/app/hello"));
+    let mut before = pids(&workers.status());
+    for reload in 1..=reloads() {
+        workers.process.signal(Signal::HUP);
+        let after = workers.wait("reloaded", |status| status["reloads"] == reload && status["finishing"] == 0);
+        let after = pids(&after);
+        assert!(after.len() == 4 && after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
+        before = after;
+    }
+    let counts = load.end();
+    check_all_answered(&counts, &(front.logs() + &workers.process.log()));
+    println!("{counts:?}");
+    let log = workers.process.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_reload_whose_new_workers_do_not_come_up_keeps_the_old_ones_and_says_so() {
+    let place = gateway_tests::place::Place::new();
+    let testbed = place.program(&gateway_tests::programs::program("testbed"));
+    let config = |command: &str| format!("command = [{command:?}]\nworkers = 3\n");
+    let file = place.write("workers.toml", &config(&testbed.display().to_string()));
+    let mut workers = Managed::over(place, &["--config", &file.display().to_string()], &[]);
+    let before = pids(&workers.wait("ready", |status| status["idle"] == 3));
+    std::fs::write(&file, config("/bin/false")).unwrap();
+    workers.process.signal(Signal::HUP);
+    let log = workers.wait_for_log("reload failed");
+    assert!(log.contains("exit status: 1") && log.contains("kept=3"), "{log}");
+    let after = workers.wait("settled", |status| status["is_reloading"] == false && status["idle"] == 3);
+    assert_eq!(pids(&after), before);
+    // The next one works, and not because of what failed.
+    std::fs::write(&file, config(&testbed.display().to_string())).unwrap();
+    workers.process.signal(Signal::HUP);
+    workers.wait("reloaded", |status| status["reloads"] == 1 && pids(status).iter().all(|pid| !before.contains(pid)));
+}
+
+#[test]
+fn a_file_with_a_mistake_is_told_with_its_line_and_changes_nothing() {
+    let place = gateway_tests::place::Place::new();
+    let testbed = place.program(&gateway_tests::programs::program("testbed"));
+    let right = format!("command = \"{}\"\nworkers = 1\n", testbed.display());
+    let file = place.write("workers.toml", &right);
+    let mut workers = Managed::over(place, &["--config", &file.display().to_string()], &[]);
+    let before = pids(&workers.wait("ready", |status| status["idle"] == 1));
+    std::fs::write(&file, right + "max_request = 5\n").unwrap();
+    workers.process.signal(Signal::HUP);
+    let log = workers.wait_for_log("not reloaded");
+    assert!(log.contains("workers.toml:3:1: max_request: unknown"), "{log}");
+    assert_eq!(pids(&workers.status()), before);
+}
