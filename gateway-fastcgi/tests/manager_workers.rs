@@ -233,6 +233,25 @@ async fn cgi_176_workers_see_an_allow_list_of_our_environment_and_what_was_set()
 }
 
 #[tokio::test]
+async fn fcgi_8_workers_start_where_and_with_what_the_operator_says() {
+    use gateway_cgi::host::{Confinement, Resource};
+    let place = Place::new();
+    // Whoever the worker is.
+    std::fs::set_permissions(place.directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let file = place.file("seen");
+    let script = format!("(pwd; umask; ulimit -n; id -u) > {0}.new; mv {0}.new {0}; exec sleep 1000", file.display());
+    let mut confinement = Confinement::new().umask(0o027).limit(Resource::Files, 99);
+    let me = rustix::process::geteuid();
+    let mut user = me.as_raw().to_string();
+    if me.is_root() {
+        (confinement, user) = (confinement.user("65534").unwrap(), "65534".to_owned());
+    }
+    let config = place.config().working_directory("/usr").confinement(confinement);
+    let _workers = place.workers(&script, 1, config);
+    assert_eq!(contents(&file).await, format!("/usr\n0027\n99\n{user}\n"));
+}
+
+#[tokio::test]
 async fn fcgi_1_argv_0_is_the_last_component_of_the_program() {
     let place = Place::new();
     let file = place.file("name");

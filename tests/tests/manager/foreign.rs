@@ -7,14 +7,15 @@ use rustix::process::Signal;
 use crate::load::{Load, check_all_answered};
 use crate::setup::{Managed, pids};
 
-/// php-cgi over a script that answers its process id; one connection for each of its processes.
+/// php-cgi over a script that answers its process id; one connection for each of its processes, and none that is kept for long:
+/// php-cgi does not end while it has one.
 fn php(flags: &[&str]) -> (Managed, String) {
     let place = Place::new();
     place.write(
         "hello.php",
         "<?php header('Content-Type: text/plain'); usleep((int) ($_GET['wait'] ?? 0)); echo getmypid();",
     );
-    let options = format!("root={}&max_connections=2&max_kept=1", place.path().display());
+    let options = format!("root={}&max_connections=2&max_kept=1&idle_timeout=100ms", place.path().display());
     (Managed::over(place, &[&["--workers", "2"], flags].concat(), &["php-cgi"]), options)
 }
 
@@ -60,7 +61,7 @@ fn a_foreign_worker_is_busy_while_it_has_a_connection_and_what_waits_is_counted(
 fn ondemand_starts_foreign_workers_for_connections_that_wait() {
     let (workers, options) = php(&["--mode", "ondemand", "--process-idle-timeout", "300ms"]);
     assert_eq!(workers.figure("starts"), 0);
-    let front = workers.front(&options.replace("max_kept=1", "idle_timeout=100ms"));
+    let front = workers.front(&options);
     let load = Load::of(front.address, 2, &Request::get("/app/hello.php?wait=50000"));
     workers.wait("both", |status| pids(status).len() == 2);
     check_all_answered(&load.end(), &front.logs());

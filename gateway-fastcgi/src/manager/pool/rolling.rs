@@ -95,8 +95,23 @@ impl Pool {
             worker.leaving = None;
         }
         self.is_ours = reload.was_ours;
-        if !Arc::ptr_eq(&self.spec, &reload.previous) {
+        let is_other = !Arc::ptr_eq(&self.spec, &reload.previous);
+        if is_other {
             self.use_spec(reload.previous);
+        }
+        let new =
+            self.workers.iter_mut().filter(|(_, worker)| worker.generation == self.generation && worker.is_wanted());
+        let mut not_ready = Vec::new();
+        for (id, worker) in new {
+            if !worker.ready {
+                not_ready.push(*id);
+            } else if is_other {
+                // It is of what is not in force any more.
+                worker.leaving = Some(Reason::Reload);
+            }
+        }
+        for id in not_ready {
+            self.finish(id, Reason::Reload);
         }
         if kept >= self.target {
             // Nothing is wanting, so there is nothing to wait for.
@@ -181,10 +196,11 @@ impl Pool {
         let mut excess = ready.saturating_sub(self.target);
         let leaving = self.workers.iter().filter(|(_, worker)| worker.leaving.is_some() && worker.is_wanted());
         let leaving: Vec<_> = leaving.map(|(id, worker)| (*id, worker.ready, worker.leaving)).collect();
+        let is_replaced = self.count(|worker| worker.ready && worker.is_staying()) >= self.target;
         for (id, is_ready, reason) in leaving {
-            // One that never was ready is nobody's loss.
-            if !is_ready || excess > 0 {
-                excess -= usize::from(is_ready);
+            // One that has not been seen to be ready may serve all the same, if it is not ours.
+            if is_replaced || is_ready && excess > 0 {
+                excess = excess.saturating_sub(usize::from(is_ready));
                 self.finish(id, reason.unwrap_or(Reason::Spare));
             }
         }

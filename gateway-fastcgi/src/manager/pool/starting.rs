@@ -153,7 +153,14 @@ impl Pool {
 fn finished(worker: &Worker, death: &Death, reason: Reason) {
     let (pid, lifetime, requests) =
         (worker.pid, worker.started.elapsed(), worker.report.as_ref().map(|report| report.finished));
-    tracing::info!(pid, exit = %death, ?lifetime, requests, reason = reason.name(), "worker finished");
+    let reason = reason.name();
+    // Programs that are not ours may know no other end than by the signal.
+    if worker.is_ours() && !death.is_clean() {
+        let lost = worker.active();
+        tracing::warn!(pid, exit = %death, ?lifetime, requests, lost, reason, "worker died while it finished");
+    } else {
+        tracing::info!(pid, exit = %death, ?lifetime, requests, reason, "worker finished");
+    }
 }
 
 /// A channel: our end and the worker's.

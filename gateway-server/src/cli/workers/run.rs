@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Flags, Plan, StatusPage};
 use crate::cli::logging;
 use crate::cli::run::Signals;
+use crate::cli::settings::Log;
 use crate::cli::wrap::Listen;
 use crate::serve::{self, Server};
 
@@ -53,7 +54,8 @@ const BLOCKING: usize = 4;
 
 /// Looks after workers until a signal.
 pub(in crate::cli) fn run(plan: &Plan, flags: &Flags) -> Result<(), WorkersError> {
-    logging::install(&plan.log);
+    // The status page is asked for all the time.
+    logging::install(&Log { access: false, ..plan.log.clone() });
     let runtime = CallRuntime::new(THREADS, BLOCKING).map_err(WorkersError::Runtime)?;
     let pages = serve::Config::default().shared_calls(runtime.calls().clone());
     let result = runtime.block_on(manage(plan, flags, pages));
