@@ -70,5 +70,5 @@ fn ask(address: SocketAddr, request: &Request, stop: &AtomicBool) -> Counts {
 /// Checks that every answer was 200, and that there were some.
 #[track_caller]
 pub(crate) fn check_all_answered(counts: &Counts, log: &str) {
-    assert!(counts.get("200").is_some_and(|count| *count > 10) && counts.len() == 1, "{counts:?}\n{log}");
+    assert!(counts.get("200").is_some_and(|count| *count > 0) && counts.len() == 1, "{counts:?}\n{log}");
 }
