@@ -8,7 +8,7 @@ use std::process::Command;
 
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
-use gateway_tests::process::{Process, descriptors, start_tcp};
+use gateway_tests::process::{Process, descriptors, start_tcp, start_unix};
 use gateway_tests::programs::program;
 use gateway_tests::records::{Peer, get};
 use gateway_tests::servers::ours;
@@ -64,6 +64,27 @@ fn fcgi_7_130_more_than_1024_connections_are_served_at_once() {
     for peer in &mut peers {
         assert!(peer.receive_output(1).expect("an answer").ends_with("Hello, World!"));
     }
+}
+
+#[test]
+fn fcgi_130_a_lack_of_descriptors_is_waited_out() {
+    let place = Place::new();
+    let testbed = place.program(&program("testbed"));
+    let socket = place.join("worker.sock");
+    let mut command = Command::new("/bin/sh");
+    let script = format!("ulimit -n 64; exec {} --fastcgi unix:{}", testbed.display(), socket.display());
+    command.arg("-c").arg(script);
+    let mut process = start_unix(&place, "worker", &socket, &mut command);
+    // Three times as many as it can have; those that it cannot accept yet wait in the system's queue.
+    let mut peers: Vec<Peer> = (0..192).map(|_| Peer::connect(&socket)).collect();
+    for peer in &mut peers {
+        peer.send(&get(1, true, "/hello"));
+    }
+    for mut peer in peers {
+        assert!(peer.receive_output(1).expect("an answer").ends_with("Hello, World!"));
+    }
+    assert!(process.log().contains("cannot accept"), "{}", process.log());
+    assert!(!process.has_ended());
 }
 
 #[test]

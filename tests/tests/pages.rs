@@ -216,6 +216,27 @@ fn every_key_in_the_page_is_one_of_a_mount() {
 }
 
 #[test]
+fn every_limit_of_fastcgi_in_the_page_can_be_set_and_those_of_a_connection_are_all_there() {
+    let page = FASTCGI.text();
+    let section = page.split("\n## ").find(|part| part.starts_with("Limits")).unwrap();
+    let named: BTreeSet<String> = cells(section).flat_map(|row| code(row[0])).filter(|n| !n.contains(':')).collect();
+    assert!(named.len() > 25, "the limits were not found");
+    let folder = workspace().join("gateway-fastcgi/src");
+    let setters = |file: &str| {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let lines = text.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once("(mut self"));
+        lines.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>()
+    };
+    let files = ["connection/limits.rs", "worker/config.rs", "client/config.rs", "manager/config.rs"];
+    let all: BTreeSet<String> = files.iter().flat_map(|file| setters(file)).collect();
+    let unknown: Vec<_> = named.difference(&all).collect();
+    assert!(unknown.is_empty(), "no such limits: {unknown:?}");
+    let limits = setters("connection/limits.rs");
+    let missing: Vec<_> = limits.difference(&named).collect();
+    assert!(missing.is_empty(), "not in docs/fastcgi.md: {missing:?}");
+}
+
+#[test]
 fn tests_are_found_behind_their_attributes() {
     let source = "#[test]\nfn a_1() {}\nfn no() {}\n#[tokio::test(flavor = \"x\")]\n#[cfg(unix)]\nasync fn b() {}\n";
     assert_eq!(tests_in(source), ["a_1", "b"]);
