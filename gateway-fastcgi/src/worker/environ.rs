@@ -125,9 +125,10 @@ fn host_of(field: &[u8]) -> Option<&[u8]> {
     (!host.is_empty() && host.iter().all(is_plain)).then_some(host)
 }
 
-/// `nginx` sends an empty value where there is no body; that is no declared length (FCGI-113).
+/// `nginx` sends an empty value where there is no body, Caddy -1 where the body came in chunks; both are no declared length
+/// (FCGI-113).
 fn length(value: &[u8]) -> Result<Option<u64>, ParamsError> {
-    if value.is_empty() {
+    if value.is_empty() || value == b"-1" {
         return Ok(None);
     }
     if !value.iter().all(u8::is_ascii_digit) {
