@@ -10,6 +10,7 @@ pub(super) type Read<T> = Option<T>;
 
 pub(super) const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most 100 years";
 pub(super) const COUNT: &str = "a number from 1 on";
+pub(super) const COUNT_OR_NONE: &str = "a number from 0 on";
 pub(super) const BYTES: &str = "a number of bytes, such as 65536, 64KiB or 10MiB";
 pub(super) const SWITCH: &str = "true or false";
 pub(super) const PATH: &str = "a path";
@@ -29,6 +30,11 @@ pub(super) fn count(text: &str) -> Read<usize> {
 /// [`count`], for what is never many.
 pub(super) fn small_count(text: &str) -> Read<u32> {
     count(text)?.try_into().ok()
+}
+
+/// A number of things of which there may be none at all.
+pub(super) fn count_or_none(text: &str) -> Read<usize> {
+    digits(text)?.try_into().ok()
 }
 
 /// A size, in bytes or with one of the binary units.
@@ -84,6 +90,7 @@ mod tests {
         for text in ["", "0", "-1", "+1", " 1", "1.5", "0x10", "two", "99999999999999999999"] {
             assert_eq!(count(text), None, "{text}");
         }
+        assert_eq!((count_or_none("0"), count_or_none("-1")), (Some(0), None));
     }
 
     #[test]

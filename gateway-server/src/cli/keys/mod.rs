@@ -11,7 +11,7 @@ pub(super) use pool::POOL;
 
 use super::options::{AppOptions, FastCgiOptions, StaticOptions};
 use super::rules::{Rule, put, set};
-use super::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH};
+use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
 use crate::mount::Links;
 
 const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
@@ -75,10 +75,10 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     ),
     Rule::new(
         "max_kept",
-        COUNT,
+        COUNT_OR_NONE,
         "connections kept between requests; 4 by default, or as many as the worker says it takes (FCGI_MAX_CONNS), must be \
-         less than pm.max_children of php-fpm; to spawned workers all by default",
-        |o, _, v| put(&mut o.max_kept, value::count(v)),
+         less than pm.max_children of php-fpm; to spawned workers all by default; 0 for workers that close them all the same",
+        |o, _, v| put(&mut o.max_kept, value::count_or_none(v)),
     ),
     Rule::new(
         "multiplex",
