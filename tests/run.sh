@@ -98,6 +98,7 @@ install_missing() {
   need lighttpd /usr/sbin/lighttpd
   need fcgiwrap /usr/sbin/fcgiwrap
   need haproxy /usr/sbin/haproxy
+  need caddy /usr/bin/caddy
   need php-fpm '/usr/sbin/php-fpm[0-9]*'
   need perl /usr/bin/perl
   need python3 /usr/bin/python3
@@ -106,6 +107,10 @@ install_missing() {
   need git /usr/share/gitweb/gitweb.cgi
   need php-cgi /usr/bin/php-cgi
   need libcgi-pm-perl /usr/share/perl5/CGI.pm
+  # FastCGI workers that are not ours.
+  need libfcgi-dev /usr/include/fcgiapp.h
+  need libfcgi-perl '/usr/lib/*/perl5/*/FCGI.pm'
+  need ruby-fcgi /usr/lib/ruby/vendor_ruby/fcgi.rb
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::process::{Running, assert_none_left};
-use gateway_tests::servers::{apache, fcgiwrap, haproxy, lighttpd, nginx};
+use gateway_tests::servers::{apache, caddy, fcgiwrap, haproxy, lighttpd, nginx};
 use gateway_tests::suite::{HttpGateway, check};
 
 /// Runs the suite below `/app`, ends the server, and looks for programs of ours that it left.
@@ -65,4 +65,14 @@ fn nginx_cgi_wrap() {
 #[test]
 fn haproxy_one_at_a_time() {
     check_server("haproxy", false, haproxy::one_at_a_time());
+}
+
+#[test]
+fn haproxy_multiplexing() {
+    check_server("haproxy mpxs", false, haproxy::multiplexing());
+}
+
+#[test]
+fn caddy() {
+    check_server("caddy", false, caddy::start());
 }

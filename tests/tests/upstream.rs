@@ -1,10 +1,10 @@
-//! Our gateway in front of programs that are not ours: php-fpm over FastCGI, Perl and Python over CGI.
+//! Our gateway in front of CGI programs that are not ours, in Perl and Python; FastCGI workers are in `foreign_workers`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use gateway_tests::client::{Content, Payload, Request, Response, send};
 use gateway_tests::place::Place;
 use gateway_tests::process::Running;
-use gateway_tests::servers::{ours, php_fpm};
+use gateway_tests::servers::ours;
 
 const MIB: u64 = 1 << 20;
 
@@ -76,13 +76,4 @@ fn perl_over_cgi() {
 #[test]
 fn python_over_cgi() {
     check_program(&cgi("testbed.py", include_str!("../programs/testbed.py")));
-}
-
-#[test]
-fn php_fpm_over_fastcgi() {
-    let place = Place::new();
-    let script = place.write("testbed.php", include_str!("../programs/testbed.php"));
-    let (fpm, socket) = php_fpm::start(&place);
-    let mount = format!("/app=fastcgi:unix:{}?script={}", socket.display(), script.display());
-    check_program(&ours::gateway(place, vec![fpm], &[mount]));
 }

@@ -8,23 +8,15 @@
 use std::process::ExitCode;
 
 use gateway_tests::programs::workspace;
-use gateway_tests::suite::column::GATEWAYS;
+use gateway_tests::suite::column::{GATEWAYS, WORKERS};
 use gateway_tests::suite::{Cell, Column, cases};
 
 fn main() -> ExitCode {
     let mut wrong = Vec::new();
-    let mut columns = Vec::new();
-    for gateway in GATEWAYS {
-        match Column::load(gateway) {
-            Some(column) => {
-                wrong.extend(column.failures().map(|f| format!("{gateway}: {f}")));
-                columns.push(column);
-            }
-            None => wrong.push(format!("{gateway}: no column, its test did not come to its end")),
-        }
-    }
-    print_summary(&columns);
-    let text = document(&columns);
+    let gateways = load(&GATEWAYS, &mut wrong);
+    let workers = load(&WORKERS, &mut wrong);
+    print_summary(gateways.iter().chain(&workers));
+    let text = document(&gateways, &workers);
     let file = workspace().join("docs/SUPPORTED.md");
     if wrong.is_empty() && std::env::var_os("UPDATE_SUPPORTED").is_some() {
         if let Err(error) = std::fs::write(&file, &text) {
@@ -39,7 +31,21 @@ fn main() -> ExitCode {
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn print_summary(columns: &[Column]) {
+fn load(names: &[&str], wrong: &mut Vec<String>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for name in names {
+        match Column::load(name) {
+            Some(column) => {
+                wrong.extend(column.failures().map(|f| format!("{name}: {f}")));
+                columns.push(column);
+            }
+            None => wrong.push(format!("{name}: no column, its test did not come to its end")),
+        }
+    }
+    columns
+}
+
+fn print_summary<'a>(columns: impl Iterator<Item = &'a Column>) {
     println!("{:24} {:>5} {:>8} {:>5}", "gateway", "ok", "differs", "FAIL");
     for column in columns {
         let count = |wanted: fn(&Cell) -> bool| column.cells.values().filter(|c| wanted(c)).count();
@@ -64,25 +70,19 @@ This file is written by the tests (`UPDATE_SUPPORTED=1 tests/run.sh`) and checke
 and the configurations in `tests/src/servers/`.
 ";
 
-fn document(columns: &[Column]) -> String {
-    let mut reasons: Vec<&str> = Vec::new();
-    let mut text = format!("{INTRODUCTION}\n| case |");
-    columns.iter().for_each(|c| text.push_str(&format!(" {} |", c.gateway)));
-    text.push_str(&format!("\n|---|{}\n", "---|".repeat(columns.len())));
-    for case in cases() {
-        text.push_str(&format!("| {} |", case.name));
-        for column in columns {
-            let cell = match column.cells.get(case.name) {
-                Some(Cell::Same) => "ok".to_owned(),
-                Some(Cell::Differs(why)) => {
-                    why.iter().map(|reason| number(&mut reasons, reason).to_string()).collect::<Vec<_>>().join(", ")
-                }
-                Some(Cell::Failed(_)) | None => "FAIL".to_owned(),
-            };
-            text.push_str(&format!(" {cell} |"));
-        }
-        text.push('\n');
-    }
+const WORKERS_INTRODUCTION: &str = "
+## Behind our gateway
+
+The same cases, answered by programs that are not on our contract, on FastCGI libraries that are not ours
+(`tests/programs/worker.*`), behind `gateway serve`. `-` is what such a program cannot be asked.
+";
+
+fn document(gateways: &[Column], workers: &[Column]) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut text = format!("{INTRODUCTION}\n");
+    text.push_str(&table(gateways, &mut reasons));
+    text.push_str(&format!("{WORKERS_INTRODUCTION}\n"));
+    text.push_str(&table(workers, &mut reasons));
     text.push_str("\n## Differences\n\n");
     for (index, reason) in reasons.iter().enumerate() {
         text.push_str(&format!("{}. {reason}\n", index + 1));
@@ -90,11 +90,34 @@ fn document(columns: &[Column]) -> String {
     text
 }
 
-/// The number of a reason below the table: the same reason has one number.
-fn number<'a>(reasons: &mut Vec<&'a str>, reason: &'a str) -> usize {
-    let known = reasons.iter().position(|r| *r == reason);
+/// A row for each case that was asked of one of them.
+fn table(columns: &[Column], reasons: &mut Vec<String>) -> String {
+    let mut text = "| case |".to_owned();
+    columns.iter().for_each(|c| text.push_str(&format!(" {} |", c.gateway)));
+    text.push_str(&format!("\n|---|{}\n", "---|".repeat(columns.len())));
+    for case in cases().iter().filter(|case| columns.iter().any(|c| c.cells.contains_key(case.name))) {
+        text.push_str(&format!("| {} |", case.name));
+        for column in columns {
+            let cell = match column.cells.get(case.name) {
+                Some(Cell::Same) => "ok".to_owned(),
+                Some(Cell::Differs(why)) => {
+                    why.iter().map(|reason| number(reasons, reason).to_string()).collect::<Vec<_>>().join(", ")
+                }
+                Some(Cell::Failed(_)) => "FAIL".to_owned(),
+                None => "-".to_owned(),
+            };
+            text.push_str(&format!(" {cell} |"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The number of a reason below the tables: the same reason has one number.
+fn number(reasons: &mut Vec<String>, reason: &str) -> usize {
+    let known = reasons.iter().position(|r| r == reason);
     known.unwrap_or_else(|| {
-        reasons.push(reason);
+        reasons.push(reason.to_owned());
         reasons.len() - 1
     }) + 1
 }

@@ -1,7 +1,9 @@
 //! The servers of the tests, each started in the foreground with a configuration of its own.
 
 pub mod apache;
+pub mod caddy;
 pub mod fcgiwrap;
+pub mod foreign;
 pub mod haproxy;
 pub mod lighttpd;
 pub mod nginx;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::programs::build_folder;
 
 /// Every gateway, in the order of the table.
-pub const GATEWAYS: [&str; 17] = [
+pub const GATEWAYS: [&str; 19] = [
     "direct call",
     "http listener",
     "cgi host",
@@ -28,7 +28,12 @@ pub const GATEWAYS: [&str; 17] = [
     "nginx fcgiwrap",
     "nginx cgi-wrap",
     "haproxy",
+    "haproxy mpxs",
+    "caddy",
 ];
+
+/// Every foreign worker behind our gateway, in the order of the table.
+pub const WORKERS: [&str; 5] = ["php-fpm", "php-cgi", "libfcgi C", "Perl FCGI", "Ruby fcgi"];
 
 /// One case's result on one gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
