@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway_fastcgi::manager::{Config, SpawnError, Status, Workers};
+use gateway_fastcgi::manager::{Config, ReloadError, SpawnError, Status, Workers};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -95,6 +95,31 @@ async fn fcgi_123_a_crash_loop_is_throttled() {
         assert_eq!(status.last_exit.unwrap().code(), Some(3));
     }
     assert!(delays.is_sorted() && delays.last() == Some(&8), "{delays:?}");
+}
+
+#[tokio::test]
+async fn an_emergency_holds_back_further_starts() {
+    let place = Place::new();
+    // Ready at once, so none of them is a start that failed.
+    let config = place.config().stable_after(Duration::ZERO).emergency(3, LONG).max_restart_delay(LONG);
+    let workers = place.workers("exit 3", 1, config);
+    let status = wait(&workers, |status| status.emergency).await;
+    assert_eq!((status.crashes, status.starts, status.held_back), (3, 3, Some(LONG)));
+}
+
+#[tokio::test]
+async fn a_program_that_ends_before_it_is_ready_fails_a_reload_and_a_better_one_completes_the_next() {
+    let place = Place::new();
+    let workers = place.workers("exec sleep 1000", 2, place.config().stable_after(Duration::from_millis(50)));
+    let before = wait(&workers, |status| status.serving() == 2).await.pids();
+    let handle = workers.handle();
+    let failed = handle.reload_with("/bin/sh", ["-c", "exit 7"], 2, place.config()).await;
+    assert_eq!(failed, Err(ReloadError::Died { exit: "exit status: 7".into() }));
+    assert_eq!(workers.status().pids(), before);
+    let config = place.config().stable_after(Duration::from_millis(50));
+    handle.reload_with("/bin/sh", ["-c", "exec sleep 1000"], 3, config).await.unwrap();
+    let after = wait(&workers, |status| status.workers.len() == 3).await;
+    assert!(after.pids().iter().all(|pid| !before.contains(pid)) && after.reloads == 1, "{after:?}");
 }
 
 #[tokio::test]

@@ -292,3 +292,25 @@ fn keys_lists_every_key_with_what_it_means_and_takes() {
         }
     }
 }
+
+#[test]
+fn the_file_of_gateway_workers_is_checked_like_any_other() {
+    let right = "command = ['./program', '-q']\nlisten = 'unix:s'\nmode = 'dynamic'\nworkers = 9\nmax_requests = 5\n\
+                 inherit = ['HOME']\n[env]\nLANG = 'C'\n[log]\nlevel = 'warn'\n";
+    let meaning = "OK\nworkers dynamic 9 = ./program -q\n";
+    assert_eq!(check(right), (0, meaning.to_owned(), Vec::new()));
+    let wrong = "command = './program'\nmode = 'some'\nworkers = 'many'\n[env]\n'A-B' = 'x'\n[log]\nlevel = 'loud'\n";
+    let (code, _, lines) = check(wrong);
+    let starts = [
+        "g.toml:2:8: mode: \"some\" is not allowed; allowed is static, dynamic or ondemand",
+        "g.toml:3:11: workers: \"many\" is not allowed; allowed is a number from 1 on",
+        "g.toml:5:9: env.A-B: \"x\" is not allowed",
+        "g.toml:7:9: log.level: \"loud\" is not allowed",
+    ];
+    assert_eq!((code, lines.len()), (1, starts.len()), "{lines:?}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    let missing = check("command = 'no-such-program-anywhere'\n");
+    assert!(missing.0 == 1 && missing.2[0].contains("no such program in PATH"), "{missing:?}");
+}

@@ -126,6 +126,11 @@ fn ended(result: Result<(), impl Display>, format: Format) -> ExitCode {
 }
 
 fn check_config(file: &Path) -> ExitCode {
+    match workers::check(file) {
+        Some(Ok(meaning)) => return say(&meaning),
+        Some(Err(mistakes)) => return tell(&mistakes),
+        None => {}
+    }
     let checked = args::read(file).and_then(|settings| {
         let mistakes = check::look(&settings);
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }

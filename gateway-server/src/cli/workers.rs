@@ -134,6 +134,18 @@ impl Flags {
     }
 }
 
+/// Looks for mistakes in a file, if it is one of `gateway workers`: it says what is started. Answers what it means.
+pub(super) fn check(path: &Path) -> Option<Result<String, Vec<Mistake>>> {
+    let is_ours = file::names_a_command(path);
+    is_ours.then(|| {
+        let plan = file::read(path)?;
+        let mistakes = plan.mistakes();
+        let mode = plan.pool.mode();
+        let meaning = format!("OK\nworkers {} {} = {}\n", mode.name(), mode.max_children(), plan.command.join(" "));
+        if mistakes.is_empty() { Ok(meaning) } else { Err(mistakes) }
+    })
+}
+
 /// Sets an option of workers. Relative paths start from `base`.
 fn set_pool(pool: &mut PoolOptions, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
     apply(super::keys::POOL, pool, key, value)?;

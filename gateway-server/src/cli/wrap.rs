@@ -19,7 +19,7 @@ use super::target::{Target, resolved};
 use super::value::{self, COUNT};
 use crate::mount::Prefix;
 
-pub(super) use run::run;
+pub(super) use run::{is_open_to_others, run};
 
 /// The flags. Values are texts here: their mistakes are described as those of the file are. The short ones are fcgiwrap's.
 #[derive(Debug, clap::Args)]

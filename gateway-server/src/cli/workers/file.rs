@@ -20,6 +20,12 @@ const OWN: [&str; 5] = ["command", "listen", "socket_mode", "status", "log"];
 
 const COMMAND: &str = "a text that is split as by a shell, or a list of texts";
 
+/// Whether a file has a command, which no other file has.
+pub(super) fn names_a_command(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    DeTable::parse_recoverable(&text).0.get_ref().contains_key("command")
+}
+
 /// Reads a file. Relative paths in it start from its folder.
 pub(super) fn read(path: &Path) -> Result<Plan, Vec<Mistake>> {
     let text = std::fs::read_to_string(path).map_err(|error| {

@@ -12,7 +12,7 @@ use super::{Flags, Plan, StatusPage};
 use crate::cli::logging;
 use crate::cli::run::Signals;
 use crate::cli::settings::Log;
-use crate::cli::wrap::Listen;
+use crate::cli::wrap::{Listen, is_open_to_others};
 use crate::serve::{self, Server};
 
 /// Why there are no workers, or none any more.
@@ -74,6 +74,10 @@ async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), 
     let config = plan.pool.config().map_err(WorkersError::Options)?;
     let (program, arguments) = split(plan);
     let address = listener.address().clone();
+    if is_open_to_others(&address) {
+        // Workers of ours and php-cgi obey the variable, others may know nothing of it (FCGI-133).
+        tracing::warn!(%address, "whoever can connect can ask the workers for anything: see env.FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
+    }
     let workers = Workers::on(listener, program, arguments, plan.pool.mode(), config)
         .map_err(|source| WorkersError::Spawn { source })?;
     tracing::info!(%address, mode = plan.pool.mode().name(), workers = plan.pool.mode().max_children(), "workers accept");

@@ -145,7 +145,7 @@ async fn listener(wrap: &Wrap) -> Result<Listener, WrapError> {
 }
 
 /// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
-fn is_open_to_others(address: &Address) -> bool {
+pub(in crate::cli) fn is_open_to_others(address: &Address) -> bool {
     match address {
         Address::Unix(_) => false,
         Address::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
