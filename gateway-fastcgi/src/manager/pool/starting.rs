@@ -91,7 +91,7 @@ impl Pool {
 
     /// A worker has ended: it is reaped, its group with it, and its end is told.
     pub(super) fn ended(&mut self, id: u64) {
-        let Some(worker) = self.workers.remove(&id) else { return };
+        let Some(mut worker) = self.workers.remove(&id) else { return };
         let Some(process) = self.processes.take(id) else { return };
         let pid = worker.pid;
         let status = process.end().inspect_err(|error| tracing::error!(pid, %error, "worker not reaped")).ok();
@@ -103,6 +103,8 @@ impl Pool {
         self.status.requests += served;
         self.status.slow += slow;
         let lifetime = worker.started.elapsed();
+        // It may have come of age and ended before anybody looked.
+        worker.ready |= !self.is_ours && lifetime >= self.spec.config.stable_after;
         if let Some((reason, _)) = worker.finishing {
             return finished(&worker, &death, reason);
         }
