@@ -14,6 +14,8 @@ const MOST: usize = 3;
 
 const MOST_LANES: usize = 5;
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Where a gateway gives up a request, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Abort {
@@ -24,7 +26,7 @@ enum Abort {
 
 #[derive(Debug, Clone)]
 struct Planned {
-    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    pairs: Pairs,
     body: Vec<u8>,
     piece: usize,
     abort: Abort,
@@ -34,9 +36,9 @@ struct Planned {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
     /// The pairs and the body that were told, which is also the answer.
-    Answered(Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>),
+    Answered(Pairs, Vec<u8>),
     AbortedUntold,
-    Aborted(Vec<(Vec<u8>, Vec<u8>)>),
+    Aborted(Pairs),
     Refused,
 }
 
@@ -139,7 +141,7 @@ fn run(wire: &[u8], cuts: &[usize]) -> (BTreeMap<u16, Vec<Fate>>, Vec<u8>) {
     let own = Capabilities { max_connections: 1, max_requests: 3, multiplexes: true };
     let mut worker = WorkerConnection::new(Limits::default().max_requests(MOST), own);
     let (mut told, mut written) = (BTreeMap::<u16, Vec<Fate>>::new(), Vec::new());
-    let mut open: BTreeMap<u16, (Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>)> = BTreeMap::new();
+    let mut open: BTreeMap<u16, (Pairs, Vec<u8>)> = BTreeMap::new();
     for piece in pieces(wire, cuts) {
         worker.receive(piece);
         while let Some(event) = worker.next_event().unwrap() {
