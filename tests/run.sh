@@ -85,6 +85,8 @@ install_packages() {
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod +x /usr/sbin/policy-rc.d
   fi
+  # The package of DokuWiki would set up a web server.
+  echo 'dokuwiki dokuwiki/system/configure-webserver multiselect' | debconf-set-selections || true
   { apt-get -o DPkg::Lock::Timeout=600 update -qq &&
     DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${packages[@]}"; } || status=1
   if [ "$ours" = yes ]; then rm -f /usr/sbin/policy-rc.d; fi
@@ -106,6 +108,7 @@ install_missing() {
   need git /usr/lib/git-core/git-http-backend
   need git /usr/share/gitweb/gitweb.cgi
   need php-cgi /usr/bin/php-cgi
+  need dokuwiki /usr/share/dokuwiki/doku.php # a real PHP application, with the modules that it needs
   need libcgi-pm-perl /usr/share/perl5/CGI.pm
   # FastCGI workers that are not ours.
   need libfcgi-dev /usr/include/fcgiapp.h

@@ -27,6 +27,7 @@ fn place() -> TempDir {
     make("program", 0o755);
     make("text", 0o644);
     std::fs::create_dir(folder.path().join("files")).unwrap();
+    std::fs::write(folder.path().join("files/front.php"), "<?php").unwrap();
     folder
 }
 
@@ -54,7 +55,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
                server_name, server_port, authorization, argument, inherit, user, group, directory, umask, max_cpu, \
                max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
-                 static:DIR, each with ?key=value&key=value";
+                 php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
         ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are status, threads, listen, log, limits, timeouts, mount".into()),
         ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are status, threads, listen, log, limits, timeouts, mount".into()),
@@ -115,6 +116,11 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("options that are a text", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = \"timeout=5s\"", "4:11: mount.options: \"timeout=5s\" is not allowed; allowed is a table".into()),
         ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2)".into()),
         ("an index without a root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?index=x.php\"", "3:10: mount.target.index: \"x.php\": means something together with root only".into()),
+        ("a PHP site that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000\"", "3:10: mount.target.root: missing; allowed is the folder of the site, such as root=/srv/www".into()),
+        ("a fallback that is missing", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files&fallback=/no.php\"", "3:10: mount.target.fallback: \"DIR/files/no.php\": No such file or directory (os error 2)".into()),
+        ("a PHP site of one script", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files&script=text\"", "3:10: mount.target.script: \"DIR/text\": root and script exclude each other: root finds a script for each path, script answers all paths".into()),
+        ("a denied path that leads out", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files\"\noptions.deny = \"/../x\"", "4:16: mount.options.deny of php: \"/../x\" is not allowed; allowed is a path below root, such as /data".into()),
+        ("habits of nobody", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?params=iis\"", "3:10: mount.target: params: \"iis\" is not allowed; allowed is cgi, nginx or apache".into()),
         ("one prefix twice", "[[mount]]\nprefix = \"/a\"\ntarget = \"app:demo\"\n[[mount]]\nprefix = \"/%61/\"\ntarget = \"app:demo\"", "5:10: mount.prefix: given twice; the first is g.toml:2:10: mount.prefix".into()),
         ("a character is one column", "# é\nlisten = [\"é\"]", "2:11: listen: \"é\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`".into()),
     ];
@@ -169,7 +175,9 @@ fn a_file_that_says_everything_is_right() {
          max_connections = 3\nmax_connection_age = \"1h\"\nmax_kept = 1\nmultiplex = true\nmax_multiplexed = 9\n\
          max_window = \"2MiB\"\nmax_queue = 5\nmax_tries = 2\nmax_failures = 1\n\
          max_backoff = \"5s\"\nmax_spool = 1\nroot = \"files\"\nindex = \"i.php\"\n\
-         suffix = [\".php\", \".phtml\"]\nauthorization = false\nparam = { X = \"y\" }\n\
+         split = [\".php\", \".phtml\"]\nworker_root = \"/srv\"\nparams = \"nginx\"\nauthorization = false\nparam = { X = \"y\" }\n\
+         [[mount]]\nprefix = \"/wiki\"\ntarget = \"php:unix:php.sock?root=files\"\n[mount.options]\nmax_kept = 1\n\
+         fallback = \"/front.php\"\ndeny = [\"/data\", \"/conf\"]\nno_scripts = \"/up\"\nlinks = \"anywhere\"\n\
          [[mount]]\nprefix = \"/own\"\ntarget = \"fastcgi:spawn:./program 'a b'\"\noptions = { workers = 3, stop_timeout = \"2s\", \
          directory = \".\", inherit = \"HOME\", env = { A = \"b\" }, read_timeout = \"4s\", script = \"text\" }\n",
     );
@@ -178,6 +186,7 @@ fn a_file_that_says_everything_is_right() {
         said,
         "OK\nlisten tcp:127.0.0.1:0\nlisten tcp:[::1]:0\nlisten unix:DIR/s.sock\nmount / = static:DIR/files\n\
          mount /demo = app:demo\nmount /cgi = cgi:DIR/program\nmount /php = fastcgi:unix:DIR/php.sock,tcp:h:9\n\
+         mount /wiki = php:unix:DIR/php.sock\n\
          mount /own = fastcgi:spawn:./program a b\n"
     );
 }
@@ -210,7 +219,7 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
         ),
         (
             &["--mount", "/=static:"],
-            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value",
+            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value",
         ),
         (&["--mount", "/=app:demo?x=1"], "--mount /=app:demo?x=1: x: unknown; it takes none"),
         (

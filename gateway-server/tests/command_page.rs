@@ -37,11 +37,12 @@ fn the_file_shown_passes_check_config() {
     let worker = folder.path().join("app/worker");
     std::fs::write(&worker, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("wiki/index.php"), "<?php\n").unwrap();
     std::fs::write(folder.path().join("gateway.toml"), example(&page())).unwrap();
     let output = gateway(folder.path(), &["check-config", "gateway.toml"]);
     let (said, mistakes) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!((output.status.code(), mistakes.as_str()), (Some(0), ""));
-    assert!(said.starts_with("OK\nlisten ") && said.matches("\nmount ").count() == 5, "{said}");
+    assert!(said.starts_with("OK\nlisten ") && said.matches("\nmount ").count() == 6, "{said}");
 }
 
 #[test]

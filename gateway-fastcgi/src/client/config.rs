@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gateway_cgi::{head, spool, variables::MetaVariables};
 
+use super::ParamSet;
 use super::script::Scripts;
 
 /// How workers are asked.
@@ -39,6 +40,7 @@ pub struct Config {
     pub(super) max_error_bytes: usize,
     pub(super) spool: spool::Config,
     pub(super) variables: MetaVariables,
+    pub(super) params: ParamSet,
     pub(super) script: Scripts,
 }
 
@@ -65,6 +67,7 @@ impl Default for Config {
             max_error_bytes: 256 * 1024,
             spool: spool::Config::default(),
             variables: MetaVariables::new(),
+            params: ParamSet::default(),
             script: Scripts::default(),
         }
     }
@@ -226,6 +229,13 @@ impl Config {
         self
     }
 
+    /// After whose habits the variables of a request are chosen. Default [`ParamSet::Cgi`].
+    #[must_use]
+    pub fn params(mut self, set: ParamSet) -> Self {
+        self.params = set;
+        self
+    }
+
     /// Finds scripts below this directory: PATH_INFO names one, and what follows becomes its PATH_INFO; it must exist and
     /// be of an allowed suffix, else 404 (FCGI-134). Sets SCRIPT_FILENAME and DOCUMENT_ROOT, which php-fpm needs (FCGI-112).
     /// By default workers find their scripts themselves.
@@ -246,6 +256,13 @@ impl Config {
     #[must_use]
     pub fn suffixes(mut self, suffixes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.script.suffixes = suffixes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where the workers see [`Config::root`], if that is another path than here. Default: the same, with its links followed.
+    #[must_use]
+    pub fn worker_root(mut self, path: impl Into<PathBuf>) -> Self {
+        self.script.worker_root = Some(path.into());
         self
     }
 

@@ -69,8 +69,10 @@ use conversation::Conversation;
 pub use error::ClientError;
 use request_body::RequestBody;
 use response::{BodyWanted, ResponseBody};
+pub use script::{Found, Script, Tree};
 use tokio::time::Instant;
 use upstreams::Upstreams;
+pub use variables::ParamSet;
 use variables::Variables;
 
 /// An application that has its requests answered by FastCGI workers, behind one address or several.
@@ -155,8 +157,27 @@ impl Client {
         self.upstreams.pools().map(|pool| pool.idle_connections()).sum()
     }
 
-    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        let answered = self.exchange(&mut environ, input).await.map_err(ClientError::into_app_error)?;
+    /// Has a script that was found already answer the request, whose PATH_INFO is the path that it was found by.
+    ///
+    /// # Errors
+    /// As [`Client::call`](AsyncApplication::call).
+    pub async fn run(
+        &self,
+        script: Script,
+        mut environ: Environ,
+        input: InputStream,
+    ) -> Result<AsyncResponse, AppError> {
+        let place = script.place(&mut environ).map_err(ClientError::into_app_error)?;
+        self.answer(Some(place), environ, input).await
+    }
+
+    async fn answer(
+        &self,
+        script: Option<script::Place>,
+        mut environ: Environ,
+        input: InputStream,
+    ) -> Result<AsyncResponse, AppError> {
+        let answered = self.exchange(script, &mut environ, input).await.map_err(ClientError::into_app_error)?;
         let (conversation, mut head, start) = answered;
         if let (Some(local), Some(target)) = (&self.local, &head.local_redirect) {
             let second = redirected(&environ, target).map_err(|why| ClientError::Redirect(why).into_app_error())?;
@@ -172,13 +193,13 @@ impl Client {
 
     async fn exchange(
         &self,
+        script: Option<script::Place>,
         environ: &mut Environ,
         input: InputStream,
     ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
-        let script = self.config.script.find(environ).await?;
         let (body, length) = self.sized(environ.content_length(), input).await?;
         let request = Request {
-            variables: Variables::choose(&self.config.variables, script, environ, length),
+            variables: Variables::choose(&self.config, script, environ, length),
             errors: environ.errors.clone(),
             is_idempotent: is_idempotent(environ),
             deadline: self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit)),
@@ -221,8 +242,9 @@ fn is_idempotent(environ: &Environ) -> bool {
 }
 
 impl AsyncApplication for Client {
-    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        self.answer(environ, input).await
+    async fn call(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        let script = self.config.script.find(&mut environ).await.map_err(ClientError::into_app_error)?;
+        self.answer(script, environ, input).await
     }
 }
 

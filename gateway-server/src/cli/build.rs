@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gateway_cgi::host::{self, Cgi, Confinement, Interpreter, SharedPlaces};
 use gateway_cgi::spool;
 use gateway_cgi::variables::{Credentials, MetaVariables};
-use gateway_fastcgi::client::{self, Client};
+use gateway_fastcgi::client::{self, Client, Tree};
 use gateway_fastcgi::manager::{Workers, WorkersHandle};
 use gateway_fastcgi::net::Address;
 use gateway_spec::{
@@ -17,11 +17,11 @@ use gateway_spec::{
 
 use super::logging::error_stream_of;
 use super::mistake::Place;
-use super::options::{CgiOptions, FastCgiOptions, SpawnOptions};
+use super::options::{CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
-use crate::mount::{Links, MountTable, Prefix, Site, StaticFiles};
+use crate::mount::{Links, MountTable, PhpSite, Prefix, Site, StaticFiles};
 use crate::serve::Handler;
 
 /// What answers, and the workers behind it, which live as long as this does.
@@ -120,6 +120,7 @@ impl Built {
             }
             Target::FastCgi(addresses, options) => Handler::asynchronous(self.client(addresses, options)?),
             Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),
+            Target::Php(addresses, options) => Handler::asynchronous(self.php(addresses, options)?),
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links);
                 Handler::asynchronous(options.index.into_iter().fold(files, StaticFiles::index))
@@ -135,6 +136,22 @@ impl Built {
         let client = self.client(std::slice::from_ref(workers.address()), &keeping_all(&options.client))?;
         self.workers.push(Group { name: words.join(" "), workers, client: client.clone() });
         Ok(client)
+    }
+
+    /// A PHP site: its tree has what the client's options say about scripts.
+    fn php(&self, addresses: &[Address], options: &PhpOptions) -> Result<PhpSite, AppError> {
+        let client = &options.client;
+        let root = client.root.as_ref().ok_or("root is missing")?;
+        let names = [client.index.as_deref().unwrap_or("index.php"), "index.html"];
+        let mut tree = Tree::new(root).index(names).links_lead_anywhere(options.links == Links::Anywhere);
+        if !client.suffixes.is_empty() {
+            tree = tree.suffixes(&client.suffixes);
+        }
+        tree = with(tree, client.worker_root.as_ref(), Tree::worker_root);
+        let mut site = PhpSite::of(tree, self.client(addresses, client)?);
+        site = options.denied.iter().fold(site, PhpSite::deny);
+        site = options.without_scripts.iter().fold(site, PhpSite::no_scripts);
+        Ok(with(site, options.fallback.as_ref(), PhpSite::fallback))
     }
 
     fn client(&self, addresses: &[Address], options: &FastCgiOptions) -> Result<Client, AppError> {
@@ -236,6 +253,7 @@ fn client_config(options: &FastCgiOptions) -> client::Config {
     if !options.suffixes.is_empty() {
         config = config.suffixes(&options.suffixes);
     }
+    config = with(config, options.worker_root.as_ref(), client::Config::worker_root).params(options.set);
     with(config, options.script.as_ref(), client::Config::script)
 }
 

@@ -10,7 +10,7 @@ use gateway_cgi::host::Confinement;
 use gateway_fastcgi::net::Address;
 
 use super::mistake::{Mistake, Place};
-use super::options::{CgiOptions, FastCgiOptions};
+use super::options::{CgiOptions, FastCgiOptions, PhpOptions};
 use super::rules::Problem;
 use super::settings::{Mount, Settings};
 use super::target::Target;
@@ -67,6 +67,11 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             looks.extend(identity(place, options.pool.user.as_deref(), options.pool.group.as_deref()));
             looks.extend(client(place, &options.client));
         }
+        Target::Php(addresses, options) => {
+            let paths = addresses.iter().filter_map(Address::unix_path);
+            looks.extend(paths.map(|path| (place.clone(), socket(path))));
+            looks.extend(php(place, options));
+        }
         Target::Static(path, _) => looks.push((place.clone(), folder(path))),
     }
     let mistake = |(place, found): (Place, Result<(), Problem>)| Some(Mistake { place, problem: found.err()? });
@@ -96,10 +101,28 @@ fn client(place: &Place, options: &FastCgiOptions) -> Vec<(Place, Result<(), Pro
     if options.root.is_none() {
         let without_root = |what: &str| Err(Problem::refused(what, "means something together with root only"));
         looks.extend(options.index.as_deref().map(|index| (place.inside("index"), without_root(index))));
-        looks.extend(options.suffixes.first().map(|suffix| (place.inside("suffix"), without_root(suffix))));
+        looks.extend(options.suffixes.first().map(|suffix| (place.inside("split"), without_root(suffix))));
     } else if let Some(script) = &options.script {
         let both = "root and script exclude each other: root finds a script for each path, script answers all paths";
         looks.push((place.inside("script"), Err(Problem::refused(script.display(), both))));
+    }
+    looks
+}
+
+/// What a PHP site has beside its client's options: a root, and perhaps a fallback in it.
+fn php(place: &Place, options: &PhpOptions) -> Vec<(Place, Result<(), Problem>)> {
+    let Some(root) = &options.client.root else {
+        let missing = Problem::Missing { allowed: "the folder of the site, such as root=/srv/www" };
+        return vec![(place.inside("root"), Err(missing))];
+    };
+    let mut looks = client(place, &options.client);
+    if let Some(fallback) = &options.fallback {
+        let file = root.join(fallback.trim_start_matches('/'));
+        let found = metadata(&file).and_then(|found| match found.is_file() {
+            true => Ok(()),
+            false => Err(Problem::refused(file.display(), "is no file")),
+        });
+        looks.push((place.inside("fallback"), found));
     }
     looks
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway_cgi::host::{Nph, Resource, UnknownLength};
+use gateway_fastcgi::client::ParamSet;
 
-use super::keys::{APP, CGI, FASTCGI, POOL, STATIC};
+use super::keys::{APP, CGI, FASTCGI, PHP, POOL, STATIC};
 use super::rules::{Problem, apply};
 use super::workers::PoolOptions;
 use crate::mount::Links;
@@ -71,8 +72,10 @@ pub(super) struct FastCgiOptions {
     pub(super) root: Option<PathBuf>,
     pub(super) index: Option<String>,
     pub(super) suffixes: Vec<String>,
+    pub(super) worker_root: Option<PathBuf>,
     pub(super) script: Option<PathBuf>,
     pub(super) authorization: bool,
+    pub(super) set: ParamSet,
     pub(super) params: Vec<(String, String)>,
 }
 
@@ -82,6 +85,17 @@ pub(super) struct SpawnOptions {
     pub(super) client: FastCgiOptions,
     /// In a box: there are many.
     pub(super) pool: Box<PoolOptions>,
+}
+
+/// Options of `php:…`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct PhpOptions {
+    /// Of these, `script` is not allowed, and `root` must be there.
+    pub(super) client: FastCgiOptions,
+    pub(super) fallback: Option<String>,
+    pub(super) denied: Vec<String>,
+    pub(super) without_scripts: Vec<String>,
+    pub(super) links: Links,
 }
 
 /// Options of `static:…`.
@@ -126,6 +140,20 @@ impl SpawnOptions {
                 })
             }
             done => done.map(|()| resolve(&mut self.pool.directory, base)),
+        }
+    }
+}
+
+impl PhpOptions {
+    pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
+        match apply(PHP, self, key, value) {
+            Err(Problem::Unknown { allowed: own }) => {
+                self.client.set(key, value, base).map_err(|problem| match problem {
+                    Problem::Unknown { allowed } => Problem::Unknown { allowed: [own, allowed].concat() },
+                    other => other,
+                })
+            }
+            done => done,
         }
     }
 }

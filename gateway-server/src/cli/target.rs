@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::client::MAX_UPSTREAMS;
 use gateway_fastcgi::net::Address;
 
-use super::options::{AppOptions, CgiOptions, FastCgiOptions, SpawnOptions, StaticOptions};
+use super::options::{AppOptions, CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions, StaticOptions};
 use super::rules::Problem;
 use super::words;
 use super::workers::PoolOptions;
@@ -24,6 +24,8 @@ pub(super) enum Target {
     FastCgi(Vec<Address>, FastCgiOptions),
     /// FastCGI workers that are started and looked after by this process: the command's words.
     Spawn(Vec<String>, SpawnOptions),
+    /// A PHP site: scripts for workers that run already, and files.
+    Php(Vec<Address>, PhpOptions),
     /// Files.
     Static(PathBuf, StaticOptions),
 }
@@ -41,7 +43,7 @@ pub(super) enum App {
 
 /// What a target may look like, for messages.
 pub(super) const FORMS: &str = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, \
-     fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, static:DIR, each with ?key=value&key=value";
+     fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
 
 /// A mistake in a target, and the option it is about if it is about one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +91,7 @@ impl Target {
             ("cgi" | "static", "") => Err(form()),
             ("cgi", path) => Ok(Target::Cgi(base.join(path), CgiOptions::default())),
             ("static", path) => Ok(Target::Static(base.join(path), StaticOptions::default())),
+            ("php", upstream) => Ok(Target::Php(upstreams(upstream, base)?, PhpOptions::default())),
             ("fastcgi", upstream) => Self::parse_fastcgi(upstream, base),
             _ => Err(form()),
         }
@@ -114,6 +117,7 @@ impl Target {
             Target::Cgi(_, options) => options.set(key, value, base),
             Target::FastCgi(_, options) => options.set(key, value, base),
             Target::Spawn(_, options) => options.set(key, value, base),
+            Target::Php(_, options) => options.set(key, value, base),
             Target::Static(_, options) => options.set(key, value),
         }
     }
@@ -122,8 +126,9 @@ impl Target {
     pub(super) fn repeats(&self, key: &str) -> bool {
         match self {
             Target::Cgi(..) => matches!(key, "argument" | "index" | "inherit" | "writable"),
-            Target::FastCgi(..) => key == "suffix",
-            Target::Spawn(..) => key == "suffix" || PoolOptions::repeats(key),
+            Target::FastCgi(..) => key == "split",
+            Target::Spawn(..) => key == "split" || PoolOptions::repeats(key),
+            Target::Php(..) => matches!(key, "split" | "deny" | "no_scripts"),
             Target::App(..) | Target::Static(..) => false,
         }
     }
@@ -135,6 +140,7 @@ impl Target {
             Target::Cgi(..) => "cgi",
             Target::FastCgi(..) => "fastcgi",
             Target::Spawn(..) => "fastcgi:spawn",
+            Target::Php(..) => "php",
             Target::Static(..) => "static",
         }
     }
@@ -147,11 +153,9 @@ impl std::fmt::Display for Target {
             Target::App(App::Demo | App::TourDemo, _) => f.write_str("app:demo"),
             Target::App(App::FrontPage, _) => f.write_str("front page"),
             Target::Cgi(path, _) => write!(f, "cgi:{}", path.display()),
-            Target::FastCgi(addresses, _) => {
-                let addresses: Vec<String> = addresses.iter().map(Address::to_string).collect();
-                write!(f, "fastcgi:{}", addresses.join(","))
-            }
+            Target::FastCgi(addresses, _) => write!(f, "fastcgi:{}", joined(addresses)),
             Target::Spawn(words, _) => write!(f, "fastcgi:spawn:{}", words.join(" ")),
+            Target::Php(addresses, _) => write!(f, "php:{}", joined(addresses)),
             Target::Static(path, _) => write!(f, "static:{}", path.display()),
         }
     }
@@ -180,6 +184,11 @@ fn upstreams(text: &str, base: &Path) -> Result<Vec<Address>, Problem> {
         ..=MAX_UPSTREAMS => Ok(addresses),
         many => Err(Problem::refused(text, format!("{many} addresses, at most {MAX_UPSTREAMS} are possible"))),
     }
+}
+
+fn joined(addresses: &[Address]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(Address::to_string).collect();
+    addresses.join(",")
 }
 
 /// An address whose socket path, if it has one, starts from `base`.
@@ -226,6 +235,11 @@ mod tests {
                 fastcgi(&[Address::unix("/base/a"), Address::unix("/b"), Address::tcp("h", 9)]),
             ),
             ("fastcgi:unix:/a,b,c", fastcgi(&[Address::unix("/a,b,c")])),
+            ("php:unix:s", Target::Php(vec![Address::unix("/base/s")], PhpOptions::default())),
+            (
+                "php:tcp:h:9000,unix:/s",
+                Target::Php(vec![Address::tcp("h", 9000), Address::unix("/s")], PhpOptions::default()),
+            ),
             ("fastcgi:spawn:php-cgi", Target::Spawn(words(&["php-cgi"]), SpawnOptions::default())),
             ("fastcgi:spawn:a 'b c' d=e:f", Target::Spawn(words(&["a", "b c", "d=e:f"]), SpawnOptions::default())),
             ("cgi:x?", Target::Cgi("/base/x".into(), CgiOptions::default())),
@@ -263,6 +277,10 @@ mod tests {
             "fastcgi:tcp:h:9,",
             "fastcgi:tcp:h:9,h:10",
             "fastcgi:spawn:",
+            "php:",
+            "php:unix",
+            "php:tcp:h",
+            "php:spawn:php-cgi",
             "fastcgi:spawn: ",
             "fastcgi:spawn:'a",
             "http://host",
@@ -286,9 +304,9 @@ mod tests {
         assert_eq!((cgi.arguments, cgi.root), (vec!["-a".to_owned(), "b c".to_owned()], Some("/base/www".into())));
         assert_eq!(cgi.env, [("A".to_owned(), "1&2".to_owned()), ("B".to_owned(), String::new())]);
 
-        let Ok(Target::Spawn(_, spawn)) = parse(
-            "fastcgi:spawn:w?workers=2&read_timeout=4s&env.lower_ok=1&param.X=y&directory=d&suffix=.php&suffix=.x",
-        ) else {
+        let Ok(Target::Spawn(_, spawn)) =
+            parse("fastcgi:spawn:w?workers=2&read_timeout=4s&env.lower_ok=1&param.X=y&directory=d&split=.php&split=.x")
+        else {
             panic!("no spawn target")
         };
         assert_eq!((spawn.pool.workers, spawn.client.read_timeout), (Some(2), seconds(4)));

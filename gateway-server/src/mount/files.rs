@@ -7,7 +7,7 @@
 //! | a regular file | the file, with ETag and Last-Modified; one range of it if asked for |
 //! | a folder with `index.html` | that file; without the closing slash a redirect to the same path with it |
 //! | a folder without one | 404: nothing is listed |
-//! | a name that starts with a dot, anywhere in the path | 404: `.git`, `.env` and `.htpasswd` are not for the world |
+//! | a name that starts with a dot, anywhere in the path | 404: `.git`, `.env` and `.htpasswd` are not for the world; but for `/.well-known` (RFC 8615) |
 //! | an empty segment, a name that is not UTF-8 | 404 |
 //! | a symbolic link that leads out of the folder | 404, unless [`Links::Anywhere`] |
 //! | a device, a pipe, a socket | 404 |
@@ -61,7 +61,12 @@ impl StaticFiles {
         if !root.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
-        Ok(StaticFiles { guard: Guard { root, links: Links::default() }, index: true })
+        Ok(StaticFiles::new_in(root))
+    }
+
+    /// The files in `root`, whose links have been followed. Nothing is looked at.
+    pub(super) fn new_in(root: PathBuf) -> Self {
+        StaticFiles { guard: Guard { root, links: Links::default() }, index: true }
     }
 
     /// Whether `index.html` answers for its folder. Default yes.
@@ -100,7 +105,7 @@ impl AsyncApplication for StaticFiles {
     }
 }
 
-fn not_found() -> AsyncResponse {
+pub(super) fn not_found() -> AsyncResponse {
     AsyncResponse::new(StatusCode::NOT_FOUND, headers!["content-type" => "text/plain"], "404 Not Found\n")
 }
 
@@ -108,7 +113,13 @@ fn not_found() -> AsyncResponse {
 fn is_served(path: &[u8]) -> bool {
     let inner = path.strip_prefix(b"/").unwrap_or(path);
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
-    path == b"/" || inner.split(|byte| *byte == b'/').all(|name| !name.is_empty() && !name.starts_with(b"."))
+    path == b"/" || (inner.split(|byte| *byte == b'/').all(|name| !name.is_empty()) && !is_hidden(path))
+}
+
+/// Whether a name in the path starts with a dot. `/.well-known` is for the world (RFC 8615), at the top only.
+pub(super) fn is_hidden(path: &[u8]) -> bool {
+    let mut names = path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/').enumerate();
+    names.any(|(at, name)| name.starts_with(b".") && !(at == 0 && name == b".well-known"))
 }
 
 /// The file system, less what is not for the world.

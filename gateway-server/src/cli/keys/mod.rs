@@ -9,10 +9,12 @@ mod pool;
 pub(super) use cgi::CGI;
 pub(super) use pool::POOL;
 
-use super::options::{AppOptions, FastCgiOptions, StaticOptions};
+use gateway_fastcgi::client::ParamSet;
+
+use super::options::{AppOptions, FastCgiOptions, PhpOptions, StaticOptions};
 use super::rules::{Rule, put, set};
 use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
-use crate::mount::Links;
+use crate::mount::{Links, RequestPath};
 
 const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
 
@@ -118,18 +120,58 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
         put(&mut o.index, file_name(v))
     }),
     Rule::new(
-        "suffix",
+        "split",
         "the end of a name, such as .php",
-        "what names of scripts end in, with root; .php by default; repeats",
+        "what names of scripts end in, with root: there the path is split, and the rest is PATH_INFO; .php by default; \
+         repeats",
         |o, _, v| add(&mut o.suffixes, file_name(v)),
+    ),
+    Rule::new(
+        "worker_root",
+        PATH,
+        "where the workers see root, as in a container; by default where it is here, links followed",
+        |o, _, v| put(&mut o.worker_root, value::path(v)),
     ),
     Rule::new("script", PATH, "one script that answers every path", |o, _, v| put(&mut o.script, value::path(v))),
     Rule::new("authorization", SWITCH, "whether workers see the Authorization field; false by default", |o, _, v| {
         set(&mut o.authorization, value::switch(v))
     }),
+    Rule::new(
+        "params",
+        "cgi, nginx or apache",
+        "after whose habits the variables are chosen; cgi by default, which is RFC 3875",
+        |o, _, v| set(&mut o.set, param_set(v)),
+    ),
     Rule::new("param.", NAME_AND_TEXT, "a variable of every request", |o, n, v| {
         add(&mut o.params, request_variable(n, v))
     }),
+];
+
+pub(super) const PHP: &[Rule<PhpOptions>] = &[
+    Rule::new(
+        "fallback",
+        "a path below root, such as /index.php",
+        "what answers where nothing is: the front controller; none by default, which is 404",
+        |o, _, v| put(&mut o.fallback, path_below(v)),
+    ),
+    Rule::new(
+        "deny",
+        "a path below root, such as /data",
+        "a file or folder that is not for the world; none by default; repeats",
+        |o, _, v| add(&mut o.denied, path_below(v)),
+    ),
+    Rule::new(
+        "no_scripts",
+        "a path below root, such as /uploads",
+        "a folder in which nothing is run, because visitors may put files there; none by default; repeats",
+        |o, _, v| add(&mut o.without_scripts, path_below(v)),
+    ),
+    Rule::new(
+        "links",
+        "inside or anywhere",
+        "where symbolic links may lead: inside the folder or anywhere; inside by default",
+        |o, _, v| set(&mut o.links, links(v)),
+    ),
 ];
 
 pub(super) const STATIC: &[Rule<StaticOptions>] = &[
@@ -164,6 +206,22 @@ fn links(text: &str) -> Option<Links> {
         "anywhere" => Some(Links::Anywhere),
         _ => None,
     }
+}
+
+fn param_set(text: &str) -> Option<ParamSet> {
+    match text {
+        "cgi" => Some(ParamSet::Cgi),
+        "nginx" => Some(ParamSet::Nginx),
+        "apache" => Some(ParamSet::Apache),
+        _ => None,
+    }
+}
+
+/// A path as requests have it, decoded: absolute, and not the root itself.
+fn path_below(text: &str) -> Option<String> {
+    let path = value::text(text)?;
+    let is_named = !path.trim_matches('/').is_empty() && RequestPath::from_decoded(path.as_bytes()).is_ok();
+    is_named.then_some(path)
 }
 
 /// One segment of a path: neither a way out nor a way down.
