@@ -108,7 +108,8 @@ impl Peer {
         Self::new(OwnedFd::from(stream).into())
     }
 
-    fn new(stream: UnixStream) -> Self {
+    /// The server's side of a connection: a worker by hand.
+    pub fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         Self(stream)
     }

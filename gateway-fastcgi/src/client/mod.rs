@@ -199,7 +199,7 @@ impl Client {
     ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
         let (body, length) = self.sized(environ.content_length(), input).await?;
         let request = Request {
-            variables: Variables::choose(&self.config, script, environ, length),
+            variables: Variables::choose(&self.config, script.as_ref(), environ, length),
             errors: environ.errors.clone(),
             is_idempotent: is_idempotent(environ),
             deadline: self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit)),

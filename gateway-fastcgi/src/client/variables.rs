@@ -25,7 +25,8 @@ use super::script::Place;
 ///
 /// nginx's are those of its file `fastcgi.conf`, with PATH_INFO as the manual shows it; Apache's are mod_proxy_fcgi's. In every set
 /// REDIRECT_STATUS is `200`, which only nginx sends of itself and php-cgi may insist on. SCRIPT_FILENAME is a plain path,
-/// as Apache sends it with `ProxyFCGIBackendType GENERIC` (FCGI-114). What no program should see is in none of them:
+/// as Apache sends it with `ProxyFCGIBackendType GENERIC` (FCGI-114). REDIRECT_URL of a local redirect is kept from scripts that
+/// were found below a root, because php-fpm reads it as a word about another script. What no program should see is in none of them:
 /// HTTP_PROXY, HTTP_CONTENT_LENGTH and the like (FCGI-138), and the server's own PATH.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,15 +60,18 @@ pub(super) struct Variables {
 
 impl Variables {
     /// The variables for this request and script; `length` is that of the body, if there is one.
-    pub(super) fn choose(config: &Config, script: Option<Place>, environ: &Environ, length: Option<u64>) -> Self {
+    pub(super) fn choose(config: &Config, script: Option<&Place>, environ: &Environ, length: Option<u64>) -> Self {
         let mut variables = Self { bytes: Vec::with_capacity(2048), pairs: Vec::with_capacity(48) };
         let set = config.params;
+        // With REDIRECT_URL php-fpm takes SCRIPT_FILENAME for itself, as an old way of Apache had it: it runs what
+        // PATH_TRANSLATED names, a file that nobody has looked at (FCGI-134), and takes PATH_INFO away.
+        let is_misread = |name: &[u8]| script.is_some() && name == b"REDIRECT_URL";
         let add = |name: &[u8], value: &[u8]| {
-            if !set.lacks(name, value) {
+            if !set.lacks(name, value) && !is_misread(name) {
                 variables.add(name, value);
             }
         };
-        match &script {
+        match script {
             None => config.variables.for_each(environ, length, add),
             Some(script) => script.configure(config.variables.clone()).for_each(environ, length, add),
         }
@@ -76,7 +80,7 @@ impl Variables {
     }
 
     /// Adds what the set has beside the variables of RFC 3875.
-    fn complete(&mut self, set: ParamSet, script: Option<Place>, environ: &Environ) {
+    fn complete(&mut self, set: ParamSet, script: Option<&Place>, environ: &Environ) {
         match set {
             ParamSet::Cgi => {}
             ParamSet::Nginx => {
@@ -89,7 +93,7 @@ impl Variables {
             ParamSet::Apache => {
                 self.add_missing("SERVER_SIGNATURE", b"");
                 if let Some(Place { prefix, root: Some(root), .. }) = script {
-                    self.add_missing("CONTEXT_PREFIX", &prefix);
+                    self.add_missing("CONTEXT_PREFIX", prefix);
                     self.add_missing("CONTEXT_DOCUMENT_ROOT", root.as_os_str().as_bytes());
                 }
             }
@@ -127,7 +131,7 @@ mod tests {
         let place = Place { file: "/srv/x.php".into(), root: Some("/srv".into()), prefix: b"/app".to_vec() };
         let operator = gateway_cgi::variables::MetaVariables::new().variable("SERVER_SIGNATURE", "ours");
         let config = Config::default().params(set).variables(operator);
-        let variables = Variables::choose(&config, Some(place), &environ, length);
+        let variables = Variables::choose(&config, Some(&place), &environ, length);
         let text = |(name, value): (&[u8], &[u8])| format!("{}={}", name.escape_ascii(), value.escape_ascii());
         variables.iter().map(text).collect()
     }
@@ -154,6 +158,19 @@ mod tests {
         );
         check(&chosen(ParamSet::Apache, "", None), &["CONTEXT_PREFIX=/app", "CONTEXT_DOCUMENT_ROOT=/srv"], &names);
         check(&chosen(ParamSet::Apache, "", None), &[], &["PATH_INFO", "PATH_TRANSLATED", "DOCUMENT_URI"]);
+    }
+
+    #[test]
+    fn fcgi_134_php_is_given_no_second_script_by_a_redirect() {
+        let mut environ = Environ::example("GET", "/photo.jpg");
+        environ.set("REDIRECT_URL", "/first.php").unwrap();
+        let told = |place: Option<&Place>| {
+            let variables = Variables::choose(&Config::default(), place, &environ, None);
+            variables.iter().any(|(name, _)| name == b"REDIRECT_URL")
+        };
+        let place = Place { file: "/srv/x.php".into(), root: Some("/srv".into()), prefix: Vec::new() };
+        assert!(!told(Some(&place)));
+        assert!(told(None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Apache httpd: our CGI program under mod_cgid, our worker behind mod_proxy_fcgi and under mod_fcgid.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::installed;
@@ -42,6 +43,26 @@ FcgidWrapper {1} virtual\nAlias /app {1}\n<Location /app>\n SetHandler fcgid-scr
         testbed.display()
     );
     start(place, Vec::new(), &["fcgid"], &body)
+}
+
+/// mod_proxy_fcgi in front of PHP workers, as for php-fpm: scripts in `root`, everything that is not there by `/index.php`.
+pub fn php(place: Place, root: &Path, socket: &Path) -> Running {
+    let body = format!(
+        "DocumentRoot {root}
+DirectoryIndex index.php
+FallbackResource /index.php
+<Directory {root}>
+ CGIPassAuth On
+</Directory>
+ProxyFCGIBackendType GENERIC
+<FilesMatch \"\\.php$\">
+ SetHandler \"proxy:unix:{socket}|fcgi://localhost\"
+</FilesMatch>
+",
+        root = root.display(),
+        socket = socket.display()
+    );
+    start(place, Vec::new(), &["dir", "proxy", "proxy_fcgi"], &body)
 }
 
 fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {

@@ -1,5 +1,6 @@
 //! nginx in front of our FastCGI worker.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::installed;
@@ -54,6 +55,23 @@ pub(super) fn start(place: Place, behind: Vec<Process>, upstream: &str, paramete
   }}"
     );
     serving(place, behind, &format!("upstream application {{ server {upstream}; keepalive 8; }}"), &server)
+}
+
+/// nginx in front of PHP workers, as for php-fpm: scripts in `root`, everything that is not there by `/index.php`.
+pub fn php(place: Place, root: &Path, socket: &Path) -> Running {
+    let server = format!(
+        "root {root}; index index.php;
+  location / {{ try_files $uri $uri/ /index.php$is_args$args; }}
+  location ~ \\.php(/|$) {{
+   fastcgi_split_path_info ^(.+?\\.php)(/.*)$;
+   fastcgi_param PATH_INFO $fastcgi_path_info;
+   include /etc/nginx/fastcgi.conf;
+   fastcgi_pass unix:{socket};
+  }}",
+        root = root.display(),
+        socket = socket.display()
+    );
+    serving(place, Vec::new(), "", &server)
 }
 
 /// nginx with `server` inside its `server` block and `before` in front of that.

@@ -5,5 +5,6 @@ mod browser;
 mod dokuwiki;
 mod files;
 mod page;
+mod params;
 mod scripts;
 mod site;

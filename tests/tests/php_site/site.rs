@@ -77,6 +77,7 @@ fn fill(place: &Place) {
     write("bare/file.txt", "bare");
     write("data/page.txt", "data");
     write(".well-known/security.txt", "Contact: us");
+    write("redirect-to-photo.php", &local_redirect("/page.php/photo.jpg"));
     write("redirect.php", &local_redirect("/ten.txt"));
     write("redirect-to-script.php", &local_redirect("/page.php/p?x=1"));
     for name in [
