@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
 use gateway_tests::process::Running;
-use gateway_tests::records::{END_REQUEST, PARAMS, Peer, STDIN, STDOUT, record};
+use gateway_tests::records::{BEGIN_REQUEST, END_REQUEST, PARAMS, Peer, STDIN, STDOUT, record};
 use gateway_tests::servers::{apache, nginx, ours};
 
 type Params = BTreeMap<String, String>;
@@ -108,15 +108,20 @@ fn worker(place: &Place) -> PathBuf {
 
 fn print(stream: UnixStream) {
     let mut peer = Peer::new(stream);
-    let mut params = Vec::new();
+    let (mut params, mut keeps) = (Vec::new(), false);
     while let Some(received) = peer.receive() {
         match received.kind {
+            BEGIN_REQUEST => keeps = received.content[2] & 1 == 1,
             PARAMS => params.extend(received.content),
             STDIN if received.content.is_empty() => {
                 let answer = format!("Content-Type: text/plain\r\n\r\n{}", lines(&std::mem::take(&mut params)));
                 let output = record(STDOUT, received.id, answer.as_bytes());
                 let ends = [record(STDOUT, received.id, b""), record(END_REQUEST, received.id, &[0; 8])].concat();
                 peer.send(&[output, ends].concat());
+                // nginx waits for the end of the connection.
+                if !keeps {
+                    return;
+                }
             }
             _ => {}
         }
