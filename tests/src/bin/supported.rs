@@ -67,7 +67,7 @@ end. A number is a difference with its reason below; anything else fails the tes
 the server (`Date`, `Server`, `Connection`, `Keep-Alive`, `Transfer-Encoding`) are not compared.
 
 This file is written by the tests (`UPDATE_SUPPORTED=1 tests/run.sh`) and checked by each run, with the servers of Debian 12
-and the configurations in `tests/src/servers/`.
+and the configurations of [deploy/](deploy/README.md), where that has one, else of `tests/src/servers/`.
 ";
 
 const WORKERS_INTRODUCTION: &str = "

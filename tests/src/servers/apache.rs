@@ -1,10 +1,12 @@
-//! Apache httpd: our CGI program under mod_cgid, our worker behind mod_proxy_fcgi and under mod_fcgid.
+//! Apache httpd: our CGI program under mod_cgid, our worker behind mod_proxy_fcgi and under mod_fcgid, as
+//! `docs/deploy/apache.md` configures them.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::installed;
 use super::ours::testbed_worker_unix;
+use super::page::block;
 use crate::place::Place;
 use crate::process::{Process, Running};
 use crate::programs::program;
@@ -13,7 +15,8 @@ use crate::programs::program;
 pub fn cgid() -> Running {
     let place = Place::new();
     let testbed = place.program(&program("testbed"));
-    let body = format!("ScriptSock {0}/cgid.sock\nScriptAlias /app {1}\n", place.path().display(), testbed.display());
+    let body = block("apache", "mod_cgid").with("/opt/app/app", testbed.display());
+    let body = format!("ScriptSock {}/cgid.sock\n{}", place.path().display(), body.text());
     start(place, Vec::new(), &["cgid"], &body)
 }
 
@@ -21,26 +24,23 @@ pub fn cgid() -> Running {
 pub fn proxy_fcgi() -> Running {
     let place = Place::new();
     let (worker, socket) = testbed_worker_unix(&place);
-    // The module takes everything for the script's name; the application's prefix and the rest are split here.
-    let body = format!(
-        r#"ProxyPass /app unix:{}|fcgi://localhost/app enablereuse=on flushpackets=on
-ProxyFCGISetEnvIf "reqenv('SCRIPT_NAME') =~ m#^/app(.*)$#" PATH_INFO "$1"
-ProxyFCGISetEnvIf "true" SCRIPT_NAME "/app"
-"#,
-        socket.display()
-    );
-    start(place, vec![worker], &["proxy", "proxy_fcgi"], &body)
+    let body = block("apache", "mod_proxy_fcgi").with("/run/app/app.sock", socket.display());
+    start(place, vec![worker], &["proxy", "proxy_fcgi"], body.text())
 }
 
 /// mod_fcgid starts `testbed` as its worker, with the listening socket as descriptor 0.
 pub fn fcgid() -> Running {
     let place = Place::new();
     let testbed = place.program(&program("testbed"));
+    let body = block("apache", "mod_fcgid")
+        .with("/opt/app/app", testbed.display())
+        .with("FcgidMaxProcesses 4", "FcgidMaxProcesses 1")
+        .with("FcgidIOTimeout 60", "FcgidIOTimeout 3");
+    let here = place.folder("fcgid");
     let body = format!(
-        "FcgidIPCDir {0}/fcgid\nFcgidProcessTableFile {0}/fcgid-table\nFcgidMaxProcesses 1\nFcgidIOTimeout 3\nFcgidErrorScanInterval 1\nFcgidZombieScanInterval 1\nFcgidMaxRequestLen 2147483647
-FcgidWrapper {1} virtual\nAlias /app {1}\n<Location /app>\n SetHandler fcgid-script\n Options +ExecCGI\n</Location>\n",
-        place.folder("fcgid").parent().unwrap_or(place.path()).display(),
-        testbed.display()
+        "FcgidIPCDir {0}\nFcgidProcessTableFile {0}-table\nFcgidErrorScanInterval 1\nFcgidZombieScanInterval 1\n{1}",
+        here.display(),
+        body.text()
     );
     start(place, Vec::new(), &["fcgid"], &body)
 }
@@ -73,7 +73,6 @@ fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Ru
         .collect();
     Running::listen(place, "apache", behind, |place, port| {
         let here = place.path().display();
-        // Since 2.4.59 httpd drops a program's Content-Length unless it is told to trust it.
         let configuration = format!(
             "{modules}ServerRoot {here}
 ServerName localhost
@@ -92,7 +91,6 @@ AllowEncodedSlashes NoDecode
 MergeSlashes Off
 Timeout 3
 KeepAliveTimeout 1
-SetEnv ap_trust_cgilike_cl 1
 DocumentRoot {here}
 <Directory />
  Require all granted

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::installed;
 use super::ours::testbed_worker_unix;
+use super::page::block;
 use crate::place::Place;
 use crate::process::{Process, Running};
 use crate::programs::program;
@@ -13,8 +14,8 @@ use crate::programs::program;
 pub fn cgi() -> Running {
     let place = Place::new();
     let testbed = place.program(&program("testbed"));
-    let body = format!("alias.url = ( \"/app\" => \"{}\" )\ncgi.assign = ( \"\" => \"\" )\n", testbed.display());
-    start(place, Vec::new(), &["mod_alias", "mod_cgi"], &body)
+    let body = block("lighttpd", "A CGI program").with("/opt/app/app", testbed.display());
+    start(place, Vec::new(), &[], body.text())
 }
 
 /// What mod_cgi is told about one CGI program, or about a folder of them.
@@ -47,6 +48,7 @@ pub fn programs(place: Place, programs: &[Program<'_>]) -> Running {
             pairs(&environment)
         ));
     }
+    body.insert_str(0, "server.stream-response-body = 2\n");
     start(place, Vec::new(), &["mod_alias", "mod_cgi", "mod_setenv"], &body)
 }
 
@@ -58,32 +60,25 @@ fn pairs(pairs: &[(&str, &str)]) -> String {
 pub fn fastcgi_spawned() -> Running {
     let place = Place::new();
     let testbed = place.program(&program("testbed"));
-    let how = format!("\"bin-path\" => \"{}\", \"max-procs\" => 1", testbed.display());
-    let socket = place.join("spawned.sock");
-    let body = fastcgi(&socket.display().to_string(), &how);
-    start(place, Vec::new(), &["mod_fastcgi"], &body)
+    let body = block("lighttpd", "A worker that lighttpd starts")
+        .with("/opt/app/app", testbed.display())
+        .with("/run/app/app.sock", place.join("spawned.sock").display());
+    start(place, Vec::new(), &[], body.text())
 }
 
 /// mod_fastcgi connects to a `testbed` that listens on a Unix socket.
 pub fn fastcgi_connected() -> Running {
     let place = Place::new();
     let (worker, socket) = testbed_worker_unix(&place);
-    let body = fastcgi(&socket.display().to_string(), "");
-    start(place, vec![worker], &["mod_fastcgi"], &body)
-}
-
-fn fastcgi(socket: &str, more: &str) -> String {
-    let comma = if more.is_empty() { "" } else { ", " };
-    format!(
-        "fastcgi.server = ( \"/app\" => (( \"socket\" => \"{socket}\", \"check-local\" => \"disable\"{comma}{more} )) )\n"
-    )
+    let body = block("lighttpd", "A worker that runs already").with("/run/app/app.sock", socket.display());
+    start(place, vec![worker], &[], body.text())
 }
 
 fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
     let modules: Vec<String> = modules.iter().map(|m| format!("\"{m}\"")).collect();
     Running::listen(place, "lighttpd", behind, |place, port| {
         let here = place.path().display();
-        // Answers stream. Requests do not: lighttpd would refuse those without a length (411) instead of keeping them.
+        // Requests do not stream: lighttpd would refuse those without a length (411) instead of keeping them.
         let configuration = format!(
             "server.modules = ( {} )
 server.document-root = \"{here}\"
@@ -94,7 +89,6 @@ server.upload-dirs = ( \"{here}\" )
 server.max-request-size = 0
 server.max-keep-alive-idle = 1
 server.range-requests = \"disable\"
-server.stream-response-body = 2
 {body}",
             modules.join(", ")
         );

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::installed;
 use super::ours::{testbed_worker_tcp, testbed_worker_unix};
+use super::page::block;
 use crate::place::Place;
 use crate::process::{Process, Running};
 
@@ -12,22 +13,24 @@ use crate::process::{Process, Running};
 pub fn unix() -> Running {
     let place = Place::new();
     let (worker, socket) = testbed_worker_unix(&place);
-    start(place, vec![worker], &format!("unix:{}", socket.display()), MOUNTED)
+    application(place, worker, &format!("unix:{}", socket.display()))
 }
 
 /// nginx with `testbed` on a TCP port, connections kept.
 pub fn tcp() -> Running {
     let place = Place::new();
     let (worker, address) = testbed_worker_tcp(&place);
-    start(place, vec![worker], &address.to_string(), MOUNTED)
+    application(place, worker, &address.to_string())
 }
 
-/// The application below `/app`: nginx knows no mounts, so its split takes the prefix off.
-const MOUNTED: &str = "
-   fastcgi_request_buffering off;
-   fastcgi_split_path_info ^(/app)(.*)$;
-   fastcgi_param SCRIPT_NAME $fastcgi_script_name;
-   fastcgi_param PATH_INFO $fastcgi_path_info;";
+/// As `docs/deploy/nginx.md` configures it.
+fn application(place: Place, worker: Process, upstream: &str) -> Running {
+    let block = block("nginx", "The application below a path").with("unix:/run/app/app.sock", upstream);
+    http(place, vec![worker], |port| {
+        let own = block.clone().with("listen 80;", format!("listen 127.0.0.1:{port};"));
+        format!("fastcgi_read_timeout 3s; fastcgi_send_timeout 3s;\n{}", own.text())
+    })
+}
 
 /// nginx in front of something that speaks FastCGI at `upstream`.
 pub(super) fn start(place: Place, behind: Vec<Process>, upstream: &str, parameters: &str) -> Running {
@@ -76,22 +79,28 @@ pub fn php(place: Place, root: &Path, socket: &Path) -> Running {
 
 /// nginx with `server` inside its `server` block and `before` in front of that.
 pub fn serving(place: Place, behind: Vec<Process>, before: &str, server: &str) -> Running {
+    http(place, behind, |port| {
+        format!(
+            "client_max_body_size 0;\n {before}\n server {{\n  listen 127.0.0.1:{port}; server_name localhost;\n  {server}\n }}"
+        )
+    })
+}
+
+/// nginx with what `inside` says of its port inside its `http` block.
+fn http(place: Place, behind: Vec<Process>, inside: impl Fn(u16) -> String) -> Running {
     Running::listen(place, "nginx", behind, |place, port| {
         let here = place.path().display();
         let configuration = format!(
             "daemon off; pid {here}/nginx.pid; worker_processes 1; error_log {here}/nginx-error.log info;
 events {{ worker_connections 256; }}
 http {{
- access_log off; default_type text/plain; client_max_body_size 0; merge_slashes off; keepalive_timeout 1s;
+ access_log off; default_type text/plain; merge_slashes off; keepalive_timeout 1s;
  client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
  uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
- {before}
- server {{
-  listen 127.0.0.1:{port}; server_name localhost;
-  {server}
- }}
+ {}
 }}
-"
+",
+            inside(port)
         );
         let file = place.write("nginx.conf", &configuration);
         let mut command = Command::new(installed(&["nginx"]));
