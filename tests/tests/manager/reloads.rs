@@ -1,10 +1,17 @@
 //! Rolling reloads.
 
-use gateway_tests::client::Request;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use gateway_tests::client::{Request, send};
+use gateway_tests::place::{Place, free_port};
+use gateway_tests::process::{Running, poll_until};
+use gateway_tests::programs::program;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::load::{Load, check_all_answered};
-use crate::setup::{Managed, pids};
+use crate::setup::{Managed, PATIENCE, pids};
 
 /// How many reloads there are under load: 20 by `RELOADS=20`.
 fn reloads() -> u64 {
@@ -34,8 +41,8 @@ fn rolling_reloads_under_load_lose_no_request() {
 
 #[test]
 fn a_reload_whose_new_workers_do_not_come_up_keeps_the_old_ones_and_says_so() {
-    let place = gateway_tests::place::Place::new();
-    let testbed = place.program(&gateway_tests::programs::program("testbed"));
+    let place = Place::new();
+    let testbed = place.program(&program("testbed"));
     let config = |command: &str| format!("command = [{command:?}]\nworkers = 3\n");
     let file = place.write("workers.toml", &config(&testbed.display().to_string()));
     let mut workers = Managed::over(place, &["--config", &file.display().to_string()], &[]);
@@ -53,9 +60,36 @@ fn a_reload_whose_new_workers_do_not_come_up_keeps_the_old_ones_and_says_so() {
 }
 
 #[test]
+fn gateway_serve_shows_its_workers_and_replaces_them_at_sighup() {
+    let place = Place::new();
+    let (gateway, testbed) = (place.program(&program("gateway")), place.program(&program("testbed")));
+    let page = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mount = format!("/app=fastcgi:spawn:{}?workers=2&look_interval=50ms", testbed.display());
+    let mut front = Running::listen(place, "front", Vec::new(), |_, port| {
+        let mut command = Command::new(&gateway);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--status", &page.to_string()]);
+        command.args(["--no-access-log", "--mount", &mount]);
+        command
+    });
+    let status = || -> Value {
+        let answer = send(page, &Request::get("/status?json")).map(|answer| answer.text()).unwrap_or_default();
+        serde_json::from_str::<Value>(&answer).map(|all| all["pools"][0].clone()).unwrap_or_default()
+    };
+    let wait = |is: &dyn Fn(&Value) -> bool| {
+        poll_until(PATIENCE, || Some(status()).filter(is)).unwrap_or_else(|| panic!("never there: {}", status()))
+    };
+    let before = pids(&wait(&|status| status["idle"] == 2));
+    let load = Load::of(front.address, 4, &Request::get("/app/hello"));
+    front.front().signal(Signal::HUP);
+    let after = pids(&wait(&|status| status["reloads"] == 1 && status["finishing"] == 0));
+    assert!(after.len() == 2 && after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
+    check_all_answered(&load.end(), &front.logs());
+}
+
+#[test]
 fn a_file_with_a_mistake_is_told_with_its_line_and_changes_nothing() {
-    let place = gateway_tests::place::Place::new();
-    let testbed = place.program(&gateway_tests::programs::program("testbed"));
+    let place = Place::new();
+    let testbed = place.program(&program("testbed"));
     let right = format!("command = \"{}\"\nworkers = 1\n", testbed.display());
     let file = place.write("workers.toml", &right);
     let mut workers = Managed::over(place, &["--config", &file.display().to_string()], &[]);
