@@ -101,21 +101,23 @@ impl Dump {
         Received { taken, entry: Some(entry) }
     }
 
-    /// Nothing more will come: the record that was cut, if one was.
-    pub fn end(&mut self) -> Option<Entry> {
+    /// What is there of the record that is arriving, which is then forgotten.
+    pub fn partial(&mut self) -> Option<Entry> {
         if self.record.is_empty() {
             return None;
         }
         let record = std::mem::take(&mut self.record);
         let header = RecordHeader::decode(&record).ok().flatten();
-        Some(Entry {
-            side: self.side,
-            at: self.at,
-            header,
-            meaning: Meaning::Cut(record.get(header.map_or(0, |_| HEADER_LENGTH)..).unwrap_or_default().to_vec()),
-            faults: vec![ProtocolError::Truncated { inside: "record" }],
-            notes: Vec::new(),
-        })
+        let content = record.get(header.map_or(0, |_| HEADER_LENGTH)..).unwrap_or_default();
+        let meaning = Meaning::Cut(content.to_vec());
+        Some(Entry { side: self.side, at: self.at, header, meaning, faults: Vec::new(), notes: Vec::new() })
+    }
+
+    /// Nothing more will come: the record that was cut, if one was (FCGI-34).
+    pub fn end(&mut self) -> Option<Entry> {
+        let mut cut = self.partial()?;
+        cut.faults.push(ProtocolError::Truncated { inside: "record" });
+        Some(cut)
     }
 
     /// Offset of the record that is arriving, in bytes from the start of this direction.

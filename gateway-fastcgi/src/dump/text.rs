@@ -58,6 +58,9 @@ impl Tint {
 /// Where bodies start: under the names of types.
 const INDENT: &str = "             ";
 
+/// Longer names are cut: there is none of this length that means anything.
+const MAX_NAME: usize = 200;
+
 /// Names up to here are set in a column.
 const MAX_NAME_COLUMN: usize = 24;
 
@@ -170,8 +173,7 @@ impl Layout {
             Meaning::Begin { begin, flags } => begin_lines(begin, *flags),
             Meaning::End(end) => end_lines(end),
             Meaning::Pairs(pairs) => {
-                let names: Vec<String> =
-                    pairs.iter().map(|pair| shown::line(&pair.name, self.max_content_bytes)).collect();
+                let names: Vec<String> = pairs.iter().map(|pair| shown::line(&pair.name, MAX_NAME)).collect();
                 let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(MAX_NAME_COLUMN);
                 let row = |(name, value)| format!("{name:<width$} = {value}").trim_end().to_owned();
                 let values = pairs.iter().map(|pair| shown::line(&pair.value, self.max_content_bytes));

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config;
+use super::fcgi;
 use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
@@ -31,6 +32,12 @@ pub(super) enum Command {
     /// Starts FastCGI workers on a socket and looks after them: what php-fpm's manager does, for any program.
     #[command(after_long_help = workers::ABOUT)]
     Workers(Box<workers::Flags>),
+    /// Asks a FastCGI worker, and shows what it says: what cgi-fcgi is used for, with every record if wanted.
+    #[command(after_long_help = fcgi::ABOUT)]
+    Fcgi {
+        #[command(subcommand)]
+        ask: fcgi::Ask,
+    },
     /// Looks for mistakes in a configuration file: says OK and what it means, or names each mistake with its line.
     CheckConfig {
         /// The file.

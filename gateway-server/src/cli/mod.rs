@@ -14,15 +14,18 @@
 //! | `tour` | what is served when nothing is said |
 //! | `wrap` | `gateway cgi-wrap` |
 //! | `workers` | `gateway workers` |
+//! | `fcgi` | `gateway fcgi` |
 //! | `build`, `run` | from settings to answers; the life of the process |
 //! | `logging` | what is written to standard error |
 //!
-//! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read.
+//! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read;
+//! `gateway fcgi` has more.
 
 mod args;
 mod build;
 mod check;
 mod config;
+mod fcgi;
 mod keys;
 mod logging;
 mod mistake;
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(flags) => serve(&flags),
         Command::CgiWrap(flags) => cgi_wrap(&flags),
         Command::Workers(flags) => manage(&flags),
+        Command::Fcgi { ask } => fcgi::run(&ask),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keys => say(&reference::text()),
         #[cfg(feature = "bench")]

@@ -9,21 +9,26 @@ use crate::process::{Process, start_unix};
 
 /// Starts php-fpm with two workers and returns its socket: PHP without settings and modules, which reads no form itself.
 pub fn start(place: &Place) -> (Process, PathBuf) {
-    started(place, &["-n", "-d", "enable_post_data_reading=0"])
+    start_with(place, "")
+}
+
+/// The same with more lines in the configuration of its pool.
+pub fn start_with(place: &Place, pool: &str) -> (Process, PathBuf) {
+    started(place, &["-n", "-d", "enable_post_data_reading=0"], pool)
 }
 
 /// Starts php-fpm as it is installed, with the modules of its configuration: for programs that are not ours.
 pub fn installed_modules(place: &Place) -> (Process, PathBuf) {
-    started(place, &[])
+    started(place, &[], "")
 }
 
-fn started(place: &Place, settings: &[&str]) -> (Process, PathBuf) {
+fn started(place: &Place, settings: &[&str], pool: &str) -> (Process, PathBuf) {
     let socket = place.join("php-fpm.sock");
     // What PHP would keep in folders of the system is kept in ours.
     let configuration = format!(
         "[global]\nerror_log={0}/php-fpm-error.log\ndaemonize=no\n[tests]\nlisten={1}\npm=static\npm.max_children=2
 catch_workers_output=yes\nphp_admin_value[session.save_path]={0}\nphp_admin_value[upload_tmp_dir]={0}
-php_admin_value[sys_temp_dir]={0}\n",
+php_admin_value[sys_temp_dir]={0}\n{pool}",
         place.path().display(),
         socket.display()
     );
