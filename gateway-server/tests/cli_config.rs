@@ -53,7 +53,8 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, \
                max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, root, \
                server_name, server_port, authorization, argument, inherit, user, group, directory, umask, max_cpu, \
-               max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME";
+               max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME, \
+               authorizer, authorizer_timeout";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
                  php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
@@ -221,7 +222,10 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
             &["--mount", "/=static:"],
             "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value",
         ),
-        (&["--mount", "/=app:demo?x=1"], "--mount /=app:demo?x=1: x: unknown; it takes none"),
+        (
+            &["--mount", "/=app:demo?x=1"],
+            "--mount /=app:demo?x=1: x: unknown; allowed are authorizer, authorizer_timeout",
+        ),
         (
             &["--mount", "/=static:files?index=1"],
             "--mount /=static:files?index=1: index: \"1\" is not allowed; allowed is true or false",

@@ -17,7 +17,7 @@ use super::pool::Lease;
 use super::request_body::RequestBody;
 use super::{ClientError, Config, Request};
 use crate::connection::ClientEvent;
-use crate::protocol::{BeginRequest, EndRequest, ProtocolError, ProtocolStatus, RequestId, Role};
+use crate::protocol::{BeginRequest, EndRequest, ProtocolError, ProtocolStatus, RequestId};
 
 /// A request under way.
 pub(super) struct Alone {
@@ -70,7 +70,7 @@ impl Alone {
         body: RequestBody,
         config: &Config,
     ) -> Result<Self, ClientError> {
-        let begin = BeginRequest { role: Role::RESPONDER, keep_connection: lease.is_to_be_kept() };
+        let begin = BeginRequest { role: request.role, keep_connection: lease.is_to_be_kept() };
         let id =
             lease.connection.machine.send_request(begin, request.variables.iter()).map_err(ClientError::Request)?;
         Ok(Self {

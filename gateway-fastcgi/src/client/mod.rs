@@ -32,6 +32,7 @@
 //! Never after a time limit: then the worker is alive, and at work.
 
 mod alone;
+mod authorizer;
 mod balance;
 mod config;
 mod conversation;
@@ -63,6 +64,8 @@ use gateway_spec::{
 };
 
 use crate::net::Address;
+use crate::protocol::Role;
+pub use authorizer::{Authorizer, Protected};
 pub use balance::MAX_UPSTREAMS;
 pub use config::Config;
 use conversation::Conversation;
@@ -199,12 +202,17 @@ impl Client {
     ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
         let (body, length) = self.sized(environ.content_length(), input).await?;
         let request = Request {
+            role: Role::RESPONDER,
             variables: Variables::choose(&self.config, script.as_ref(), environ, length),
             errors: environ.errors.clone(),
             is_idempotent: is_idempotent(environ),
-            deadline: self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit)),
+            deadline: self.deadline(),
         };
         self.upstreams.ask(&request, body).await
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 
     /// The request body and its length; `None` if no body accompanies the request (CGI-21).
@@ -230,6 +238,7 @@ impl Client {
 
 /// What is asked, without the body.
 struct Request {
+    role: Role,
     variables: Variables,
     errors: ErrorStream,
     is_idempotent: bool,

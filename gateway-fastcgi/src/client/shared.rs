@@ -21,7 +21,7 @@ use super::pool::Pool;
 use super::{Config, Request};
 use crate::connection::{ClientConnection, ClientEvent, SendError};
 use crate::net::Stream;
-use crate::protocol::{BeginRequest, RequestId, Role};
+use crate::protocol::{BeginRequest, RequestId};
 
 /// A connection and the requests on it.
 pub(super) struct SharedConnection {
@@ -130,7 +130,7 @@ impl SharedConnection {
             return Ok(None);
         }
         let starts_at = state.written + state.machine.output().remaining() as u64;
-        let begin = BeginRequest { role: Role::RESPONDER, keep_connection: true };
+        let begin = BeginRequest { role: request.role, keep_connection: true };
         let id = state.machine.send_request(begin, request.variables.iter())?;
         let mailbox = Arc::new(mailbox);
         state.routes.push(Route { id, mailbox: Arc::clone(&mailbox), aborted: None, _place: None });

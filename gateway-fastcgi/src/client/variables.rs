@@ -112,6 +112,11 @@ impl Variables {
         }
     }
 
+    /// Takes out the variables with these names.
+    pub(super) fn leave_out(&mut self, names: impl Fn(&[u8]) -> bool) {
+        self.pairs.retain(|(name, _)| !self.bytes.get(name.clone()).is_some_and(&names));
+    }
+
     fn add(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);

@@ -165,7 +165,7 @@ impl Line {
     }
 }
 
-fn read_pairs(mut bytes: &[u8], pairs: &mut Vec<(String, Vec<u8>)>) {
+pub fn read_pairs(mut bytes: &[u8], pairs: &mut Vec<(String, Vec<u8>)>) {
     fn length(bytes: &mut &[u8]) -> usize {
         let (first, rest) = bytes.split_first().unwrap();
         if *first < 128 {

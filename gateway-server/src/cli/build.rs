@@ -3,6 +3,7 @@
 //! Holds the construction, within a runtime, because workers are started here. Does not hold listening or stopping.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_cgi::host::{self, Cgi, Confinement, Interpreter, SharedPlaces};
 use gateway_cgi::spool;
@@ -11,8 +12,8 @@ use gateway_fastcgi::client::{self, Client, Tree};
 use gateway_fastcgi::manager::{Workers, WorkersHandle};
 use gateway_fastcgi::net::Address;
 use gateway_spec::{
-    AppError, Application, AsyncApplication, AsyncResponse, Body, Environ, InputStream, StartResponse, StatusCode,
-    headers,
+    AppError, Application, AsyncApplication, AsyncResponse, Body, Environ, InlineApplication, InputStream,
+    StartResponse, StatusCode, headers,
 };
 
 use super::logging::error_stream_of;
@@ -83,6 +84,9 @@ pub(super) fn build(mounts: &[Mount], max_children: Option<usize>) -> Result<Bui
     Ok(built)
 }
 
+/// How long an authorizer may take: a check of a password or of a session, not a page.
+const AUTHORIZER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What is mounted where nothing is.
 struct Nothing;
 
@@ -104,7 +108,26 @@ impl AsyncApplication for Told {
 }
 
 impl Built {
+    /// What answers, behind its authorizer if it has one.
     fn handler(&mut self, target: &Target) -> Result<Handler, AppError> {
+        let handler = self.unguarded(target)?;
+        let guard = target.guard();
+        Ok(match &guard.authorizer {
+            None => handler,
+            Some(address) => {
+                let config =
+                    client::Config::default().head_timeout(guard.authorizer_timeout.unwrap_or(AUTHORIZER_TIMEOUT));
+                let authorizer = client::Authorizer::new(address.clone(), config);
+                let app = match handler {
+                    Handler::Sync(app) => Arc::new(InlineApplication::new(app)),
+                    Handler::Async(app) => app,
+                };
+                Handler::asynchronous(authorizer.protect(app))
+            }
+        })
+    }
+
+    fn unguarded(&mut self, target: &Target) -> Result<Handler, AppError> {
         Ok(match target {
             Target::App(App::Demo, _) => Handler::new(Demo::new(Way::InProcess)),
             Target::App(App::TourDemo, _) => Handler::new(Demo::new(Way::InProcess).with_neighbours()),

@@ -39,6 +39,13 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
     let place = &mount.target_place;
     let inside = |name: &str| place.inside(name);
     let mut looks: Vec<(Place, Result<(), Problem>)> = Vec::new();
+    if let Some(Address::Unix(path)) = &mount.target.guard().authorizer {
+        looks.push((inside("authorizer"), socket(path)));
+    }
+    if let (None, Some(_)) = (&mount.target.guard().authorizer, mount.target.guard().authorizer_timeout) {
+        let alone = Problem::Missing { allowed: "an authorizer, without which its time means nothing" };
+        looks.push((inside("authorizer"), Err(alone)));
+    }
     match &mount.target {
         Target::App(..) => {}
         Target::Cgi(path, options) => {

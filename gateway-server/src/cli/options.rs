@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use gateway_cgi::host::{Nph, Resource, UnknownLength};
 use gateway_fastcgi::client::ParamSet;
+use gateway_fastcgi::net::Address;
 
-use super::keys::{APP, CGI, FASTCGI, PHP, POOL, STATIC};
+use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
 use super::rules::{Problem, apply};
+use super::target::resolved;
 use super::workers::PoolOptions;
 use crate::mount::Links;
 
-/// `app:…` has no options.
+/// Options of every kind of target, and all that `app:…` has: who is asked before it answers.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct AppOptions;
+pub(super) struct GuardOptions {
+    pub(super) authorizer: Option<Address>,
+    pub(super) authorizer_timeout: Option<Duration>,
+}
 
 /// Options of `cgi:…`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct CgiOptions {
+    pub(super) guard: GuardOptions,
     pub(super) timeout: Option<Duration>,
     pub(super) header_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
@@ -52,6 +58,7 @@ pub(super) struct CgiOptions {
 /// Options of `fastcgi:unix:…` and `fastcgi:tcp:…`, and of the connections to spawned workers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FastCgiOptions {
+    pub(super) guard: GuardOptions,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) header_timeout: Option<Duration>,
@@ -101,13 +108,16 @@ pub(super) struct PhpOptions {
 /// Options of `static:…`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct StaticOptions {
+    pub(super) guard: GuardOptions,
     pub(super) index: Option<bool>,
     pub(super) links: Links,
 }
 
-impl AppOptions {
-    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), Problem> {
-        apply(APP, self, key, value)
+impl GuardOptions {
+    pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
+        apply(GUARD, self, key, value)?;
+        self.authorizer = self.authorizer.take().map(|address| resolved(address, base));
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{CGI, FASTCGI, PHP, POOL, STATIC};
+use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
 use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
@@ -32,7 +32,7 @@ pub(super) fn text() -> String {
     text.push_str(
         "\nThe keys of a target stand in its options, or behind it: --mount '/app=cgi:./app?timeout=5s&env.LANG=C'.\n",
     );
-    text.push_str("\napp:demo takes none.\n");
+    section(&mut text, "every target, app:demo too, which takes no others", GUARD);
     section(&mut text, "cgi:FILE_OR_DIR", CGI);
     section(&mut text, "fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…", FASTCGI);
     section(&mut text, "fastcgi:spawn:COMMAND ARGS… also, and gateway workers", POOL);

@@ -89,7 +89,7 @@ pub enum Problem {
 }
 
 fn known(keys: &[String]) -> String {
-    if keys.is_empty() { "it takes none".to_owned() } else { format!("allowed are {}", keys.join(", ")) }
+    format!("allowed are {}", keys.join(", "))
 }
 
 impl Problem {

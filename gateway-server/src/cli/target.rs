@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::client::MAX_UPSTREAMS;
 use gateway_fastcgi::net::Address;
 
-use super::options::{AppOptions, CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions, StaticOptions};
+use super::options::{CgiOptions, FastCgiOptions, GuardOptions, PhpOptions, SpawnOptions, StaticOptions};
 use super::rules::Problem;
 use super::words;
 use super::workers::PoolOptions;
@@ -17,7 +17,7 @@ use super::workers::PoolOptions;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Target {
     /// An application inside this process.
-    App(App, AppOptions),
+    App(App, GuardOptions),
     /// A CGI program, or a folder of them.
     Cgi(PathBuf, CgiOptions),
     /// FastCGI workers that run already, behind one address or several.
@@ -86,7 +86,7 @@ impl Target {
         let (kind, place) = text.split_once(':').unwrap_or((text, ""));
         let form = || Problem::value(text, FORMS);
         match (kind, place) {
-            ("app", "demo") => Ok(Target::App(App::Demo, AppOptions)),
+            ("app", "demo") => Ok(Target::App(App::Demo, GuardOptions::default())),
             ("app", _) => Err(Problem::value(text, "app:demo")),
             ("cgi" | "static", "") => Err(form()),
             ("cgi", path) => Ok(Target::Cgi(base.join(path), CgiOptions::default())),
@@ -112,13 +112,49 @@ impl Target {
 
     /// Sets an option. Relative paths start from `base`.
     pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
+        match self.set_own(key, value, base) {
+            Err(Problem::Unknown { allowed: own }) => {
+                self.guard_mut().set(key, value, base).map_err(|problem| match problem {
+                    Problem::Unknown { allowed } => Problem::Unknown { allowed: [own, allowed].concat() },
+                    other => other,
+                })
+            }
+            done => done,
+        }
+    }
+
+    /// Sets an option that not every kind has.
+    fn set_own(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
         match self {
-            Target::App(_, options) => options.set(key, value),
+            Target::App(..) => Err(Problem::Unknown { allowed: Vec::new() }),
             Target::Cgi(_, options) => options.set(key, value, base),
             Target::FastCgi(_, options) => options.set(key, value, base),
             Target::Spawn(_, options) => options.set(key, value, base),
             Target::Php(_, options) => options.set(key, value, base),
             Target::Static(_, options) => options.set(key, value),
+        }
+    }
+
+    /// What every kind has.
+    pub(super) fn guard(&self) -> &GuardOptions {
+        match self {
+            Target::App(_, guard) => guard,
+            Target::Cgi(_, options) => &options.guard,
+            Target::FastCgi(_, options) => &options.guard,
+            Target::Spawn(_, options) => &options.client.guard,
+            Target::Php(_, options) => &options.client.guard,
+            Target::Static(_, options) => &options.guard,
+        }
+    }
+
+    fn guard_mut(&mut self) -> &mut GuardOptions {
+        match self {
+            Target::App(_, guard) => guard,
+            Target::Cgi(_, options) => &mut options.guard,
+            Target::FastCgi(_, options) => &mut options.guard,
+            Target::Spawn(_, options) => &mut options.client.guard,
+            Target::Php(_, options) => &mut options.client.guard,
+            Target::Static(_, options) => &mut options.guard,
         }
     }
 
@@ -221,7 +257,7 @@ mod tests {
         let fastcgi = |addresses: &[Address]| Target::FastCgi(addresses.to_vec(), FastCgiOptions::default());
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let rows = [
-            ("app:demo", Target::App(App::Demo, AppOptions)),
+            ("app:demo", Target::App(App::Demo, GuardOptions::default())),
             ("cgi:x", Target::Cgi("/base/x".into(), CgiOptions::default())),
             ("cgi:/abs/dir/", Target::Cgi("/abs/dir/".into(), CgiOptions::default())),
             ("cgi:with:colon", Target::Cgi("/base/with:colon".into(), CgiOptions::default())),
@@ -321,6 +357,22 @@ mod tests {
             panic!("no static target")
         };
         assert_eq!((files.index, files.links), (Some(false), Links::Anywhere));
+    }
+
+    #[test]
+    fn every_kind_can_have_an_authorizer() {
+        let guard = GuardOptions {
+            authorizer: Some(Address::unix("/base/a.sock")),
+            authorizer_timeout: Some(Duration::from_secs(2)),
+        };
+        for place in
+            ["app:demo", "cgi:x", "static:x", "php:unix:x", "fastcgi:unix:x", "fastcgi:tcp:h:1", "fastcgi:spawn:x"]
+        {
+            let target = parse(&format!("{place}?authorizer=unix:a.sock&authorizer_timeout=2s")).unwrap();
+            assert_eq!(target.guard(), &guard, "{place}");
+            assert!(parse(&format!("{place}?authorizer=a.sock")).is_err(), "{place}");
+            assert!(parse(&format!("{place}?authorizers=unix:a")).is_err(), "{place}");
+        }
     }
 
     #[test]

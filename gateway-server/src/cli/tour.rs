@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::mistake::Place;
-use super::options::{AppOptions, CgiOptions, SpawnOptions};
+use super::options::{CgiOptions, GuardOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use super::workers::PoolOptions;
@@ -38,8 +38,8 @@ pub(super) fn mounts() -> io::Result<Vec<Mount>> {
     let pool = PoolOptions { workers: Some(WORKERS), env: vec![role(Way::FastCgi)], ..PoolOptions::default() };
     let worker = SpawnOptions { pool: Box::new(pool), ..SpawnOptions::default() };
     let mounts = [
-        ("/".to_owned(), Target::App(App::FrontPage, AppOptions)),
-        (format!("/{}", Way::InProcess.segment()), Target::App(App::TourDemo, AppOptions)),
+        ("/".to_owned(), Target::App(App::FrontPage, GuardOptions::default())),
+        (format!("/{}", Way::InProcess.segment()), Target::App(App::TourDemo, GuardOptions::default())),
         (format!("/{}", Way::Cgi.segment()), Target::Cgi(this.clone(), cgi)),
         (format!("/{}", Way::FastCgi.segment()), Target::Spawn(command(this)?, worker)),
     ];

@@ -146,6 +146,8 @@ impl Flags {
             let place = Place::Flag(if flag == "--option" { format!("--option {key}") } else { flag.to_owned() });
             let done = if seen.contains(&key) && !target.repeats(key) {
                 Err(Problem::Twice { first: "in the same command".to_owned() })
+            } else if key.starts_with("authorizer") {
+                Err(Problem::refused(value, "is asked by the server in front of this worker, or by gateway serve"))
             } else {
                 target.set(key, value, here)
             };

@@ -8,6 +8,7 @@
     reason = "helpers of tests, where a failure is a panic"
 )]
 
+mod authorizer;
 mod cgi;
 mod demonstration;
 mod files;

@@ -172,7 +172,8 @@ impl Conversation {
         if !matches!(error, ProtocolError::Version { .. }) || at > 0 {
             return FcgiError::Protocol { error, at };
         }
-        let start = format!("{:?}", escaped(&self.start));
+        let first_line = self.start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let start = format!("\"{}\"", escaped(first_line));
         let lower = self.start.to_ascii_lowercase();
         if [&b"http/"[..], b"<html", b"<!doc"].iter().any(|sign| lower.starts_with(sign)) {
             return FcgiError::Http { start };

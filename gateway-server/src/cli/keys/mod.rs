@@ -11,14 +11,29 @@ pub(super) use pool::POOL;
 
 use gateway_fastcgi::client::ParamSet;
 
-use super::options::{AppOptions, FastCgiOptions, PhpOptions, StaticOptions};
+use super::options::{FastCgiOptions, GuardOptions, PhpOptions, StaticOptions};
 use super::rules::{Rule, put, set};
 use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
 use crate::mount::{Links, RequestPath};
 
 const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
 
-pub(super) const APP: &[Rule<AppOptions>] = &[];
+/// Keys of every kind of target.
+pub(super) const GUARD: &[Rule<GuardOptions>] = &[
+    Rule::new(
+        "authorizer",
+        "unix:PATH, tcp:HOST:PORT or HOST:PORT",
+        "FastCGI workers that are asked before the target answers (role Authorizer): with status 200 their Variable- \
+         fields become variables of the request, with any other their answer is the client's; nobody is asked by default",
+        |o, _, v| put(&mut o.authorizer, v.parse().ok()),
+    ),
+    Rule::new(
+        "authorizer_timeout",
+        DURATION,
+        "how long the authorizer may take, then 504; 10s by default",
+        |o, _, v| put(&mut o.authorizer_timeout, value::duration(v)),
+    ),
+];
 
 pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
     Rule::new("timeout", DURATION, "how long a request may take in all; no limit by default", |o, _, v| {
