@@ -652,6 +652,23 @@ fn fcgi_78_variables_are_ready_to_be_an_environment() {
 }
 
 #[test]
+fn fcgi_5_over_unix_sockets_only_those_who_are_named_are_served() {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let nobody_here = AllowList::everybody().user(uid + 1).group(gid + 1);
+    for allowed in [
+        nobody_here.clone().user(uid),
+        nobody_here.clone().group(gid),
+        nobody_here.clone().process(std::process::id()),
+        "10.9.9.9".parse().unwrap(),
+    ] {
+        let running = Running::unix(hello, WorkerConfig::default().allow(allowed));
+        check_hello(&Gateway::connect(&running).ask(&get("/"), b""));
+    }
+    let running = Running::unix(hello, WorkerConfig::default().allow(nobody_here));
+    assert!(Gateway::connect(&running).is_closed());
+}
+
+#[test]
 fn fcgi_10_a_shutdown_finishes_current_requests() {
     let inside = Signal::default();
     let leave = Signal::default();

@@ -124,6 +124,9 @@ pub enum AddressError {
     /// `unix:` with nothing behind it.
     #[error("`unix:` needs a path")]
     NoPath,
+    /// `systemd:` with nothing behind it.
+    #[error("`systemd:` needs the name of a socket")]
+    NoName,
     /// A path that does not fit into a socket address.
     #[error("socket path of {length} bytes is longer than {limit}")]
     PathTooLong {

@@ -28,16 +28,33 @@ pub fn inherited_stdin() -> io::Result<Option<OwnedFd>> {
     stdin.as_fd().try_clone_to_owned().map(Some)
 }
 
-/// Duplicates of the sockets that systemd passed (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)); empty if it passed none.
+/// A socket that systemd opened for this process.
+#[derive(Debug)]
+pub struct PassedSocket {
+    /// `FileDescriptorName=` of its unit, which is the unit's own name where it says nothing; empty if systemd told no names.
+    pub name: String,
+    /// The socket.
+    pub socket: OwnedFd,
+}
+
+/// Duplicates of the sockets that systemd passed (`LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES`; sd_listen_fds(3)); empty if it
+/// passed none.
 ///
 /// # Errors
 /// What the system says when one cannot be duplicated.
-pub fn systemd_sockets() -> io::Result<Vec<OwnedFd>> {
-    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
-    if number("LISTEN_PID") != Some(std::process::id()) {
-        return Ok(Vec::new());
-    }
-    duplicates(FIRST_PASSED, number("LISTEN_FDS").unwrap_or(0).min(MAX_PASSED))
+pub fn systemd_sockets() -> io::Result<Vec<PassedSocket>> {
+    let text = |name| std::env::var(name).ok();
+    let Some(count) = passed(text("LISTEN_PID"), text("LISTEN_FDS"), std::process::id()) else { return Ok(Vec::new()) };
+    let names = text("LISTEN_FDNAMES").unwrap_or_default();
+    let names = names.split(':').map(str::to_owned).chain(std::iter::repeat_with(String::new));
+    let sockets = duplicates(FIRST_PASSED, count)?;
+    Ok(names.zip(sockets).map(|(name, socket)| PassedSocket { name, socket }).collect())
+}
+
+/// How many sockets are meant for this process; `None` for another's.
+fn passed(pid: Option<String>, count: Option<String>, this: u32) -> Option<u32> {
+    let number = |text: Option<String>| text?.parse::<u32>().ok();
+    (number(pid)? == this).then(|| number(count).unwrap_or(0).min(MAX_PASSED))
 }
 
 /// A duplicate of the descriptor with this number.
@@ -53,7 +70,7 @@ fn duplicates(first: u32, count: u32) -> io::Result<Vec<OwnedFd>> {
     }
     // The one way to a descriptor by its number that needs no unsafe code: ask for it as for another process's.
     let this = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
-    (first..first + count)
+    (first..first.saturating_add(count))
         .map(|number| {
             let number = i32::try_from(number).map_err(io::Error::other)?;
             Ok(rustix::process::pidfd_getfd(&this, number, PidfdGetfdFlags::empty())?)
@@ -90,6 +107,13 @@ mod tests {
 
     #[test]
     fn nothing_is_passed_to_another_process() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(passed(text("7"), text("2"), 7), Some(2));
+        assert_eq!(passed(text("7"), text("4294967295"), 7), Some(MAX_PASSED));
+        assert_eq!(passed(text("7"), text("-1"), 7), Some(0));
+        for pid in [None, text("8"), text("")] {
+            assert_eq!(passed(pid, text("2"), 7), None);
+        }
         // Tests run without LISTEN_PID, or with one of an ancestor.
         assert!(systemd_sockets().unwrap().is_empty());
     }

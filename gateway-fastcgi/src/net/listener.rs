@@ -2,8 +2,8 @@
 //!
 //! Holds binding with its care for socket files, and accepting. Does not hold the accept loop.
 
-use super::{Address, Peer, Stream, is_listening_socket};
-use rustix::fs::{FileType, Mode, Stat};
+use super::{Address, Owner, Peer, PeerCredentials, Stream, is_listening_socket};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Uid};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
@@ -24,12 +24,13 @@ use tokio::net::{TcpListener, UnixListener};
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
     unix_mode: u32,
+    unix_owner: Option<Owner>,
     backlog: i32,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { unix_mode: 0o600, backlog: 1024 }
+        Self { unix_mode: 0o600, unix_owner: None, backlog: 1024 }
     }
 }
 
@@ -39,6 +40,14 @@ impl ListenOptions {
     #[must_use]
     pub fn unix_mode(mut self, mode: u32) -> Self {
         self.unix_mode = mode & 0o777;
+        self
+    }
+
+    /// Who owns a socket file. Default: this process's user and group. Only root may give a file to another user; anybody may
+    /// give it to a group that they are in.
+    #[must_use]
+    pub fn unix_owner(mut self, owner: Owner) -> Self {
+        self.unix_owner = Some(owner);
         self
     }
 
@@ -70,8 +79,8 @@ enum Kind {
 impl Listener {
     /// Binds `address` and listens.
     ///
-    /// A socket file that is in the way is removed only when nobody answers on it. The file has its permissions from the
-    /// moment it appears. Must be called within a tokio runtime.
+    /// A socket file that is in the way is removed only when nobody answers on it. The file has its owner and permissions before
+    /// anybody can connect. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] when somebody listens there or the file is no socket; otherwise what the system says.
@@ -126,7 +135,11 @@ impl Listener {
     /// What the system says; [`AcceptTrouble::of`] tells whether to go on.
     pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match &self.socket {
-            Kind::Unix(socket) => socket.accept().await.map(|(stream, _)| (stream.into(), Peer::Unix)),
+            Kind::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                let peer = Peer::Unix(PeerCredentials::of(&stream)?);
+                Ok((stream.into(), peer))
+            }
             Kind::Tcp(socket) => {
                 let (stream, peer) = socket.accept().await?;
                 // A peer that is gone already is found out by the first read; it is no trouble of the listener.
@@ -186,11 +199,23 @@ fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<Listener> {
     rustix::fs::fchmod(&socket, mode)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::made(path)?;
+    // Until it listens nobody can connect, so the order of the two does not matter to anybody else.
+    if let Some(owner) = &options.unix_owner {
+        give(path, owner)?;
+    }
     // Puts back what the umask took.
     rustix::fs::chmod(path, mode)?;
     listen(&socket, options)?;
     let socket = Kind::Unix(UnixListener::from_std(socket.into())?);
     Ok(Listener { socket, address: Address::unix(path), _file: Some(file) })
+}
+
+fn give(path: &Path, owner: &Owner) -> io::Result<()> {
+    let (uid, gid) = (owner.uid().map(Uid::from_raw), owner.gid().map(Gid::from_raw));
+    rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("the socket file cannot be given to another owner: {error}"))
+    })
 }
 
 fn listen(socket: &Socket, options: &ListenOptions) -> io::Result<()> {

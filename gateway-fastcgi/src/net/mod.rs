@@ -23,11 +23,17 @@
 mod address;
 pub(crate) mod inherited;
 mod listener;
+mod owner;
+mod peer;
+mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use address::{Address, AddressError};
-pub use inherited::{inherited_stdin, is_listening_socket, systemd_sockets};
+pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_sockets};
 pub use listener::{AcceptTrouble, ListenOptions, Listener};
-pub use stream::{Peer, Readiness, Stream};
+pub use owner::{Owner, OwnerError, group_id, user_id};
+pub use peer::{Peer, PeerCredentials};
+pub use source::SocketSource;
+pub use stream::{Readiness, Stream};

@@ -3,10 +3,9 @@
 //! Holds readiness, attempts, and the small loops over them. All of it works through `&self`, so one task may read
 //! while another writes, and blocking code may borrow the connection. Does not hold buffers or timeouts.
 
-use super::Address;
+use super::{Address, Peer, PeerCredentials};
 use bytes::BufMut;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -253,7 +252,7 @@ impl Stream {
     pub fn peer(&self) -> io::Result<Peer> {
         match &self.0 {
             Kind::Tcp(socket) => socket.peer_addr().map(Peer::Tcp),
-            Kind::Unix(_) => Ok(Peer::Unix),
+            Kind::Unix(socket) => PeerCredentials::of(socket).map(Peer::Unix),
         }
     }
 
@@ -293,32 +292,4 @@ pub enum Readiness {
     Write,
     /// One of the two.
     Either,
-}
-
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Peer {
-    /// A process on this machine.
-    Unix,
-    /// A TCP address.
-    Tcp(SocketAddr),
-}
-
-impl Peer {
-    /// The peer's IP address, a v4-mapped IPv6 address as IPv4; `None` on a UNIX socket.
-    pub fn ip(&self) -> Option<std::net::IpAddr> {
-        match self {
-            Self::Unix => None,
-            Self::Tcp(address) => Some(address.ip().to_canonical()),
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix => f.write_str("unix"),
-            Self::Tcp(address) => address.fmt(f),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use std::io::{ErrorKind, IoSlice};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 #[track_caller]
 fn check_address(text: &str, expected: Result<&str, AddressError>) {
@@ -62,6 +62,50 @@ async fn socket_file_mode_is_not_cut_by_the_umask() {
 }
 
 #[tokio::test]
+async fn fcgi_133_socket_file_has_the_owner_that_was_asked_for_or_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let owned_by = |owner| {
+        let options = ListenOptions::default().unix_mode(0o660).unix_owner(owner);
+        let address = Address::unix(&path);
+        async move { Listener::bind(&address, &options).await }
+    };
+    let found = || path.metadata().map(|found| (found.uid(), found.gid(), found.mode() & 0o777)).unwrap();
+    let listener = owned_by(Owner::user(uid).and_group(gid)).await.unwrap();
+    assert_eq!(found(), (uid, gid, 0o660));
+    drop(listener);
+    // Root can; for anybody else the file must not stay behind with the wrong owner.
+    match owned_by(Owner::user(uid + 12_345).and_group(gid + 12_345)).await {
+        Ok(_listener) => assert_eq!(found(), (uid + 12_345, gid + 12_345, 0o660)),
+        Err(error) => {
+            assert_eq!((error.kind(), uid == 0), (ErrorKind::PermissionDenied, false));
+            assert!(!path.exists());
+        }
+    }
+}
+
+#[test]
+fn owners_are_read_by_name_and_by_number() {
+    let read = |text: &str| text.parse::<Owner>().map_err(|error| error.to_string());
+    assert_eq!(read("root"), Ok(Owner::user(0)));
+    assert_eq!(read("root:root"), Ok(Owner::user(0).and_group(0)));
+    assert_eq!(read(":12"), Ok(Owner::group(12)));
+    for (text, message) in [
+        ("", "expected USER, USER:GROUP or :GROUP"),
+        ("no such user", "no user is called \"no such user\""),
+        ("-1", "no user is called \"-1\""),
+        ("4294967295", "no user is called \"4294967295\""),
+        ("99999999999", "no user is called \"99999999999\""),
+        ("root:", "no group is called \"\""),
+        (":", "no group is called \"\""),
+        ("0:no such group", "no group is called \"no such group\""),
+    ] {
+        assert_eq!(read(text), Err(message.to_owned()), "{text:?}");
+    }
+}
+
+#[tokio::test]
 async fn socket_file_is_taken_over_only_from_the_dead() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
@@ -115,7 +159,8 @@ async fn inherited_sockets_keep_address_and_file() {
     assert_eq!(listener.address(), &Address::unix(&path));
     let client = Stream::connect(listener.address()).await.unwrap();
     let (server, peer) = listener.accept().await.unwrap();
-    assert_eq!(peer, Peer::Unix);
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    assert_eq!(peer, Peer::Unix(PeerCredentials { uid, gid, pid: Some(std::process::id()) }));
     client.write_all_vectored(&mut [IoSlice::new(b""), IoSlice::new(b"ab"), IoSlice::new(b"c")]).await.unwrap();
     client.shutdown_write().unwrap();
     let mut got = Vec::new();

@@ -200,7 +200,8 @@ impl WorkerConfig {
         self
     }
 
-    /// Which TCP peers are served. Default: those of the environment variable FCGI_WEB_SERVER_ADDRS, all without it (FCGI-5).
+    /// Which peers are served. Default: over TCP those of the environment variable FCGI_WEB_SERVER_ADDRS, all without it
+    /// (FCGI-5); over UNIX sockets whoever can open the file.
     #[must_use]
     pub fn allow(mut self, peers: AllowList) -> Self {
         self.allowed_peers = Some(peers);

@@ -204,7 +204,7 @@ impl Worker {
     /// Accepts and serves connections until [`WorkerHandle::shutdown`], then finishes the requests under way (FCGI-10).
     ///
     /// The listener is closed at once; whoever shares it, such as a parent process, goes on. Requests that are not done within
-    /// the grace time are cut off. On TCP, only peers of FCGI_WEB_SERVER_ADDRS are served if that is set (FCGI-5).
+    /// the grace time are cut off. Only peers of the [`AllowList`] are served (FCGI-5).
     ///
     /// # Errors
     /// The listener broke, or there is no thread for the watch over calls.
@@ -236,7 +236,7 @@ impl Worker {
                 Err(error) => break Err(error),
             };
             if !allowed.admits(&peer) {
-                tracing::warn!(%peer, "peer is not among FCGI_WEB_SERVER_ADDRS");
+                tracing::warn!(%peer, "peer is not allowed to connect");
                 continue;
             }
             let session = Session::new(Arc::clone(&shared), stream, peer, end.clone());

@@ -3,7 +3,7 @@
 use super::environ::{ParamsError, describe, describe_for};
 use super::mount::{Sent, script_filename};
 use super::{AllowList, Mount, WorkerConfig};
-use crate::net::Peer;
+use crate::net::{Peer, PeerCredentials};
 use crate::protocol::{Pair, PairLimits, Params, Role};
 use gateway_spec::{Environ, Scheme};
 
@@ -205,17 +205,38 @@ fn tcp(address: &str) -> Peer {
     Peer::Tcp(address.parse().unwrap())
 }
 
+fn unix(uid: u32, gid: u32, pid: Option<u32>) -> Peer {
+    Peer::Unix(PeerCredentials { uid, gid, pid })
+}
+
+#[test]
+fn fcgi_5_unix_peers_are_admitted_by_user_group_or_process_where_one_is_named() {
+    let list = AllowList::everybody().user(33).user(0).group(7).process(812);
+    for (peer, admitted) in [
+        (unix(33, 1, None), true),
+        (unix(0, 1, None), true),
+        (unix(1, 7, None), true),
+        (unix(1, 1, Some(812)), true),
+        (unix(1, 1, Some(813)), false),
+        (unix(7, 33, None), false),
+        (tcp("10.0.0.2:1"), true),
+    ] {
+        assert_eq!(list.admits(&peer), admitted, "{peer}");
+    }
+    assert!(!AllowList::everybody().user(33).admits(&unix(0, 0, Some(1))), "root is no exception");
+}
+
 #[test]
 fn fcgi_5_137_only_listed_peers_are_admitted_by_their_whole_address() {
     let list: AllowList = "10.0.0.1,2001:db8::1".parse().unwrap();
     assert!(list.admits(&tcp("10.0.0.1:1")));
     assert!(list.admits(&tcp("[::ffff:10.0.0.1]:1")));
     assert!(list.admits(&tcp("[2001:db8::1]:1")));
-    assert!(list.admits(&Peer::Unix));
+    assert!(list.admits(&unix(1, 1, None)));
     for stranger in ["10.0.0.2:1", "[2001:db8::1:1]:1", "[2001:db8::2]:1", "127.0.0.1:1"] {
         assert!(!list.admits(&tcp(stranger)), "{stranger}");
     }
-    assert!(AllowList::Everybody.admits(&tcp("10.0.0.2:1")));
+    assert!(AllowList::everybody().admits(&tcp("10.0.0.2:1")));
 }
 
 #[test]
@@ -223,5 +244,5 @@ fn fcgi_6_a_list_with_a_mistake_is_no_list() {
     for text in ["", "x", "1.2.3.4,", "1.2.3.4, 5.6.7.8", "1.2.3", "1.2.3.256", "localhost"] {
         assert!(text.parse::<AllowList>().is_err(), "{text:?}");
     }
-    assert!(!AllowList::These(Vec::new()).admits(&tcp("127.0.0.1:1")));
+    assert!(!AllowList::everybody().addresses([]).admits(&tcp("127.0.0.1:1")));
 }

@@ -10,7 +10,7 @@ use super::fcgi;
 use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
-use super::target::{Target, resolved};
+use super::target::{Target, resolved_socket};
 use super::workers;
 use super::wrap;
 
@@ -54,10 +54,16 @@ pub(super) enum Command {
 /// The flags of `gateway serve`. Values are texts here: their mistakes are described as those of the file are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated. Port 0 takes a free one. [default:
-    /// 127.0.0.1:8080]
+    /// Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH, or systemd or systemd:NAME for sockets that systemd passes; may be
+    /// repeated. Port 0 takes a free one. [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
+    /// Permissions of socket files to listen on. [default: 600]
+    #[arg(long, value_name = "MODE")]
+    socket_mode: Option<String>,
+    /// Who owns socket files to listen on. [default: the user and the group of this process]
+    #[arg(long, value_name = "USER[:GROUP]")]
+    socket_owner: Option<String>,
     /// A configuration file. Flags win over it; mounts are added to its own.
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
@@ -128,6 +134,8 @@ impl Serve {
         let values = [
             ("--status", TOP, "status", self.status.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
+            ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),
+            ("--socket-owner", TOP, "socket_owner", self.socket_owner.as_deref()),
             ("--max-children", LIMITS, "max_children", self.max_children.as_deref()),
             ("--log-format", LOG, "format", self.log_format.as_deref()),
             ("--log", LOG, "level", self.log.as_deref()),
@@ -147,7 +155,7 @@ impl Serve {
         for text in &self.listen {
             let place = Place::Flag(format!("--listen {text}"));
             match text.parse() {
-                Ok(address) => settings.listen.push(Listen { address: resolved(address, here), place }),
+                Ok(socket) => settings.listen.push(Listen { socket: resolved_socket(socket, here), place }),
                 Err(error) => mistakes.push(Mistake { place, problem: Problem::refused(text, error) }),
             }
         }

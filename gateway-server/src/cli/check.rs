@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use gateway_cgi::host::Confinement;
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::mistake::{Mistake, Place};
 use super::options::{CgiOptions, FastCgiOptions, PhpOptions};
@@ -19,7 +19,7 @@ use super::target::Target;
 pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for listen in &settings.listen {
-        if let Address::Unix(path) = &listen.address {
+        if let SocketSource::Address(Address::Unix(path)) = &listen.socket {
             let problem = socket_folder(path).err();
             mistakes.extend(problem.map(|problem| Mistake { place: listen.place.clone(), problem }));
         }

@@ -12,7 +12,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::mistake::{Mistake, Place, Source, join};
 use super::rules::{Problem, Rule, apply, quoted, unknown};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TIMEOUTS, TOP};
-use super::target::{FORMS, Target, resolved};
+use super::target::{FORMS, Target, resolved_socket};
 use crate::mount::Prefix;
 
 /// Keys of the top of the file that hold more than one value.
@@ -77,11 +77,15 @@ impl Reader<'_> {
             _ => vec![node],
         };
         for node in nodes {
-            let Some(text) = self.text("listen", node, "unix:PATH or HOST:PORT, or a list of them") else { continue };
+            let Some(text) =
+                self.text("listen", node, "HOST:PORT, unix:PATH, systemd or systemd:NAME, or a list of them")
+            else {
+                continue;
+            };
             match text.parse() {
-                Ok(address) => {
+                Ok(socket) => {
                     let place = self.source.place(node.span().start, "listen");
-                    self.settings.listen.push(Listen { address: resolved(address, &self.base), place });
+                    self.settings.listen.push(Listen { socket: resolved_socket(socket, &self.base), place });
                 }
                 Err(error) => self.mistake(node.span(), "listen", Problem::refused(text, error)),
             }

@@ -148,7 +148,7 @@ fn check_config(file: &Path) -> ExitCode {
 /// What a file means, in the words it could have been written in.
 fn summary(settings: &Settings) -> String {
     let mut lines = vec!["OK".to_owned()];
-    lines.extend(settings.listen.iter().map(|listen| format!("listen {}", listen.address)));
+    lines.extend(settings.listen.iter().map(|listen| format!("listen {}", listen.socket)));
     lines.extend(settings.mounts.iter().map(|mount| format!("mount {} = {}", mount.prefix, mount.target)));
     lines.join("\n") + "\n"
 }

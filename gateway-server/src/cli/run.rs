@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
-use gateway_fastcgi::net::{Address, ListenOptions, Listener};
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::build::{BuildError, Group, build};
@@ -26,8 +26,8 @@ pub(super) enum RunError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Build(#[from] BuildError),
-    #[error("{place}: cannot listen on {address}: {source}{}", advice(.source))]
-    Listen { place: Place, address: Address, source: io::Error },
+    #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source))]
+    Listen { place: Place, socket: SocketSource, source: io::Error },
     #[error("the listener failed: {0}")]
     Serve(#[source] io::Error),
     /// Whoever sent a second signal knows; an exit code is enough.
@@ -51,7 +51,7 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     logging::install(&settings.log);
     if settings.listen.is_empty() {
         let place = Place::Flag("--listen (default)".to_owned());
-        settings.listen.push(Listen { address: Address::tcp("127.0.0.1", 8080), place });
+        settings.listen.push(Listen { socket: Address::tcp("127.0.0.1", 8080).into(), place });
     }
     let runtime = runtime(&mut settings).map_err(RunError::Runtime)?;
     let result = runtime.block_on(serve(settings));
@@ -76,7 +76,7 @@ fn runtime(settings: &mut Settings) -> io::Result<CallRuntime> {
 async fn serve(settings: Settings) -> Result<(), RunError> {
     let mut signals = Signals::catch().map_err(RunError::Signals)?;
     // Before any worker is started: a taken port is the commonest trouble.
-    let listeners = listeners(&settings.listen).await?;
+    let listeners = listeners(&settings).await?;
     let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
@@ -157,12 +157,18 @@ async fn stop_workers(workers: Vec<Group>) {
     while stopping.join_next().await.is_some() {}
 }
 
-async fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, RunError> {
-    let mut listeners = Vec::with_capacity(listen.len());
-    for Listen { address, place } in listen {
-        let bound = Listener::bind(address, &ListenOptions::default()).await;
-        let failed = |source| RunError::Listen { place: place.clone(), address: address.clone(), source };
-        listeners.push(bound.map_err(failed)?);
+async fn listeners(settings: &Settings) -> Result<Vec<Listener>, RunError> {
+    let mut options = ListenOptions::default();
+    if let Some(mode) = settings.socket_mode {
+        options = options.unix_mode(mode);
+    }
+    if let Some(owner) = settings.socket_owner {
+        options = options.unix_owner(owner);
+    }
+    let mut listeners = Vec::with_capacity(settings.listen.len());
+    for Listen { socket, place } in &settings.listen {
+        let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };
+        listeners.extend(socket.open(&options).await.map_err(failed)?);
     }
     Ok(listeners)
 }

@@ -2,12 +2,12 @@
 //!
 //! Holds the values and the tables of keys that fill them. Does not hold where they are read from (`args`, `config`).
 
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Owner, SocketSource};
 
 use super::mistake::Place;
 use super::rules::{Rule, put, set};
 use super::target::Target;
-use super::value::{self, BYTES, COUNT, DURATION, SWITCH};
+use super::value::{self, BYTES, COUNT, DURATION, MODE, SWITCH};
 use crate::h1;
 use crate::launch::MAX_THREADS;
 use crate::mount::Prefix;
@@ -18,6 +18,8 @@ use crate::serve;
 pub(super) struct Settings {
     /// Where to listen; nothing means the default address.
     pub(super) listen: Vec<Listen>,
+    pub(super) socket_mode: Option<u32>,
+    pub(super) socket_owner: Option<Owner>,
     pub(super) threads: Option<usize>,
     pub(super) max_blocking_calls: Option<usize>,
     pub(super) max_children: Option<usize>,
@@ -32,7 +34,7 @@ pub(super) struct Settings {
 /// One address, and where it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Listen {
-    pub(super) address: Address,
+    pub(super) socket: SocketSource,
     pub(super) place: Place,
 }
 
@@ -91,6 +93,15 @@ pub(super) const TOP: &[Rule<Settings>] = &[
         THREADS,
         "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
         |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
+    ),
+    Rule::new("socket_mode", MODE, "permissions of socket files to listen on; 600 by default", |s, _, v| {
+        put(&mut s.socket_mode, value::mode(v))
+    }),
+    Rule::new(
+        "socket_owner",
+        "USER, USER:GROUP or :GROUP, by names that the system knows or by numbers",
+        "who owns socket files to listen on; the user and the group of the process by default",
+        |s, _, v| put(&mut s.socket_owner, v.parse().ok()),
     ),
 ];
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use gateway_fastcgi::client::MAX_UPSTREAMS;
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::options::{CgiOptions, FastCgiOptions, GuardOptions, PhpOptions, SpawnOptions, StaticOptions};
 use super::rules::Problem;
@@ -232,6 +232,14 @@ pub(super) fn resolved(address: Address, base: &Path) -> Address {
     match address {
         Address::Unix(path) => Address::Unix(base.join(path)),
         tcp => tcp,
+    }
+}
+
+/// [`resolved`], where a socket is to listen.
+pub(super) fn resolved_socket(socket: SocketSource, base: &Path) -> SocketSource {
+    match socket {
+        SocketSource::Address(address) => resolved(address, base).into(),
+        passed => passed,
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) const COUNT_OR_NONE: &str = "a number from 0 on";
 pub(super) const BYTES: &str = "a number of bytes, such as 65536, 64KiB or 10MiB";
 pub(super) const SWITCH: &str = "true or false";
 pub(super) const PATH: &str = "a path";
+pub(super) const MODE: &str = "an octal mode such as 660";
 pub(super) const TEXT: &str = "a text without NUL";
 
 /// A time: a number and a unit, one or more of them, more than zero, and not so long that no clock can count it.
@@ -48,6 +49,12 @@ pub(super) fn bytes(text: &str) -> Read<u64> {
 /// [`bytes`], for a buffer in memory.
 pub(super) fn size(text: &str) -> Read<usize> {
     bytes(text)?.try_into().ok()
+}
+
+/// Permissions, in the digits of chmod(1).
+pub(super) fn mode(text: &str) -> Read<u32> {
+    let octal = text.bytes().all(|digit| digit.is_ascii_digit());
+    u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777)
 }
 
 /// `true` or `false`, and nothing else: what `on` or `1` mean is not to be guessed.

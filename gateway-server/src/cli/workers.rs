@@ -12,7 +12,7 @@ mod status;
 
 use std::path::{Path, PathBuf};
 
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::check;
 use super::mistake::{Mistake, Place};
@@ -31,8 +31,8 @@ pub(super) use status::StatusPage;
 /// The flags. Values are texts here: their mistakes are described as those of the file are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flags {
-    /// Where FastCGI requests come from: unix:PATH, tcp:HOST:PORT, or fd0 for the listening socket on descriptor 0. [default:
-    /// the socket that systemd passes, else fd0]
+    /// Where FastCGI requests come from: unix:PATH, tcp:HOST:PORT, systemd or systemd:NAME for a socket that systemd passes, or
+    /// fd0 for the listening socket on descriptor 0. [default: the socket that systemd passes, else fd0]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// A file of these settings, in TOML. Flags win over it. It is read again for a reload.
@@ -70,7 +70,7 @@ Examples:
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Plan {
     /// Nothing means the socket that was passed.
-    listen: Option<wrap::Listen>,
+    listen: Option<SocketSource>,
     socket_mode: Option<u32>,
     status: Option<Address>,
     command: Vec<String>,

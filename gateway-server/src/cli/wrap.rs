@@ -8,15 +8,16 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{ListenOptions, Owner, OwnerError, SocketSource, group_id, user_id};
+use gateway_fastcgi::worker::AllowList;
 
 use super::check;
 use super::mistake::{Mistake, Place};
 use super::options::CgiOptions;
 use super::rules::{Problem, apply};
 use super::settings::{LOG, Log, Mount, Settings};
-use super::target::{Target, resolved};
-use super::value::{self, COUNT};
+use super::target::{Target, resolved_socket};
+use super::value::{self, COUNT, MODE};
 use crate::mount::Prefix;
 
 pub(super) use run::{is_open_to_others, run};
@@ -24,8 +25,8 @@ pub(super) use run::{is_open_to_others, run};
 /// The flags. Values are texts here: their mistakes are described as those of the file are. The short ones are fcgiwrap's.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flags {
-    /// Where FastCGI requests come from: unix:PATH, tcp:HOST:PORT, or fd0 for the listening socket on descriptor 0. [default:
-    /// the socket that systemd passes, else fd0]
+    /// Where FastCGI requests come from: unix:PATH, tcp:HOST:PORT, systemd or systemd:NAME for a socket that systemd passes, or
+    /// fd0 for the listening socket on descriptor 0. [default: the socket that systemd passes, else fd0]
     #[arg(long, short = 's', value_name = "ADDR")]
     fastcgi: Option<String>,
     /// A folder whose programs may run, or one program; may be repeated. Others are refused with 403. [default: /usr/lib/cgi-bin
@@ -50,6 +51,15 @@ pub(super) struct Flags {
     /// Permissions of the socket file. [default: 600]
     #[arg(long, value_name = "MODE")]
     socket_mode: Option<String>,
+    /// Who owns the socket file. [default: the user and the group of this process]
+    #[arg(long, value_name = "USER[:GROUP]")]
+    socket_owner: Option<String>,
+    /// A user whose processes may connect to the UNIX socket; may be repeated. [default: all who can open the file]
+    #[arg(long, value_name = "USER")]
+    allow_user: Vec<String>,
+    /// A group whose processes may connect to the UNIX socket, if it is their first; may be repeated.
+    #[arg(long, value_name = "GROUP")]
+    allow_group: Vec<String>,
     /// The form of what is written to standard error: human or json. [default: human]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -73,20 +83,14 @@ Examples:
 #[derive(Debug)]
 pub(super) struct Wrap {
     /// Nothing means the socket that was passed.
-    listen: Option<Listen>,
-    socket_mode: Option<u32>,
+    listen: Option<SocketSource>,
+    socket: ListenOptions,
+    allowed: AllowList,
     roots: Vec<PathBuf>,
     max_queue: usize,
     stderr: Stderr,
     options: CgiOptions,
     pub(super) log: Log,
-}
-
-/// Where requests come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Listen {
-    Address(Address),
-    Stdin,
 }
 
 /// Where standard error of programs goes.
@@ -112,7 +116,14 @@ impl Flags {
         let mut mistakes = Vec::new();
         let mut take = |flag: &str, problem| mistakes.push(Mistake { place: Place::Flag(flag.to_owned()), problem });
         let listen = one(&mut take, "--fastcgi", self.fastcgi.as_deref(), |text| listen(text, &here));
-        let socket_mode = one(&mut take, "--socket-mode", self.socket_mode.as_deref(), mode);
+        let mut socket = ListenOptions::default();
+        if let Some(mode) = one(&mut take, "--socket-mode", self.socket_mode.as_deref(), mode) {
+            socket = socket.unix_mode(mode);
+        }
+        if let Some(owner) = one(&mut take, "--socket-owner", self.socket_owner.as_deref(), owner) {
+            socket = socket.unix_owner(owner);
+        }
+        let allowed = self.allowed(&mut take);
         let max_queue = one(&mut take, "--max-queue", self.max_queue.as_deref(), count);
         let stderr = one(&mut take, "--stderr", self.stderr.as_deref(), stderr);
         let mut log = Settings::default();
@@ -123,7 +134,8 @@ impl Flags {
         let roots = self.roots(&here, &options, &mut mistakes);
         let wrap = Wrap {
             listen,
-            socket_mode,
+            socket,
+            allowed,
             roots,
             max_queue: max_queue.unwrap_or(MAX_QUEUE),
             stderr: if self.stderr_fastcgi { Stderr::FastCgi } else { stderr.unwrap_or_default() },
@@ -131,6 +143,20 @@ impl Flags {
             log: log.log,
         };
         if mistakes.is_empty() { Ok(wrap) } else { Err(mistakes) }
+    }
+
+    /// Who may connect.
+    fn allowed(&self, take: &mut impl FnMut(&str, Problem)) -> AllowList {
+        let mut allowed = AllowList::from_environment();
+        for name in &self.allow_user {
+            let uid = one(take, "--allow-user", Some(name), |name| named(name, user_id(name)));
+            allowed = uid.into_iter().fold(allowed, AllowList::user);
+        }
+        for name in &self.allow_group {
+            let gid = one(take, "--allow-group", Some(name), |name| named(name, group_id(name)));
+            allowed = gid.into_iter().fold(allowed, AllowList::group);
+        }
+        allowed
     }
 
     /// The options of programs, read as those of a target are.
@@ -200,20 +226,23 @@ fn one<T>(
     result.map_err(|problem| take(flag, problem)).ok()
 }
 
-pub(super) fn listen(text: &str, here: &Path) -> Result<Listen, Problem> {
-    if text == "fd0" {
-        return Ok(Listen::Stdin);
-    }
+pub(super) fn listen(text: &str, here: &Path) -> Result<SocketSource, Problem> {
     // fcgiwrap's name for a port on an IPv6 address.
     let text = text.strip_prefix("tcp6:").unwrap_or(text);
-    let address = text.parse().map_err(|error| Problem::refused(text, format!("{error}, or fd0")))?;
-    Ok(Listen::Address(resolved(address, here)))
+    let source = text.parse().map_err(|error| Problem::refused(text, format!("{error}, or systemd, or fd0")))?;
+    Ok(resolved_socket(source, here))
+}
+
+fn owner(text: &str) -> Result<Owner, Problem> {
+    named(text, text.parse())
+}
+
+fn named<T>(name: &str, found: Result<T, OwnerError>) -> Result<T, Problem> {
+    found.map_err(|error| Problem::refused(name, error))
 }
 
 pub(super) fn mode(text: &str) -> Result<u32, Problem> {
-    let octal = text.bytes().all(|digit| digit.is_ascii_digit());
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
-    mode.ok_or_else(|| Problem::value(text, "an octal mode such as 660"))
+    value::mode(text).ok_or_else(|| Problem::value(text, MODE))
 }
 
 fn count(text: &str) -> Result<usize, Problem> {

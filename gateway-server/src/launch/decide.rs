@@ -18,7 +18,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::flags::{Flags, UsageError};
 use super::memory::MemoryRequest;
@@ -34,8 +34,22 @@ pub struct Decision {
     pub task: Task,
     /// `--threads`: how many calls of the application may run at once on the runtime's workers.
     pub threads: Option<usize>,
+    /// The flags about the socket.
+    pub socket: SocketFlags,
+}
+
+/// What the command line says about the socket, as it was written: looking up names is no part of the decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketFlags {
     /// `--socket-mode`: the permissions of a socket file.
-    pub socket_mode: Option<u32>,
+    pub mode: Option<u32>,
+    /// `--socket-owner`: who owns a socket file.
+    pub owner: Option<String>,
+    /// `--allow-user`: whose processes a FastCGI worker serves over a UNIX socket.
+    pub allow_users: Vec<String>,
+    /// `--allow-group`: the same by their first group.
+    pub allow_groups: Vec<String>,
 }
 
 /// A way to be asked and to answer.
@@ -45,10 +59,10 @@ pub enum Gateway {
     Cgi,
     /// FastCGI on the socket that was inherited as descriptor 0.
     FastCgiInherited,
-    /// FastCGI on a socket of its own.
-    FastCgi(Address),
+    /// FastCGI on a socket that a flag names.
+    FastCgi(SocketSource),
     /// HTTP/1.1.
-    Http(Address),
+    Http(SocketSource),
     /// One request from the command line, answered on standard output.
     Memory(MemoryRequest),
 }
@@ -121,7 +135,7 @@ pub fn decide(
     let interface = is_set("GATEWAY_INTERFACE");
     if stdin == Stdin::Other && interface && is_set("REQUEST_METHOD") {
         let (gateway, why) = (Gateway::Cgi, Why::CgiRequest);
-        return Ok(Decision { gateway, why, task: Task::Serve, threads: None, socket_mode: None });
+        return Ok(Decision { gateway, why, task: Task::Serve, threads: None, socket: SocketFlags::default() });
     }
     let flags = Flags::parse(arguments)?;
     let task = match flags {
@@ -136,9 +150,28 @@ pub fn decide(
         (_, _, Some(request)) => (Gateway::Memory(request), Why::Flag("--request")),
         _ if stdin == Stdin::ListeningSocket => (Gateway::FastCgiInherited, Why::ListeningSocket),
         _ if interface => (Gateway::Cgi, Why::GatewayInterface),
-        _ => (Gateway::Http(Address::tcp("127.0.0.1", 8080)), Why::Default),
+        _ => (Gateway::Http(Address::tcp("127.0.0.1", 8080).into()), Why::Default),
     };
-    Ok(Decision { gateway, why, task, threads: flags.threads, socket_mode: flags.socket_mode })
+    let socket = SocketFlags {
+        mode: flags.socket_mode,
+        owner: flags.socket_owner,
+        allow_users: flags.allow_users,
+        allow_groups: flags.allow_groups,
+    };
+    socket.check(&gateway)?;
+    Ok(Decision { gateway, why, task, threads: flags.threads, socket })
+}
+
+impl SocketFlags {
+    /// Whoever asks for a guard must not go without one.
+    fn check(&self, gateway: &Gateway) -> Result<(), UsageError> {
+        let fastcgi = matches!(gateway, Gateway::FastCgi(_) | Gateway::FastCgiInherited);
+        let given = [("--allow-user", &self.allow_users), ("--allow-group", &self.allow_groups)];
+        match given.into_iter().find(|(_, names)| !names.is_empty()) {
+            Some((flag, _)) if !fastcgi => Err(UsageError::OnlyFastCgi { flag }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Gateway {
@@ -147,7 +180,8 @@ impl fmt::Display for Gateway {
             Gateway::Cgi => f.write_str("CGI: one request from the environment and standard input"),
             Gateway::FastCgiInherited => f.write_str("FastCGI worker on the socket inherited as descriptor 0"),
             Gateway::FastCgi(address) => write!(f, "FastCGI worker on {address}"),
-            Gateway::Http(address) => write!(f, "HTTP on {}", super::http_url(address)),
+            Gateway::Http(SocketSource::Address(address)) => write!(f, "HTTP on {}", super::http_url(address)),
+            Gateway::Http(socket) => write!(f, "HTTP on {socket}"),
             Gateway::Memory(request) => write!(f, "none: {request} is answered in memory"),
         }
     }
@@ -210,6 +244,8 @@ mod tests {
             ("for HTTP on a socket file", &["--http=unix:/run/x"], &[], Other, http("unix:/run/x"), flag("--http")),
             ("for HTTP, descriptor 0 left alone", &["--http", "h:1"], &[], ListeningSocket, http("h:1"), flag("--http")),
             ("for FastCGI on a socket file", &["--fastcgi", "unix:/run/x"], &[], Other, fastcgi("unix:/run/x"), flag("--fastcgi")),
+            ("for FastCGI on a socket of systemd's", &["--fastcgi", "systemd:app"], &[], Other, fastcgi("systemd:app"), flag("--fastcgi")),
+            ("for HTTP on descriptor 0", &["--http", "fd0"], &[], ListeningSocket, http("fd0"), flag("--http")),
             ("for FastCGI on a port", &["--fastcgi", "tcp:localhost:9000"], &[], Other, fastcgi("localhost:9000"), flag("--fastcgi")),
         ];
         for (how, arguments, variables, stdin, gateway, why) in table {
@@ -241,7 +277,20 @@ mod tests {
     #[test]
     fn numbers_are_taken_as_given() {
         let decision = decided(&["--threads=8", "--socket-mode", "0660"], &[], Other).unwrap();
-        assert_eq!((decision.threads, decision.socket_mode), (Some(8), Some(0o660)));
+        assert_eq!((decision.threads, decision.socket.mode), (Some(8), Some(0o660)));
+    }
+
+    #[test]
+    fn names_are_taken_as_given() {
+        let arguments = ["--socket-owner=www-data:", "--allow-user", "a", "--allow-user=b", "--allow-group", "c"];
+        let decision = decided(&arguments, &[], ListeningSocket).unwrap();
+        let expected = SocketFlags {
+            owner: Some("www-data:".to_owned()),
+            allow_users: vec!["a".to_owned(), "b".to_owned()],
+            allow_groups: vec!["c".to_owned()],
+            ..SocketFlags::default()
+        };
+        assert_eq!(decision.socket, expected);
     }
 
     #[test]
@@ -262,6 +311,9 @@ mod tests {
             (&["--socket-mode", "888"], "--socket-mode \"888\" is not an octal mode such as 660"),
             (&["--socket-mode", "+66"], "--socket-mode \"+66\" is not an octal mode such as 660"),
             (&["--socket-mode", "1777"], "--socket-mode \"1777\" is not an octal mode such as 660"),
+            (&["--http", "systemd:"], "--http \"systemd:\": `systemd:` needs the name of a socket"),
+            (&["--allow-user", "a"], "--allow-user is for FastCGI workers: HTTP has means of its own to tell who asks"),
+            (&["--http", "h:1", "--allow-group=a"], "--allow-group is for FastCGI workers: HTTP has means of its own to tell who asks"),
             (&["--http", "h:1", "--fastcgi", "h:1"], "--http and --fastcgi cannot be given together"),
             (&["--http", "h:1", "--http", "h:2"], "--http and --http cannot be given together"),
             (&["--request", "GET"], "--request \"GET\" is not a method and a path, such as 'GET /path'"),

@@ -5,18 +5,21 @@
 
 use std::ffi::OsString;
 
-use gateway_fastcgi::net::{Address, AddressError};
+use gateway_fastcgi::net::{AddressError, SocketSource};
 
 use super::memory::MemoryRequest;
 
 /// What the command line asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Flags {
-    pub(super) http: Option<Address>,
-    pub(super) fastcgi: Option<Address>,
+    pub(super) http: Option<SocketSource>,
+    pub(super) fastcgi: Option<SocketSource>,
     pub(super) request: Option<MemoryRequest>,
     pub(super) threads: Option<usize>,
     pub(super) socket_mode: Option<u32>,
+    pub(super) socket_owner: Option<String>,
+    pub(super) allow_users: Vec<String>,
+    pub(super) allow_groups: Vec<String>,
     pub(super) explain: bool,
     pub(super) help: bool,
     pub(super) version: bool,
@@ -75,6 +78,12 @@ pub enum UsageError {
         /// What it could be.
         expected: &'static str,
     },
+    /// A flag that only FastCGI workers take.
+    #[error("{flag} is for FastCGI workers: HTTP has means of its own to tell who asks")]
+    OnlyFastCgi {
+        /// The flag.
+        flag: &'static str,
+    },
     /// Two flags that exclude each other, or one that was given twice.
     #[error("{first} and {second} cannot be given together")]
     Conflict {
@@ -129,6 +138,9 @@ impl Flags {
                 let mode = u32::from_str_radix(value, 8).ok().filter(|mode| octal && *mode <= 0o777);
                 once(name, &mut self.socket_mode, mode.ok_or_else(|| out_of_range("an octal mode such as 660"))?)
             }
+            Flag::SocketOwner => once(name, &mut self.socket_owner, value.to_owned()),
+            Flag::AllowUser => push(&mut self.allow_users, value),
+            Flag::AllowGroup => push(&mut self.allow_groups, value),
             Flag::Request => {
                 let request = MemoryRequest::parse(value);
                 let request = request.ok_or_else(|| out_of_range("a method and a path, such as 'GET /path'"))?;
@@ -173,6 +185,9 @@ enum Flag {
     FastCgi,
     Threads,
     SocketMode,
+    SocketOwner,
+    AllowUser,
+    AllowGroup,
     Request,
     Header,
     Body,
@@ -182,11 +197,14 @@ enum Flag {
 }
 
 impl Flag {
-    const ALL: [Flag; 10] = [
+    const ALL: [Flag; 13] = [
         Flag::Http,
         Flag::FastCgi,
         Flag::Threads,
         Flag::SocketMode,
+        Flag::SocketOwner,
+        Flag::AllowUser,
+        Flag::AllowGroup,
         Flag::Request,
         Flag::Header,
         Flag::Body,
@@ -209,6 +227,9 @@ impl Flag {
             Flag::FastCgi => "--fastcgi",
             Flag::Threads => "--threads",
             Flag::SocketMode => "--socket-mode",
+            Flag::SocketOwner => "--socket-owner",
+            Flag::AllowUser => "--allow-user",
+            Flag::AllowGroup => "--allow-group",
             Flag::Request => "--request",
             Flag::Header => "--header",
             Flag::Body => "--body",
@@ -225,6 +246,9 @@ impl Flag {
             Flag::FastCgi => Some("unix:PATH or tcp:HOST:PORT"),
             Flag::Threads => Some("N"),
             Flag::SocketMode => Some("MODE"),
+            Flag::SocketOwner => Some("USER[:GROUP]"),
+            Flag::AllowUser => Some("USER"),
+            Flag::AllowGroup => Some("GROUP"),
             Flag::Request => Some("'GET /path'"),
             Flag::Header => Some("'Name: value'"),
             Flag::Body => Some("TEXT or @FILE"),
@@ -245,7 +269,7 @@ fn unknown(name: &str) -> UsageError {
     }
 }
 
-fn address(flag: &'static str, value: &str) -> Result<Address, UsageError> {
+fn address(flag: &'static str, value: &str) -> Result<SocketSource, UsageError> {
     value.parse().map_err(|source| UsageError::Address { flag, value: value.to_owned(), source })
 }
 
@@ -254,6 +278,11 @@ fn once<T>(flag: &'static str, slot: &mut Option<T>, value: T) -> Result<(), Usa
         None => Ok(()),
         Some(_) => Err(UsageError::Conflict { first: flag, second: flag }),
     }
+}
+
+fn push(list: &mut Vec<String>, value: &str) -> Result<(), UsageError> {
+    list.push(value.to_owned());
+    Ok(())
 }
 
 fn once_more(slot: &mut bool) -> Result<(), UsageError> {

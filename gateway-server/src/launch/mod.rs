@@ -18,13 +18,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use gateway_fastcgi::net::{Address, is_listening_socket};
+use gateway_fastcgi::net::{Address, SocketSource, is_listening_socket};
 use gateway_spec::Application;
 
 use crate::marks::{self, Marks};
 use marked::{Marked, Save};
 
-pub use decide::{Decision, Gateway, Stdin, Task, Why, decide};
+pub use decide::{Decision, Gateway, SocketFlags, Stdin, Task, Why, decide};
 #[cfg(feature = "cli")]
 pub(crate) use flags::MAX_THREADS;
 pub use flags::UsageError;
@@ -37,6 +37,7 @@ pub use memory::MemoryRequest;
 ///
 /// 1. a CGI server started it for a request (GATEWAY_INTERFACE and REQUEST_METHOD are set): CGI;
 /// 2. a flag names one: `--http HOST:PORT|unix:PATH`, `--fastcgi unix:PATH|tcp:HOST:PORT`, `--request 'GET /path'`;
+///    both also take `systemd`, `systemd:NAME` and `fd0`, for a socket that was passed;
 /// 3. descriptor 0 is a listening socket, as FastCGI servers leave it: FastCGI;
 /// 4. GATEWAY_INTERFACE is set: CGI;
 /// 5. else HTTP on 127.0.0.1:8080.
@@ -129,8 +130,8 @@ fn serve(app: impl Application, decision: &Decision) -> ExitCode {
         Gateway::Cgi => return gateway_cgi::serve(&app),
         Gateway::Memory(request) => memory::answer(&app, request, &mut io::stdout().lock(), &mut io::stderr())
             .map_err(|error| format!("{request}: {error}")),
-        Gateway::FastCgiInherited => serving::fastcgi(app, None, decision),
-        Gateway::FastCgi(address) => serving::fastcgi(app, Some(address), decision),
+        Gateway::FastCgiInherited => serving::fastcgi(app, &SocketSource::Stdin, decision),
+        Gateway::FastCgi(address) => serving::fastcgi(app, address, decision),
         Gateway::Http(address) => serving::http(app, address, decision),
     };
     result.unwrap_or_else(|message| {
@@ -183,6 +184,7 @@ Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8
   --http unix:PATH         HTTP/1.1 on a socket file
   --fastcgi unix:PATH      FastCGI worker on a socket file
   --fastcgi tcp:HOST:PORT  FastCGI worker on a port: only where nobody else can connect
+                           both take systemd or systemd:NAME for a socket that systemd passes, and fd0
   --request 'GET /path'    answer this one request on standard output, and end
       --header 'Name: value'   with this field (may be repeated)
       --body TEXT|@FILE        with this body
@@ -192,6 +194,9 @@ How:
   --threads N              so many requests may be in the application at once, each on a thread;
                            one more serves sockets (default: four for each core, at least 16)
   --socket-mode MODE       permissions of a socket file (default: 600)
+  --socket-owner USER[:GROUP]  its owner (default: this process's user and group)
+  --allow-user USER        FastCGI: serve processes of this user only, over a UNIX socket (may be repeated)
+  --allow-group GROUP      the same by their first group (may be repeated)
 
   -h, --help               this text
   -V, --version            name and version
@@ -217,9 +222,10 @@ mod tests {
     #[test]
     fn help_names_every_flag() {
         let text = help("x");
-        for flag in ["--http", "--fastcgi", "--threads", "--socket-mode", "--request", "--header", "--body"]
-            .into_iter()
-            .chain(["--explain-gateway", "--help", "--version"])
+        for flag in
+            ["--http", "--fastcgi", "--threads", "--socket-mode", "--socket-owner", "--allow-user", "--allow-group"]
+                .into_iter()
+                .chain(["--request", "--header", "--body", "--explain-gateway", "--help", "--version"])
         {
             assert!(text.contains(flag), "{flag}");
         }

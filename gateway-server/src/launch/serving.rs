@@ -2,19 +2,20 @@
 //!
 //! Holds the runtime, opening the socket and what is said when that fails. Does not hold either protocol.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
-use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin};
-use gateway_fastcgi::worker::{Worker, WorkerConfig};
+use gateway_fastcgi::net::{Address, ListenOptions, SocketSource, group_id, user_id};
+use gateway_fastcgi::worker::{AllowList, Worker, WorkerConfig};
 use gateway_spec::Application;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Decision, Why, http_url, log};
+use super::{Decision, SocketFlags, Why, http_url, log};
 use crate::serve::{Config, Server};
 
 /// Calls that may wait on threads of their own: slow uploads, and what finds no place on a worker.
@@ -24,11 +25,12 @@ const OVERFLOW: usize = 256;
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves HTTP until a signal.
-pub(super) fn http(app: impl Application, address: &Address, decision: &Decision) -> Result<ExitCode, String> {
+pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
     let runtime = runtime(decision)?;
-    let listener = bind(&runtime, address, decision)?;
-    let at = http_url(listener.address());
+    let options = listen_options(&decision.socket)?;
+    let listeners = runtime.block_on(socket.open(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
+    let at = listeners.iter().map(|listener| http_url(listener.address())).collect::<Vec<_>>().join(" ");
     let config = Config::default().shared_calls(runtime.calls().clone());
     let server = Server::new(app).config(config);
     let handle = server.handle();
@@ -36,33 +38,32 @@ pub(super) fn http(app: impl Application, address: &Address, decision: &Decision
     note(&format!("listening on {at} (Ctrl-C ends it)"));
     let served = runtime.block_on(async move {
         tokio::spawn(at_signal(signals, move || handle.stop()));
-        tokio::spawn(server.serve(vec![listener])).await
+        tokio::spawn(server.serve(listeners)).await
     });
     end(runtime, served, &at)
 }
 
-/// Serves FastCGI until a signal, on `address` or on descriptor 0.
-pub(super) fn fastcgi(
-    app: impl Application,
-    address: Option<&Address>,
-    decision: &Decision,
-) -> Result<ExitCode, String> {
+/// Serves FastCGI until a signal.
+pub(super) fn fastcgi(app: impl Application, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
     let runtime = runtime(decision)?;
-    let listener = match address {
-        Some(address) => bind(&runtime, address, decision)?,
-        None => inherit(&runtime)?,
-    };
+    let options = listen_options(&decision.socket)?;
+    let listener =
+        runtime.block_on(socket.open_one(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
     let at = listener.address().to_string();
-    let config = WorkerConfig::default().shared_calls(runtime.calls().clone());
+    let allowed = allowed(&decision.socket)?;
+    if allowed.is_about_processes() && !listener.address().is_unix() {
+        return Err(format!("{at} is no UNIX socket: --allow-user and --allow-group cannot tell who connects there"));
+    }
+    let config = WorkerConfig::default().shared_calls(runtime.calls().clone()).allow(allowed);
     let worker = Worker::with_config(app, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
     if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
         note("whoever can connect here can ask for anything: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
     }
-    // Whoever started it on descriptor 0 knows, and takes what is written here for trouble.
-    if address.is_some() {
+    // Whoever passed the socket knows, and takes what is written here for trouble.
+    if matches!(socket, SocketSource::Address(_)) {
         note(&format!("FastCGI worker on {at} (Ctrl-C ends it)"));
     }
     let served = runtime.block_on(async move {
@@ -86,23 +87,41 @@ fn runtime(decision: &Decision) -> Result<CallRuntime, String> {
     CallRuntime::new(threads, OVERFLOW).map_err(|error| format!("cannot start {threads} threads: {error}"))
 }
 
-fn bind(runtime: &Runtime, address: &Address, decision: &Decision) -> Result<Listener, String> {
+/// How a socket file is made.
+fn listen_options(flags: &SocketFlags) -> Result<ListenOptions, String> {
     let mut options = ListenOptions::default();
-    if let Some(mode) = decision.socket_mode {
+    if let Some(mode) = flags.mode {
         options = options.unix_mode(mode);
     }
-    runtime.block_on(Listener::bind(address, &options)).map_err(|error| {
-        let how = if decision.why == Why::Default { " with --http HOST:PORT" } else { "" };
-        format!("{}{how}", cannot_listen(address, &error))
-    })
+    if let Some(owner) = &flags.owner {
+        options = options.unix_owner(owner.parse().map_err(|error| refused("--socket-owner", owner, &error))?);
+    }
+    Ok(options)
 }
 
-fn inherit(runtime: &Runtime) -> Result<Listener, String> {
-    let within = runtime.enter();
-    let socket = inherited_stdin().and_then(|socket| socket.ok_or_else(|| ErrorKind::NotConnected.into()));
-    let listener = socket.and_then(Listener::from_fd);
-    drop(within);
-    listener.map_err(|error| format!("cannot use descriptor 0 as the listening socket: {error}"))
+/// Who may connect to a worker.
+fn allowed(flags: &SocketFlags) -> Result<AllowList, String> {
+    let mut allowed = AllowList::from_environment();
+    for name in &flags.allow_users {
+        allowed = allowed.user(user_id(name).map_err(|error| refused("--allow-user", name, &error))?);
+    }
+    for name in &flags.allow_groups {
+        allowed = allowed.group(group_id(name).map_err(|error| refused("--allow-group", name, &error))?);
+    }
+    Ok(allowed)
+}
+
+fn refused(flag: &str, value: &str, error: &dyn fmt::Display) -> String {
+    format!("{flag} \"{}\": {error}", value.escape_debug())
+}
+
+fn cannot_open(socket: &SocketSource, error: &io::Error, decision: &Decision) -> String {
+    let how = if decision.why == Why::Default { " with --http HOST:PORT" } else { "" };
+    match socket {
+        SocketSource::Address(address) => format!("{}{how}", cannot_listen(address, error)),
+        SocketSource::Stdin => format!("cannot use descriptor 0 as the listening socket: {error}"),
+        SocketSource::Systemd { .. } => format!("cannot use the socket of {socket}: {error}"),
+    }
 }
 
 /// What is wrong, where, and what can be done about it.

@@ -90,7 +90,7 @@ fn mistakes_are_named_all_at_once_with_their_flag() {
         ["-s", "unix:", "-p", "nowhere", "-c", "0", "--max-queue", "x", "--stderr", "away", "--socket-mode", "999"];
     let said = [
         "gateway: --fastcgi: ",
-        "`unix:` needs a path, or fd0",
+        "`unix:` needs a path, or systemd, or fd0",
         "gateway: --root /",
         "/nowhere: ",
         "gateway: --max-children: \"0\" is not allowed; allowed is a number from 1 on",

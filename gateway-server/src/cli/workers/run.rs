@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::manager::{SpawnError, Workers, WorkersHandle};
-use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin, systemd_sockets};
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Flags, Plan, StatusPage};
 use crate::cli::logging;
 use crate::cli::run::Signals;
 use crate::cli::settings::Log;
-use crate::cli::wrap::{Listen, is_open_to_others};
+use crate::cli::wrap::is_open_to_others;
 use crate::serve::{self, Server};
 
 /// Why there are no workers, or none any more.
@@ -26,8 +26,6 @@ pub(in crate::cli) enum WorkersError {
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --listen unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),
-    #[error("{0} sockets were passed, and workers accept from one: start a process for each")]
-    TooMany(usize),
     #[error("the options of workers cannot be applied: {0}")]
     Options(#[source] io::Error),
     #[error("{source}: {}", std::error::Error::source(.source).map(ToString::to_string).unwrap_or_default())]
@@ -131,26 +129,16 @@ fn split(plan: &Plan) -> (&str, &[String]) {
 }
 
 async fn listener(plan: &Plan) -> Result<Listener, WorkersError> {
-    let passed = match &plan.listen {
-        Some(Listen::Address(address)) => {
-            let mut options = ListenOptions::default();
-            if let Some(mode) = plan.socket_mode {
-                options = options.unix_mode(mode);
-            }
-            return bind(address, &options).await;
-        }
-        Some(Listen::Stdin) => inherited_stdin().map_err(WorkersError::NotPassed)?,
-        None => {
-            let mut sockets = systemd_sockets().map_err(WorkersError::NotPassed)?;
-            match sockets.len() {
-                0 => inherited_stdin().map_err(WorkersError::NotPassed)?,
-                1 => sockets.pop(),
-                count => return Err(WorkersError::TooMany(count)),
-            }
-        }
+    let mut options = ListenOptions::default();
+    if let Some(mode) = plan.socket_mode {
+        options = options.unix_mode(mode);
+    }
+    let source = match &plan.listen {
+        Some(SocketSource::Address(address)) => return bind(address, &options).await,
+        Some(source) => source.clone(),
+        None => SocketSource::passed().map_err(WorkersError::NotPassed)?,
     };
-    let none = || io::Error::new(ErrorKind::NotConnected, "descriptor 0 is none");
-    Listener::from_fd(passed.ok_or_else(none).map_err(WorkersError::NotPassed)?).map_err(WorkersError::NotPassed)
+    source.open_one(&options).await.map_err(WorkersError::NotPassed)
 }
 
 async fn bind(address: &Address, options: &ListenOptions) -> Result<Listener, WorkersError> {

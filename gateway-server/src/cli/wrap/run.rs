@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use gateway_cgi::host::Cgi;
 use gateway_fastcgi::calls::Calls;
-use gateway_fastcgi::net::{Address, ListenOptions, Listener, inherited_stdin, systemd_sockets};
+use gateway_fastcgi::net::{Address, Listener, SocketSource};
 use gateway_fastcgi::worker::{Mount, Worker, WorkerConfig};
 use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Bytes, Environ, InputStream, StatusCode, headers};
 use tokio::runtime::{Builder, Handle};
 
+use super::Wrap;
 use super::bridge::Bridge;
-use super::{Listen, Wrap};
 use crate::cli::build::cgi_config;
 use crate::cli::logging;
 use crate::cli::run::Signals;
@@ -30,8 +30,8 @@ pub(in crate::cli) enum WrapError {
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --fastcgi unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),
-    #[error("{0} sockets were passed, and one can be served: start a process for each")]
-    TooMany(usize),
+    #[error("{0} is no UNIX socket: --allow-user and --allow-group cannot tell who connects there")]
+    NoProcesses(Address),
     #[error("the options of programs cannot be applied: {0}")]
     Options(#[source] io::Error),
     #[error("a --root cannot be used: {0}")]
@@ -93,7 +93,7 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
     let bridge = Bridge::new(cgi, Handle::current(), wrap.stderr, most);
     // Never on a worker: the bridge waits. Some more than it takes, so that it can refuse with an answer.
     let calls = Calls::new(0, most + SPARE_BLOCKING / 2);
-    let mut config = WorkerConfig::default().mount(Mount::AsSent).shared_calls(calls);
+    let mut config = WorkerConfig::default().mount(Mount::AsSent).shared_calls(calls).allow(wrap.allowed.clone());
     if let Some(longest) = wrap.options.max_spool {
         config = config.max_spool_bytes(longest);
     }
@@ -121,27 +121,19 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
 }
 
 async fn listener(wrap: &Wrap) -> Result<Listener, WrapError> {
-    let passed = match &wrap.listen {
-        Some(Listen::Address(address)) => {
-            let mut options = ListenOptions::default();
-            if let Some(mode) = wrap.socket_mode {
-                options = options.unix_mode(mode);
-            }
-            let bound = Listener::bind(address, &options).await;
-            return bound.map_err(|source| WrapError::Listen { address: address.clone(), source });
-        }
-        Some(Listen::Stdin) => inherited_stdin().map_err(WrapError::NotPassed)?,
-        None => {
-            let mut sockets = systemd_sockets().map_err(WrapError::NotPassed)?;
-            match sockets.len() {
-                0 => inherited_stdin().map_err(WrapError::NotPassed)?,
-                1 => sockets.pop(),
-                count => return Err(WrapError::TooMany(count)),
-            }
-        }
+    let source = match &wrap.listen {
+        Some(source) => source.clone(),
+        None => SocketSource::passed().map_err(WrapError::NotPassed)?,
     };
-    let none = || io::Error::new(ErrorKind::NotConnected, "descriptor 0 is none");
-    Listener::from_fd(passed.ok_or_else(none).map_err(WrapError::NotPassed)?).map_err(WrapError::NotPassed)
+    let opened = source.open_one(&wrap.socket).await;
+    let listener = opened.map_err(|error| match source {
+        SocketSource::Address(address) => WrapError::Listen { address, source: error },
+        _ => WrapError::NotPassed(error),
+    })?;
+    if wrap.allowed.is_about_processes() && !listener.address().is_unix() {
+        return Err(WrapError::NoProcesses(listener.address().clone()));
+    }
+    Ok(listener)
 }
 
 /// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
