@@ -30,9 +30,7 @@
 //! | `manager` | `manager` | starts workers and replaces those that die |
 //! | `control` | `worker`, `manager` | what a manager and its workers say to each other |
 //!
-//! Left to others: the CGI variables and header block, which are gateway-cgi's, and signals, which are the program's. Not supported:
-//! several requests at a time on one connection, which no common gateway asks for by default, and the roles Authorizer and Filter in
-//! the worker (the machines know them).
+//! Left to others: the CGI variables and header block, which are gateway-cgi's, and signals, which are the program's.
 //!
 //! The rules come from the FastCGI Specification 1.0; the ids `FCGI-n` in the code are rows of the requirement table in
 //! `docs/requirements/`.

@@ -58,8 +58,8 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
                  php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
-        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are status, threads, listen, log, limits, timeouts, mount".into()),
-        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are status, threads, listen, log, limits, timeouts, mount".into()),
+        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are status, threads, socket_mode, socket_owner, listen, log, limits, timeouts, mount".into()),
+        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are status, threads, socket_mode, socket_owner, listen, log, limits, timeouts, mount".into()),
         ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
         ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 to 4096".into()),
         ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 to 4096".into()),
@@ -69,7 +69,9 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a date of threads", "threads = 2024-01-01", "1:11: threads: a date is not allowed; allowed is a number from 1 to 4096".into()),
         ("an address without a port", "listen = \"localhost\"", "1:10: listen: \"localhost\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`".into()),
         ("a port that is none", "listen = [\"127.0.0.1:80\", \"127.0.0.1:99999\"]", "1:27: listen: \"127.0.0.1:99999\": port must be a number from 0 to 65535".into()),
-        ("a port alone", "listen = 8080", "1:10: listen: \"8080\" is not allowed; allowed is unix:PATH or HOST:PORT, or a list of them".into()),
+        ("a port alone", "listen = 8080", "1:10: listen: \"8080\" is not allowed; allowed is HOST:PORT, unix:PATH, systemd or systemd:NAME, or a list of them".into()),
+        ("a mode that is none", "socket_mode = \"rw\"", "1:15: socket_mode: \"rw\" is not allowed; allowed is an octal mode such as 660".into()),
+        ("an owner that is nobody", "socket_owner = \"no such user\"", "1:16: socket_owner: \"no such user\" is not allowed; allowed is USER, USER:GROUP or :GROUP, by names that the system knows or by numbers".into()),
         ("a socket in no folder", "listen = \"unix:no/x.sock\"", "1:10: listen: \"DIR/no/x.sock\": the folder DIR/no is missing".into()),
         ("a log format", "[log]\nformat = \"xml\"", "2:10: log.format: \"xml\" is not allowed; allowed is human or json".into()),
         ("a log level", "[log]\nlevel = \"loud\"", "2:9: log.level: \"loud\" is not allowed; allowed is error, warn, info, debug or trace, or directives such as info,gateway_cgi=debug".into()),

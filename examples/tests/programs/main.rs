@@ -21,6 +21,7 @@ const MIRROR: &str = env!("CARGO_BIN_EXE_mirror");
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 const HELLO_CGI: &str = env!("CARGO_BIN_EXE_hello_cgi");
 const TESTBED_CGI: &str = env!("CARGO_BIN_EXE_testbed_cgi");
+const DOORKEEPER: &str = env!("CARGO_BIN_EXE_doorkeeper");
 const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
 
 /// A program in an environment of its own: nothing of the one that runs the tests decides its gateway.

@@ -28,10 +28,21 @@ pub(super) struct Described {
     pub(super) builder: EnvironBuilder,
     /// `None` if none was declared: the body then ends with STDIN.
     pub(super) content_length: Option<u64>,
-    /// The rest of the body has to be received before anything is sent.
-    pub(super) half_duplex: bool,
+    /// What has to be received before anything is sent.
+    pub(super) first: First,
     /// The gateway is one that never has more than one request on a connection.
     pub(super) one_at_a_time: bool,
+}
+
+/// What of STDIN has to be received before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// None of it.
+    Nothing,
+    /// All of it, as the gateway stops sending then; unless the application has let go of it.
+    Wanted,
+    /// All of it, wanted or not.
+    All,
 }
 
 /// Reads the parameters of a Responder's request.
@@ -72,10 +83,12 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     }
     let one_at_a_time =
         ["nginx", "Apache", "lighttpd"].iter().any(|name| sent.server_software.starts_with(name.as_bytes()));
-    let half_duplex = match config.duplex {
-        Duplex::Guess => sent.server_software.starts_with(b"nginx"),
-        Duplex::Full => false,
-        Duplex::Half => true,
+    let first = match config.duplex {
+        // A Filter finishes STDIN before it writes (§6.4, FCGI-102).
+        _ if role == Role::FILTER => First::All,
+        Duplex::Guess if sent.server_software.starts_with(b"nginx") => First::Wanted,
+        Duplex::Guess | Duplex::Full => First::Nothing,
+        Duplex::Half => First::Wanted,
     };
     let has_path = !sent.script_name.is_empty() || sent.path_info.is_some();
     if role != Role::AUTHORIZER || has_path {
@@ -91,7 +104,7 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     builder.set("FCGI_ROLE", role.name().unwrap_or_default());
     let builder =
         builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
-    Ok(Described { builder, content_length, half_duplex, one_at_a_time })
+    Ok(Described { builder, content_length, first, one_at_a_time })
 }
 
 /// Puts something true in the place of variables that must not be empty and sometimes are.

@@ -3,6 +3,7 @@
 //! Holds the two loops over [`Exchange`], one for a task and one for a thread, and what a request has of its connection. Does not
 //! hold the request body (`body`), any rule of PEP 3333 (the driver does), or a record (the machine does).
 
+use super::environ::First;
 use super::link::{Caller, Link, LinkError, Live};
 use crate::calls::Calls;
 use crate::protocol::RequestId;
@@ -19,8 +20,8 @@ pub(super) struct RequestIo {
     pub(super) link: Arc<Link>,
     pub(super) id: RequestId,
     pub(super) serial: u64,
-    /// The gateway stops sending the body once it has got output.
-    pub(super) half_duplex: bool,
+    /// What of the body has to be received before anything is sent.
+    pub(super) first: First,
 }
 
 /// How an exchange ended.
@@ -204,7 +205,14 @@ impl RequestIo {
     fn next(&self, exchange: &mut Exchange, last: Option<&Next>) -> Result<Next, Disconnected> {
         match last {
             Some(Next::Rest) => self.put_rest(),
-            _ => self.put(exchange.next()),
+            _ => {
+                let event = exchange.next();
+                // Filters are never called on a task, so this thread may wait.
+                if self.first == First::All && matches!(event, Event::Head(_)) {
+                    self.link.receive_first_blocking(self.serial, self.first).map_err(|_| Disconnected)?;
+                }
+                self.put(event)
+            }
         }
     }
 
@@ -262,10 +270,10 @@ impl RequestIo {
         }
     }
 
-    /// Sends what is there; where the gateway would stop sending the body then, the rest of that is received first.
+    /// Sends what is there; where the rest of the body has to come first, that is received before.
     fn send_blocking(&self) -> Result<(), LinkError> {
-        if self.half_duplex && self.link.expects_input(self.serial) {
-            self.link.receive_rest_blocking(self.serial)?;
+        if self.first != First::Nothing {
+            self.link.receive_first_blocking(self.serial, self.first)?;
         }
         self.link.flush_blocking()
     }

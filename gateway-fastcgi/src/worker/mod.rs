@@ -1,7 +1,7 @@
-//! The worker: serves an application over FastCGI, as a Responder.
+//! The worker: serves applications over FastCGI, in its three roles.
 //!
 //! Holds the accept loop, its limits and its end. Does not hold what a connection does (`session`), how an application is called
-//! (`exchange`), or which bytes are sent ([`crate::connection`]). Follows FastCGI 1.0 §2, §3.2 and §6.2.
+//! (`exchange`), or which bytes are sent ([`crate::connection`]). Follows FastCGI 1.0 §2, §3.2 and §6.
 //!
 //! A worker listens on a UNIX or TCP socket, or on the one it was started with:
 //! ```no_run

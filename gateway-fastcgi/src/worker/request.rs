@@ -40,8 +40,8 @@ pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) 
             if described.one_at_a_time {
                 link.note_one_at_a_time();
             }
-            let half_duplex = described.half_duplex;
-            let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, half_duplex });
+            let first = described.first;
+            let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, first });
             let serving = Serving { shared, io: &io, role, params: &params };
             match serving.answer(described).await {
                 // Where others are served, one whose body does not come is no reason to end the connection.

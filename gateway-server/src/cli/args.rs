@@ -25,7 +25,7 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Listens and answers. Without mounts and without a file: a demonstration of all three gateways.
     #[command(after_long_help = TARGETS)]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Runs CGI programs for a server that speaks FastCGI, such as nginx: what fcgiwrap does, with limits.
     #[command(after_long_help = wrap::ABOUT)]
     CgiWrap(Box<wrap::Flags>),

@@ -10,8 +10,11 @@ use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
 /// What the file holds beside keys with one value.
-const LISTEN: [&str; 3] =
-    ["listen", "where to listen; 127.0.0.1:8080 by default", "unix:PATH or HOST:PORT, or a list of them"];
+const LISTEN: [&str; 3] = [
+    "listen",
+    "where to listen; 127.0.0.1:8080 by default",
+    "HOST:PORT, unix:PATH, systemd or systemd:NAME, or a list of them",
+];
 const MOUNT: [[&str; 3]; 3] = [
     ["prefix", "the paths that are answered", "a path such as / or /app"],
     ["target", "who answers them", "KIND:WHERE, as in the headings below"],

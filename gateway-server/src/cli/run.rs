@@ -113,7 +113,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
 async fn show_status(address: &Address, groups: &[Group], config: serve::Config) -> Result<(), RunError> {
     let place = || Place::Flag("--status".to_owned());
     let bound = Listener::bind(address, &ListenOptions::default()).await;
-    let failed = |source| RunError::Listen { place: place(), address: address.clone(), source };
+    let failed = |source| RunError::Listen { place: place(), socket: address.clone().into(), source };
     let listener = bound.map_err(failed)?;
     tracing::info!(address = %listener.address(), "status page");
     let pools = groups.iter().map(|group| (group.name().to_owned(), group.handle())).collect();

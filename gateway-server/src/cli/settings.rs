@@ -2,7 +2,7 @@
 //!
 //! Holds the values and the tables of keys that fill them. Does not hold where they are read from (`args`, `config`).
 
-use gateway_fastcgi::net::{Owner, SocketSource};
+use gateway_fastcgi::net::{Address, Owner, SocketSource};
 
 use super::mistake::Place;
 use super::rules::{Rule, put, set};

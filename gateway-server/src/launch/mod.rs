@@ -28,6 +28,7 @@ pub use decide::{Decision, Gateway, SocketFlags, Stdin, Task, Why, decide};
 #[cfg(feature = "cli")]
 pub(crate) use flags::MAX_THREADS;
 pub use flags::UsageError;
+pub use gateway_fastcgi::worker::Roles;
 pub use memory::MemoryRequest;
 
 /// Writes the `main` of a program that is a CGI program, a FastCGI worker or an HTTP server, as it is started.
@@ -44,6 +45,11 @@ pub use memory::MemoryRequest;
 ///
 /// `--explain-gateway` says which and why, `--help` names the other flags.
 ///
+/// With the names of roles it takes an [`Authorizer`](gateway_fastcgi::worker::Authorizer) and a
+/// [`Filter`](gateway_fastcgi::worker::Filter) too: `main!(authorizer = staff_only)`, `main!(responder = site, authorizer =
+/// staff_only)`. Where requests have no role, as over CGI, HTTP, and from a FastCGI server that knows Responders only, one without a
+/// Responder answers with its verdict.
+///
 /// # Examples
 /// ```no_run
 /// use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
@@ -57,6 +63,15 @@ pub use memory::MemoryRequest;
 /// ```
 #[macro_export]
 macro_rules! main {
+    ($($role:ident = $application:expr),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            let program = $crate::launch::Program {
+                name: ::core::option_env!("CARGO_BIN_NAME"),
+                version: ::core::option_env!("CARGO_PKG_VERSION"),
+            };
+            $crate::launch::run_roles($crate::launch::Roles::none()$(.$role($application))+, program)
+        }
+    };
     ($application:expr $(,)?) => {
         fn main() -> ::std::process::ExitCode {
             let program = $crate::launch::Program {
@@ -98,6 +113,36 @@ pub struct Program {
 /// }
 /// ```
 pub fn run(app: impl Application, program: Program) -> ExitCode {
+    launch(app, Roles::none(), program)
+}
+
+/// [`run`] for a program that plays other roles than a Responder's, or several.
+///
+/// # Examples
+/// ```no_run
+/// use gateway_fastcgi::worker::Verdict;
+/// use gateway_server::launch::{Program, Roles, run_roles};
+/// use gateway_spec::{AppError, Environ};
+///
+/// fn everybody(_environ: Environ) -> Result<Verdict, AppError> {
+///     Ok(Verdict::allow())
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     run_roles(Roles::none().authorizer(everybody), Program::default())
+/// }
+/// ```
+pub fn run_roles(roles: Roles, program: Program) -> ExitCode {
+    match roles.without_roles().cloned() {
+        Some(app) => launch(app, roles, program),
+        None => {
+            say(&mut io::stderr(), "this program plays no role: give it a responder, an authorizer or a filter\n");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn launch(app: impl Application, roles: Roles, program: Program) -> ExitCode {
     let marks = marks::begin();
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
@@ -105,8 +150,8 @@ pub fn run(app: impl Application, program: Program) -> ExitCode {
     let stdin = if is_listening_socket(io::stdin()) { Stdin::ListeningSocket } else { Stdin::Other };
     match decide(&arguments, |name| std::env::var_os(name), stdin) {
         Ok(decision) if decision.task == Task::Serve => match marks {
-            None => serve(app, &decision),
-            Some(marks) => serve_marked(app, &decision, marks),
+            None => serve(app, roles, &decision),
+            Some(marks) => serve_marked(app, roles, &decision, marks),
         },
         Ok(decision) => say(&mut io::stdout(), &told(&decision, program, &called)),
         Err(error) => {
@@ -117,21 +162,22 @@ pub fn run(app: impl Application, program: Program) -> ExitCode {
     }
 }
 
-fn serve_marked(app: impl Application, decision: &Decision, marks: &'static Marks) -> ExitCode {
+fn serve_marked(app: impl Application, roles: Roles, decision: &Decision, marks: &'static Marks) -> ExitCode {
     // A CGI server that has the whole answer may kill the program: it has to be quicker.
     let save = if decision.gateway == Gateway::Cgi { Save::WhenFinished } else { Save::Later };
-    let code = serve(Marked::new(app, marks, save), decision);
+    let code = serve(Marked::new(app, marks, save), roles, decision);
     marks.save();
     code
 }
 
-fn serve(app: impl Application, decision: &Decision) -> ExitCode {
+/// `app` answers requests without a role and those of Responders, `roles` the others.
+fn serve(app: impl Application, roles: Roles, decision: &Decision) -> ExitCode {
     let result = match &decision.gateway {
         Gateway::Cgi => return gateway_cgi::serve(&app),
         Gateway::Memory(request) => memory::answer(&app, request, &mut io::stdout().lock(), &mut io::stderr())
             .map_err(|error| format!("{request}: {error}")),
-        Gateway::FastCgiInherited => serving::fastcgi(app, &SocketSource::Stdin, decision),
-        Gateway::FastCgi(address) => serving::fastcgi(app, address, decision),
+        Gateway::FastCgiInherited => serving::fastcgi(roles.responder(app), &SocketSource::Stdin, decision),
+        Gateway::FastCgi(address) => serving::fastcgi(roles.responder(app), address, decision),
         Gateway::Http(address) => serving::http(app, address, decision),
     };
     result.unwrap_or_else(|message| {

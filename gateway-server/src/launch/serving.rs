@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, SocketSource, group_id, user_id};
-use gateway_fastcgi::worker::{AllowList, Worker, WorkerConfig};
+use gateway_fastcgi::worker::{AllowList, Roles, Worker, WorkerConfig};
 use gateway_spec::Application;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,19 +44,18 @@ pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Deci
 }
 
 /// Serves FastCGI until a signal.
-pub(super) fn fastcgi(app: impl Application, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
+pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
     let runtime = runtime(decision)?;
-    let options = listen_options(&decision.socket)?;
+    let (options, allowed) = (listen_options(&decision.socket)?, allowed(&decision.socket)?);
     let listener =
         runtime.block_on(socket.open_one(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
     let at = listener.address().to_string();
-    let allowed = allowed(&decision.socket)?;
     if allowed.is_about_processes() && !listener.address().is_unix() {
         return Err(format!("{at} is no UNIX socket: --allow-user and --allow-group cannot tell who connects there"));
     }
     let config = WorkerConfig::default().shared_calls(runtime.calls().clone()).allow(allowed);
-    let worker = Worker::with_config(app, config);
+    let worker = Worker::with_roles(roles, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
     if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {

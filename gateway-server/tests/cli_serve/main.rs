@@ -16,5 +16,6 @@ mod gateway;
 mod log;
 mod marks;
 mod mounts;
+mod sockets;
 mod stop;
 mod variables;

@@ -65,7 +65,8 @@ ProxyFCGIBackendType GENERIC
     start(place, Vec::new(), &["dir", "proxy", "proxy_fcgi"], &body)
 }
 
-fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
+/// Started with these modules and what is to be added to the configuration.
+pub fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
     let modules: String = ["mpm_event", "authz_core", "env", "alias"]
         .iter()
         .chain(modules)

@@ -74,7 +74,8 @@ pub fn fastcgi_connected() -> Running {
     start(place, vec![worker], &[], body.text())
 }
 
-fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
+/// Started with these modules and what is to be added to the configuration.
+pub fn start(place: Place, behind: Vec<Process>, modules: &[&str], body: &str) -> Running {
     let modules: Vec<String> = modules.iter().map(|m| format!("\"{m}\"")).collect();
     Running::listen(place, "lighttpd", behind, |place, port| {
         let here = place.path().display();

@@ -5,6 +5,7 @@
 use super::live::Live;
 use super::{Begun, Caller, InputKind, Link, LinkError, Read, Reader, State};
 use crate::net::Readiness;
+use crate::worker::environ::First;
 use bytes::Bytes;
 use gateway_spec::Disconnected;
 use std::future::poll_fn;
@@ -85,9 +86,16 @@ impl Link {
         self.wait_blocking(serial, true, |live| Ok(live.arrivals(from).take(max)?))
     }
 
-    /// Waits until all of STDIN is there, for a thread; meanwhile nothing is sent.
-    pub(in crate::worker) fn receive_rest_blocking(&self, serial: u64) -> Result<(), LinkError> {
-        self.wait_blocking(serial, false, |live| Ok((live.stdin.ended || live.stdin.unwanted).then_some(())))
+    /// Waits for what has to come first of STDIN, for a thread; meanwhile nothing is sent.
+    pub(in crate::worker) fn receive_first_blocking(&self, serial: u64, first: First) -> Result<(), LinkError> {
+        self.wait_blocking(serial, false, |live| {
+            let enough = match first {
+                First::Nothing => true,
+                First::Wanted => live.stdin.ended || live.stdin.unwanted,
+                First::All => live.stdin.ended,
+            };
+            Ok(enough.then_some(()))
+        })
     }
 
     /// Waits until `ready` says so. If nobody reads, the thread reads, for all requests.
@@ -181,12 +189,6 @@ impl Link {
             }
         })
         .await;
-    }
-
-    /// Is there input that the application may still ask for?
-    pub(in crate::worker) fn expects_input(&self, serial: u64) -> bool {
-        let Ok(mut held) = self.lock_for(serial) else { return false };
-        held.parts().is_ok_and(|(_, live)| !live.stdin.unwanted && !live.stdin.ended)
     }
 
     /// The application has let go of an input stream; the rest may be dropped.

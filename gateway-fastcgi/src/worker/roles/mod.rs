@@ -84,6 +84,12 @@ impl Roles {
         }
     }
 
+    /// Who answers where a request has no role, as over HTTP: the Responder, or else the Authorizer, whose verdict then is the
+    /// response, or else the Filter, which has no file there.
+    pub fn without_roles(&self) -> Option<&Arc<dyn Application>> {
+        self.responder.as_ref().or(self.authorizer.as_ref()).or(self.filter.as_ref())
+    }
+
     /// The roles that somebody answers, for [`crate::connection::WorkerConnection::with_roles`].
     pub fn served(&self) -> &'static [Role] {
         match (self.responder.is_some(), self.authorizer.is_some(), self.filter.is_some()) {
