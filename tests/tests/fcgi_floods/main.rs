@@ -13,9 +13,6 @@ use target::{Line, Target};
 /// One connection cannot make a worker larger than this, whatever comes over it: as in the tests of a gigabyte.
 const MAX_RESIDENT_BYTES: u64 = 64 << 20;
 
-/// Nor can a thousand: each may cost its buffer, and what is kept of its requests.
-const MAX_RESIDENT_BYTES_OF_A_THOUSAND: u64 = 256 << 20;
-
 /// How often a flood repeats itself.
 fn times(number: usize) -> usize {
     number * std::env::var("GATEWAY_FLOOD").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -135,20 +132,6 @@ fn fcgi_119_a_thousand_connections_that_say_nothing_hold_nobody_up_and_are_let_g
         assert!(lines.iter_mut().skip(500).all(Line::is_refused));
         lines
     });
-}
-
-#[test]
-fn slow_bodies_on_a_thousand_connections_stop_nobody() {
-    for length in [60_000, 1 << 20] {
-        Target::start().survives(MAX_RESIDENT_BYTES_OF_A_THOUSAND, |socket| {
-            let mut lines = Line::connect_all(socket, 1000);
-            lines.iter_mut().for_each(|line| _ = line.pour(&upload(1, length)));
-            for _ in 0..times(5) {
-                lines.iter_mut().for_each(|line| _ = line.pour_and_read(&record(STDIN, 1, b"slow")));
-            }
-            lines
-        });
-    }
 }
 
 #[test]
