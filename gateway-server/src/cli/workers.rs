@@ -12,7 +12,7 @@ mod status;
 
 use std::path::{Path, PathBuf};
 
-use gateway_fastcgi::net::{Address, SocketSource};
+use gateway_fastcgi::net::{Address, Owner, SocketSource};
 
 use super::check;
 use super::mistake::{Mistake, Place};
@@ -41,6 +41,9 @@ pub(super) struct Flags {
     /// Permissions of the socket file. [default: 600]
     #[arg(long, value_name = "MODE")]
     socket_mode: Option<String>,
+    /// Who owns the socket file. [default: the user and the group of this process]
+    #[arg(long, value_name = "USER[:GROUP]")]
+    socket_owner: Option<String>,
     /// Where the status page answers over HTTP: HOST:PORT or unix:PATH. [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     status: Option<String>,
@@ -72,6 +75,7 @@ pub(super) struct Plan {
     /// Nothing means the socket that was passed.
     listen: Option<SocketSource>,
     socket_mode: Option<u32>,
+    socket_owner: Option<Owner>,
     status: Option<Address>,
     command: Vec<String>,
     pool: PoolOptions,
@@ -84,6 +88,7 @@ impl Plan {
         match key {
             "listen" => self.listen = Some(wrap::listen(value, base)?),
             "socket_mode" => self.socket_mode = Some(wrap::mode(value)?),
+            "socket_owner" => self.socket_owner = Some(wrap::owner(value)?),
             "status" => {
                 let address = value.parse().map_err(|error| Problem::refused(value, error))?;
                 self.status = Some(resolved(address, base));
@@ -112,6 +117,7 @@ impl Flags {
         let values = [
             ("listen", "listen", &self.listen),
             ("socket-mode", "socket_mode", &self.socket_mode),
+            ("socket-owner", "socket_owner", &self.socket_owner),
             ("status", "status", &self.status),
             ("log-format", "format", &self.log_format),
             ("log", "level", &self.log),

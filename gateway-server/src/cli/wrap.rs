@@ -233,7 +233,7 @@ pub(super) fn listen(text: &str, here: &Path) -> Result<SocketSource, Problem> {
     Ok(resolved_socket(source, here))
 }
 
-fn owner(text: &str) -> Result<Owner, Problem> {
+pub(super) fn owner(text: &str) -> Result<Owner, Problem> {
     named(text, text.parse())
 }
 

@@ -86,13 +86,15 @@ fn a_socket_that_was_passed_is_served() {
 }
 
 #[test]
-fn a_command_line_without_a_command_says_what_is_missing() {
+fn every_mistake_of_the_command_line_is_told() {
     let place = Place::new();
     let mut command = Command::new(place.program(&program("gateway")));
     command.args(["workers", "--listen", "unix:s", "--mode", "some", "--max-requests", "0"]);
+    command.args(["--socket-owner", "no-such-user"]);
     let mut process = Process::start(&place, "workers", &mut command);
     assert_eq!(process.wait_ended(PATIENCE).unwrap().code(), Some(1));
     let log = process.log();
     assert!(log.contains("--mode: \"some\" is not allowed; allowed is static, dynamic or ondemand"), "{log}");
     assert!(log.contains("--max-requests: \"0\" is not allowed"), "{log}");
+    assert!(log.contains("--socket-owner: \"no-such-user\""), "{log}");
 }

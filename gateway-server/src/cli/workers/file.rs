@@ -16,7 +16,7 @@ use crate::cli::rules::{Problem, unknown};
 use crate::cli::words;
 
 /// Keys that are not about workers.
-const OWN: [&str; 5] = ["command", "listen", "socket_mode", "status", "log"];
+const OWN: [&str; 6] = ["command", "listen", "socket_mode", "socket_owner", "status", "log"];
 
 const COMMAND: &str = "a text that is split as by a shell, or a list of texts";
 

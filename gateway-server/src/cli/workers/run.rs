@@ -110,8 +110,9 @@ fn reload(first: &Plan, flags: &Flags, workers: WorkersHandle) {
             return;
         }
     };
-    if (&plan.listen, plan.socket_mode, &plan.status) != (&first.listen, first.socket_mode, &first.status) {
-        tracing::warn!("listen, socket_mode and status stay as they were: they need a restart");
+    let of_sockets = |plan: &Plan| (plan.listen.clone(), plan.socket_mode, plan.socket_owner, plan.status.clone());
+    if of_sockets(&plan) != of_sockets(first) {
+        tracing::warn!("listen, socket_mode, socket_owner and status stay as they were: they need a restart");
     }
     let (program, arguments) = split(&plan);
     match plan.pool.config() {
@@ -132,6 +133,9 @@ async fn listener(plan: &Plan) -> Result<Listener, WorkersError> {
     let mut options = ListenOptions::default();
     if let Some(mode) = plan.socket_mode {
         options = options.unix_mode(mode);
+    }
+    if let Some(owner) = &plan.socket_owner {
+        options = options.unix_owner(*owner);
     }
     let source = match &plan.listen {
         Some(SocketSource::Address(address)) => return bind(address, &options).await,
