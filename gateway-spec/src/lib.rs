@@ -27,7 +27,7 @@
 //! | asynchronous work | [`AsyncApplication`], [`AsyncExchange`] |
 //!
 //! Left to others: sockets, processes, clocks, logs, routing, templates. Nothing here does I/O, so nothing here
-//! chooses a runtime. There are no features: the contract is one thing.
+//! chooses a runtime. One feature, off by default: `tower`, an application as a service for axum and the like (`tower`).
 //!
 //! The rules come from PEP 3333 (the `PEP-n` ids), RFC 3875 (`CGI-n`) and RFC 9110/9112 (`HTTP-n`); the table
 //! `docs/pep3333.md` of the repository says for each where it is kept.
@@ -46,6 +46,8 @@ mod input;
 pub mod lint;
 mod middleware;
 mod start_response;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use application::{AppError, Application, Disconnected, GatewayError};
 pub use asynchronous::{

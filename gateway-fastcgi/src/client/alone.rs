@@ -73,12 +73,16 @@ impl Alone {
         let begin = BeginRequest { role: request.role, keep_connection: lease.is_to_be_kept() };
         let id =
             lease.connection.machine.send_request(begin, request.variables.iter()).map_err(ClientError::Request)?;
+        let patience = match lease.connection.timer.take() {
+            Some(timer) => Patience::with_timer(timer, config, request.deadline),
+            None => Patience::new(config, request.deadline),
+        };
         Ok(Self {
             lease,
             id,
             body,
             sending: Sending::Body,
-            patience: Patience::new(config, request.deadline),
+            patience,
             log: ErrorLog::new(request.errors.clone(), config.max_error_bytes),
             sent: false,
             received: false,
@@ -151,6 +155,7 @@ impl Alone {
     pub(super) fn finish(mut self) {
         self.log.finish();
         if self.is_sent() && self.broken.is_none() && self.lease.connection.machine.is_reusable() {
+            self.lease.connection.timer = Some(self.patience.into_timer());
             self.lease.give_back();
         }
     }

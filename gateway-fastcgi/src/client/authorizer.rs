@@ -23,6 +23,7 @@ use gateway_spec::{
 };
 use http::StatusCode;
 
+use super::pool::Look;
 use super::response::{BodyWanted, ResponseBody};
 use super::variables::Variables;
 use super::{Client, ClientError, Config, Request, RequestBody};
@@ -96,6 +97,7 @@ impl Authorizer {
             variables,
             errors: environ.errors.clone(),
             is_idempotent: true,
+            look: Look::Quick,
             deadline: self.client.deadline(),
         }
     }

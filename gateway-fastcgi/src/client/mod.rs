@@ -70,6 +70,7 @@ pub use balance::MAX_UPSTREAMS;
 pub use config::Config;
 use conversation::Conversation;
 pub use error::ClientError;
+use pool::Look;
 use request_body::RequestBody;
 use response::{BodyWanted, ResponseBody};
 pub use script::{Found, Script, Tree};
@@ -98,6 +99,18 @@ use variables::Variables;
 ///     println!("{} bytes", piece?.len());
 /// }
 /// # Ok(()) }
+/// ```
+///
+/// In a program made with axum or anything else that speaks tower, by the feature `tower` of gateway-spec; `examples/axum.rs` is
+/// such a program as a whole:
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use gateway_fastcgi::client::{Client, Config};
+/// use gateway_spec::tower::AppService;
+///
+/// let client = Client::new("unix:/run/php/php-fpm.sock".parse()?, Config::default().root("/srv/www"));
+/// let site: axum::Router = axum::Router::new().nest_service("/php", AppService::new(client).script_name("/php"));
+/// # drop(site); Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Client {
@@ -201,11 +214,13 @@ impl Client {
         input: InputStream,
     ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
         let (body, length) = self.sized(environ.content_length(), input).await?;
+        let is_idempotent = is_idempotent(environ);
         let request = Request {
             role: Role::RESPONDER,
             variables: Variables::choose(&self.config, script.as_ref(), environ, length),
             errors: environ.errors.clone(),
-            is_idempotent: is_idempotent(environ),
+            is_idempotent,
+            look: if is_idempotent && length.is_none_or(|length| length == 0) { Look::Quick } else { Look::Careful },
             deadline: self.deadline(),
         };
         self.upstreams.ask(&request, body).await
@@ -242,6 +257,7 @@ struct Request {
     variables: Variables,
     errors: ErrorStream,
     is_idempotent: bool,
+    look: Look,
     deadline: Option<Instant>,
 }
 

@@ -15,6 +15,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::health::Failure;
+use super::patience::Timer;
 use super::places::{Place, Places};
 use super::shared::SharedConnection;
 use super::together::Together;
@@ -64,6 +65,8 @@ pub(super) struct Connection {
     pub(super) machine: ClientConnection,
     born: Instant,
     requests: u64,
+    /// Kept with it, since to make one for each request costs more.
+    pub(super) timer: Option<Timer>,
     /// Only such a connection may be kept.
     kept: Option<Kept>,
 }
@@ -82,6 +85,15 @@ impl Drop for Kept {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// How a kept connection is looked at before a request is sent on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// As the runtime knows it: without a system call, and perhaps a moment late. For requests that can be sent again.
+    Quick,
+    /// By asking the system.
+    Careful,
 }
 
 /// Which connection a request wants.
@@ -191,25 +203,25 @@ impl Pool {
     }
 
     /// A connection, or a share in one, for whoever has this place.
-    pub(super) async fn link(self: &Arc<Self>, place: Place, wanted: Wanted) -> Result<Link, ClientError> {
+    pub(super) async fn link(self: &Arc<Self>, place: Place, wanted: Wanted, look: Look) -> Result<Link, ClientError> {
         if self.config.multiplex {
             self.learn();
             if let Some(per_connection) = self.together.per_connection() {
                 return self.share(place, wanted, per_connection).await;
             }
         }
-        self.lease(place, wanted).await.map(Link::Alone)
+        self.lease(place, wanted, look).await.map(Link::Alone)
     }
 
     /// A connection for this request alone.
-    async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted) -> Result<Lease, ClientError> {
+    async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted, look: Look) -> Result<Lease, ClientError> {
         // The latest used first: so the others grow old and the pool becomes as small as it can be.
         while let Some(mut connection) = self.take_idle() {
             // A fresh connection is also one more for the worker, so an idle one gives way to it.
             if wanted == Wanted::Fresh {
                 break;
             }
-            if is_quiet(&connection.stream) {
+            if is_quiet(&connection.stream, look) {
                 connection.requests += 1;
                 return Ok(Lease { connection, place, waiting: None, is_answered: false, pool: Arc::clone(self) });
             }
@@ -219,8 +231,14 @@ impl Pool {
         if kept.is_none() && self.config.max_kept.is_none() {
             self.learn();
         }
-        let connection =
-            Connection { stream, machine: ClientConnection::new(), born: Instant::now(), requests: 1, kept };
+        let connection = Connection {
+            stream,
+            machine: ClientConnection::new(),
+            born: Instant::now(),
+            requests: 1,
+            timer: None,
+            kept,
+        };
         let waiting = Some(Waiting::begin(self));
         Ok(Lease { connection, place, waiting, is_answered: false, pool: Arc::clone(self) })
     }
@@ -363,12 +381,16 @@ impl Lease {
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Is the connection open, and has the worker said nothing that nobody asked for?
-///
-/// The system is asked, not the runtime, which hears of an end only when it next looks.
-fn is_quiet(stream: &Stream) -> bool {
+fn is_quiet(stream: &Stream, look: Look) -> bool {
     let mut byte = [0];
-    let peeked = recv(stream.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    matches!(peeked, Err(rustix::io::Errno::AGAIN))
+    match look {
+        // The last answer emptied the socket. Unless the runtime has heard of something since, this asks nobody.
+        Look::Quick => matches!(stream.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock),
+        Look::Careful => {
+            let peeked = recv(stream.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+            matches!(peeked, Err(rustix::io::Errno::AGAIN))
+        }
+    }
 }
 
 /// Closes connections when their time is up, until there is none.

@@ -89,7 +89,7 @@ impl Upstreams {
         let Some(pool) = self.pools.get(place.upstream()) else { return Err(last(ClientError::Closed)) };
         let (mut place, mut body) = (place, body);
         let mut conversation = loop {
-            let link = match pool.link(place, wanted).await {
+            let link = match pool.link(place, wanted, request.look).await {
                 Ok(link) => link,
                 // Nothing was sent.
                 Err(error) => return Err(Failed { error, retry: Some((Retry::AtAnother, body)) }),
