@@ -29,6 +29,7 @@ mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 pub use address::{Address, AddressError};
 pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_sockets};
@@ -37,3 +38,4 @@ pub use owner::{Owner, OwnerError, group_id, user_id};
 pub use peer::{Peer, PeerCredentials};
 pub use source::SocketSource;
 pub use stream::{Readiness, Stream};
+pub use timer::{Elapsed, Timer, after};

@@ -4,19 +4,22 @@
 //! is how it is cancelled; work that it has started elsewhere is told by a [`Cancellation`].
 
 use super::body::BodyPieces;
-use super::environ::{Described, ParamsError};
-use super::exchange::{Ended, Next, Over, RequestIo};
-use gateway_spec::{AsyncExchange, Cancellation, Disconnected, DynAsyncApplication, Environ, ErrorStream, InputStream};
+use super::environ::{Described, First, ParamsError};
+use super::output::{Ended, Next, RequestIo};
+use gateway_spec::{
+    AsyncExchange, Cancellation, Disconnected, DynAsyncApplication, Environ, ErrorStream, Event, Failure, InputStream,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Calls the application and sends what it gives.
+/// Calls the application and sends what it gives. A failure is told before the client sees it.
 pub(super) async fn run_asynchronous(
     app: &dyn DynAsyncApplication,
     described: Described,
     io: &Arc<RequestIo>,
     longest_silence: Duration,
-) -> Result<Over, ParamsError> {
+    failed: impl Fn(&Failure),
+) -> Result<Ended, ParamsError> {
     let Described { builder, content_length, .. } = described;
     let errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
     let mut environ: Environ = builder.errors(errors).build()?;
@@ -30,12 +33,20 @@ pub(super) async fn run_asynchronous(
         let next = if std::mem::take(&mut rest) {
             io.put_rest()
         } else {
-            let event = tokio::select! {
+            tokio::select! {
                 biased;
-                () = io.link.unwanted(io.serial) => break Ended::Unwanted,
-                event = exchange.next() => event,
-            };
-            io.put(event)
+                // What was written to the error stream, and the gateway's word that it does not want more.
+                errors = io.link.errors(io.serial) => errors.map(|()| Next::Send),
+                event = exchange.next() => {
+                    if let Some(failure) = exchange.take_failure() {
+                        failed(&failure);
+                    }
+                    match receive_rest(io, &event).await {
+                        Ok(()) => io.put(event),
+                        Err(gone) => Err(gone),
+                    }
+                }
+            }
         };
         match next {
             Ok(Next::Pull) => continue,
@@ -47,7 +58,16 @@ pub(super) async fn run_asynchronous(
             break Ended::Unwanted;
         }
     };
-    Ok(Over { ended, failure: exchange.take_failure() })
+    Ok(ended)
+}
+
+/// Where the gateway would stop sending the body once it gets output, the rest of it is received before there is any.
+async fn receive_rest(io: &RequestIo, event: &Event) -> Result<(), Disconnected> {
+    let is_output = !matches!(event, Event::Head(_) | Event::Nothing);
+    if io.first != First::Nothing && is_output {
+        io.link.receive_rest(io.serial).await?;
+    }
+    Ok(())
 }
 
 /// Whatever the end, work that still goes on for this request is for nothing.

@@ -2,8 +2,8 @@
 //!
 //! Holds the two forms: for a thread that may block, and a stream that is polled. Does not hold who reads the connection.
 
-use super::exchange::RequestIo;
 use super::link::InputKind;
+use super::output::RequestIo;
 use bytes::Bytes;
 use futures_core::Stream;
 use gateway_spec::{Disconnected, InputSource};

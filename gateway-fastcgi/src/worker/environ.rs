@@ -7,7 +7,16 @@ use super::roles::FilterDataError;
 use super::{Duplex, WorkerConfig};
 use crate::protocol::{Params, Role};
 use gateway_cgi::variables::{Credentials, is_for_programs};
-use gateway_spec::{EnvironBuilder, EnvironError};
+use gateway_spec::{EnvironBuilder, EnvironError, VariableName};
+
+const CONTENT_LENGTH: VariableName = VariableName::new("CONTENT_LENGTH");
+const FCGI_ROLE: VariableName = VariableName::new("FCGI_ROLE");
+const PATH_INFO: VariableName = VariableName::new("PATH_INFO");
+const QUERY_STRING: VariableName = VariableName::new("QUERY_STRING");
+const SCRIPT_NAME: VariableName = VariableName::new("SCRIPT_NAME");
+const SERVER_NAME: VariableName = VariableName::new("SERVER_NAME");
+const SERVER_PORT: VariableName = VariableName::new("SERVER_PORT");
+const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
 
 /// Why parameters make no request; the answer is 400.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +68,8 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     let mut sent = Sent::default();
     let mut content_length = None;
     // The names of our own may be added, and each entry grows by `=` and NUL where it had two length bytes.
-    let mut builder =
-        EnvironBuilder::with_capacity(params.wire_length() + 64, params.len() + 4).variable("QUERY_STRING", "");
+    let mut builder = EnvironBuilder::with_capacity(params.wire_length() + 64, params.len() + 4);
+    builder.set_known(QUERY_STRING, "");
     for pair in params.iter() {
         let (name, value) = (pair.name(), pair.value());
         match name {
@@ -93,15 +102,15 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     let has_path = !sent.script_name.is_empty() || sent.path_info.is_some();
     if role != Role::AUTHORIZER || has_path {
         let cut = config.mount.cut(&sent);
-        builder.set("SCRIPT_NAME", &cut.script_name).set("PATH_INFO", &cut.path_info);
+        builder.set_known(SCRIPT_NAME, &cut.script_name).set_known(PATH_INFO, &cut.path_info);
     }
     content_length = content_length.filter(|_| role != Role::AUTHORIZER);
     if let Some(length) = content_length {
-        builder.set("CONTENT_LENGTH", length.to_string());
+        builder.set_known(CONTENT_LENGTH, length.to_string());
     }
     fill_gaps(&mut builder, params);
     // As libfcgi and PHP tell it to a program that plays several roles.
-    builder.set("FCGI_ROLE", role.name().unwrap_or_default());
+    builder.set_known(FCGI_ROLE, role.name().unwrap_or_default());
     let builder =
         builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
     Ok(Described { builder, content_length, first, one_at_a_time })
@@ -113,17 +122,17 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
 /// the name from the Host field, which any server would then have used.
 fn fill_gaps(builder: &mut EnvironBuilder, params: &Params) {
     let sent = |name: &[u8]| params.get(name).filter(|value| !value.is_empty());
-    if sent(b"SERVER_NAME").is_none() {
+    if !builder.says(SERVER_NAME) {
         let host = sent(b"HTTP_HOST").and_then(host_of).or_else(|| sent(b"SERVER_ADDR"));
-        builder.set("SERVER_NAME", host.unwrap_or(b"localhost"));
+        builder.set_known(SERVER_NAME, host.unwrap_or(b"localhost"));
     }
-    if sent(b"SERVER_PORT").is_none() {
+    if !builder.says(SERVER_PORT) {
         let secure = sent(b"HTTPS").is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
-        builder.set("SERVER_PORT", if secure { "443" } else { "80" });
+        builder.set_known(SERVER_PORT, if secure { "443" } else { "80" });
     }
-    if sent(b"SERVER_PROTOCOL").is_none() {
+    if !builder.says(SERVER_PROTOCOL) {
         // CGI-40: the oldest version promises the least.
-        builder.set("SERVER_PROTOCOL", "HTTP/1.0");
+        builder.set_known(SERVER_PROTOCOL, "HTTP/1.0");
     }
 }
 

@@ -34,6 +34,7 @@ mod environ;
 mod exchange;
 mod link;
 mod mount;
+mod output;
 mod pump;
 mod request;
 mod roles;

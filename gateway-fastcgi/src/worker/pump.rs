@@ -94,6 +94,10 @@ async fn receive(link: &Link, idle: Duration) -> Result<Read, LinkError> {
             // Whoever asks and does not listen is not asked for more.
             link.flush().await?;
         }
+        if link.is_full() {
+            // Until something changes.
+            return std::future::pending().await;
+        }
         match link.read(Caller::Pump)? {
             Read::Nothing => {}
             read => return Ok(read),

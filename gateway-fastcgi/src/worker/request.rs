@@ -8,8 +8,9 @@ use super::applications::App;
 use super::asynchronous::run_asynchronous;
 use super::body::BodySource;
 use super::environ::{Described, ParamsError, describe_for};
-use super::exchange::{Ended, Over, RequestIo, run_blocking, run_inline};
+use super::exchange::{Over, run_blocking, run_inline};
 use super::link::{Begun, InputKind, Link, LinkError, Taken};
+use super::output::{Ended, RequestIo};
 use super::roles::FilterData;
 use crate::connection::Request;
 use crate::protocol::{Params, ProtocolStatus, Role};
@@ -41,7 +42,8 @@ pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) 
                 link.note_one_at_a_time();
             }
             let first = described.first;
-            let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, first });
+            let asynchronous = matches!(shared.applications.of(role), Some(App::Asynchronous(_)));
+            let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, first, asynchronous });
             let serving = Serving { shared, io: &io, role, params: &params };
             match serving.answer(described).await {
                 // Where others are served, one whose body does not come is no reason to end the connection.
@@ -68,22 +70,28 @@ struct Serving<'a> {
 
 impl Serving<'_> {
     async fn answer(&self, described: Described) -> Result<(), LinkError> {
-        let over = match self.shared.applications.of(self.role) {
+        let ended = match self.shared.applications.of(self.role) {
             None => return self.turn_down(ProtocolStatus::UNKNOWN_ROLE),
             Some(App::Asynchronous(app)) => {
-                let config = &self.shared.config;
-                match run_asynchronous(&**app, described, self.io, config.read_timeout).await {
-                    Ok(over) => over,
+                let longest = self.shared.config.read_timeout;
+                let failed = |failure: &Failure| log_failure(self.io, self.params, failure);
+                match run_asynchronous(&**app, described, self.io, longest, failed).await {
+                    Ok(ended) => ended,
                     Err(error) => return self.no_request(&error),
                 }
             }
             Some(App::Synchronous(app)) => match self.call(app, described).await? {
-                Some(over) => over,
+                Some(Over { ended, failure }) => {
+                    if let Some(failure) = failure {
+                        log_failure(self.io, self.params, &failure);
+                    }
+                    ended
+                }
                 None => return Ok(()),
             },
         };
-        log(self.io, self.params, &over);
-        match over.ended {
+        log_end(self.io, self.params, ended);
+        match ended {
             Ended::Complete => Ok(()),
             Ended::BrokenOff => Err(LinkError::BrokenOff),
             Ended::Unwanted if self.io.link.is_aborted(self.io.serial) => Ok(()),
@@ -213,21 +221,25 @@ impl Pieces {
     }
 }
 
-/// One line for each request; never its query, which may hold secrets.
-fn log(io: &RequestIo, params: &Params, over: &Over) {
-    let id = io.id;
+/// The method and the path of a request, for the log; never its query, which may hold secrets.
+fn line(params: &Params) -> (String, String) {
     let text = |name: &[u8]| params.get(name).unwrap_or_default().escape_ascii().to_string();
-    let path = || text(b"SCRIPT_NAME") + &text(b"PATH_INFO");
-    match &over.failure {
-        Some(Failure::Application(error)) if Disconnected::is_cause_of(error.as_ref()) => {
-            tracing::debug!(request = %id, method = text(b"REQUEST_METHOD"), path = path(), "client gone");
+    (text(b"REQUEST_METHOD"), text(b"SCRIPT_NAME") + &text(b"PATH_INFO"))
+}
+
+fn log_failure(io: &RequestIo, params: &Params, failure: &Failure) {
+    let (id, (method, path)) = (io.id, line(params));
+    match failure {
+        Failure::Application(error) if Disconnected::is_cause_of(error.as_ref()) => {
+            tracing::debug!(request = %id, method, path, "client gone");
         }
-        Some(failure) => {
-            let (method, path) = (text(b"REQUEST_METHOD"), path());
-            tracing::warn!(request = %id, method, path, error = %failure, ended = ?over.ended, "application failed");
-        }
-        None => {
-            tracing::debug!(request = %id, method = text(b"REQUEST_METHOD"), path = path(), ended = ?over.ended, "request");
-        }
+        failure => tracing::warn!(request = %id, method, path, error = %failure, "application failed"),
+    }
+}
+
+fn log_end(io: &RequestIo, params: &Params, ended: Ended) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (method, path) = line(params);
+        tracing::debug!(request = %io.id, method, path, ?ended, "request");
     }
 }

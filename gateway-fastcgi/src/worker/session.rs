@@ -7,7 +7,7 @@ use super::Shared;
 use super::link::{Begun, Link, LinkError};
 use super::pump::{Pumping, pump};
 use super::request::serve;
-use crate::net::{Peer, Stream};
+use crate::net::{Peer, Stream, Timer};
 use bytes::BytesMut;
 use std::pin::pin;
 use std::sync::Arc;
@@ -55,10 +55,11 @@ impl Session {
         let config = &self.shared.config;
         let mut idle = config.silent_timeout;
         let mut served = 0;
+        let mut timer = Timer::new(idle);
         loop {
             let begun = tokio::select! {
                 biased;
-                begun = self.link.next_request(idle) => begun?,
+                begun = self.link.next_request(idle, &mut timer) => begun?,
                 // A gateway that has just connected is about to ask, and may have nowhere else to go when it is refused: a
                 // connection is closed for the end of the worker only between two requests (FCGI-10).
                 _ = self.end.wait_for(|end| *end), if served > 0 && self.link.is_idle() => {

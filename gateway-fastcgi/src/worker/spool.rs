@@ -63,6 +63,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Would another `more` bytes need a file?
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.in_memory + more > MAX_MEMORY || self.read < self.written
+    }
+
     /// Would [`Spool::take`] give nothing?
     pub(super) fn is_empty(&self) -> bool {
         self.memory.is_empty() && self.read == self.written && !self.is_cut

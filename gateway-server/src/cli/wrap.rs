@@ -1,9 +1,9 @@
 //! `gateway cgi-wrap`: CGI programs for servers that speak FastCGI and have no CGI of their own, as fcgiwrap ran them.
 //!
 //! Holds the flags and what they come to. Does not hold the life of the process (`wrap/run`) or the way of a request into
-//! the CGI host (`wrap/bridge`). The options of programs are those of a `cgi:` target, by the same table.
+//! the CGI host (`wrap/guard`). The options of programs are those of a `cgi:` target, by the same table.
 
-mod bridge;
+mod guard;
 mod run;
 
 use std::path::{Path, PathBuf};

@@ -10,9 +10,9 @@ use super::handler::Handler;
 use super::input::WireInput;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
-use super::timer::{Timer, after};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
+use gateway_fastcgi::net::{Timer, after};
 use gateway_spec::{
     Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputStream,
     Permit,

@@ -3,9 +3,9 @@
 use super::answer::{Outcome, answer, answer_at_once};
 use super::refusal::Refusal;
 use super::request::Step;
-use super::timer::{Timer, after};
 use super::wire::{Put, Received, Wire};
 use crate::h1::{Event, NextCycle};
+use gateway_fastcgi::net::{Timer, after};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;

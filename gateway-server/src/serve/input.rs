@@ -4,11 +4,11 @@
 //! is slowed down and nothing piles up here. The first read sends `100 Continue` where the client waits for it (HTTP-120).
 
 use super::refusal::Refusal;
-use super::timer::after;
 use super::wire::{State, Wire};
 use crate::h1::{Event, RequestError};
 use bytes::Bytes;
 use futures_core::Stream;
+use gateway_fastcgi::net::after;
 use gateway_spec::{Disconnected, InputSource};
 use std::io;
 use std::pin::Pin;

@@ -32,7 +32,6 @@ mod refusal;
 mod request;
 mod server;
 mod shared;
-mod timer;
 mod wire;
 
 pub use config::Config;

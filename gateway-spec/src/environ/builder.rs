@@ -52,10 +52,24 @@ impl EnvironError {
     }
 
     fn check_name(name: &[u8]) -> Result<(), EnvironError> {
-        // Names are short: looking at every byte without a branch is faster than searching for the first.
-        let impossible = name.iter().fold(false, |found, byte| found | (*byte == b'=') | (*byte == 0));
-        if name.is_empty() || impossible { Err(EnvironError::Name { name: lossy(name) }) } else { Ok(()) }
+        if name.is_empty() || holds_impossible(name) { Err(EnvironError::Name { name: lossy(name) }) } else { Ok(()) }
     }
+}
+
+/// Is there a `=` or a NUL? Names are short, and every request has dozens: eight bytes are looked at together.
+fn holds_impossible(name: &[u8]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const EQUALS: u64 = LOW * b'=' as u64;
+    // A byte that is zero borrows from its top bit; one that has its top bit set is masked out. Above a zero byte another
+    // may look like one, which changes nothing in the answer.
+    let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let (words, rest) = name.as_chunks::<8>();
+    let found = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+        .fold(0, |found, word| found | zero(word) | zero(word ^ EQUALS));
+    rest.iter().fold(found != 0, |found, byte| found | (*byte == b'=') | (*byte == 0))
 }
 
 fn lossy(name: &[u8]) -> String {
@@ -99,6 +113,11 @@ impl EnvironBuilder {
     pub fn set_known(&mut self, name: VariableName, value: impl AsRef<[u8]>) -> &mut Self {
         self.environ.variables.set_known(name, value.as_ref());
         self
+    }
+
+    /// Is this variable set, and not to an empty value?
+    pub fn says(&self, name: VariableName) -> bool {
+        self.environ.variables.get_known(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Adds a request header field as RFC 3875 §4.1.18 says: `HTTP_` and the name, or CONTENT_TYPE, CONTENT_LENGTH.

@@ -333,3 +333,24 @@ fn pep_24_26_variables_are_values_or_not_there() {
     assert_eq!((environ.path_info(), environ.query_string()), (Value::default(), Value::default()));
     assert_eq!(environ.get("REMOTE_USER"), None);
 }
+
+#[test]
+fn cgi_180_an_impossible_byte_is_found_wherever_it_stands_in_a_name() {
+    for length in 1..30 {
+        for at in 0..length {
+            for byte in [0, b'='] {
+                let mut name = vec![b'A'; length];
+                name[at] = byte;
+                let built = Environ::builder().variable(&name, "x").build().map(drop);
+                assert!(matches!(built, Err(EnvironError::Name { .. })), "{name:?}");
+            }
+            // Neighbours of the two, and bytes beyond ASCII.
+            for byte in [1, 0x3c, 0x3e, 0x80, 0xbd, 0xff] {
+                let mut name = vec![0x80; length];
+                name[at] = byte;
+                let built = Environ::builder().variable(&name, "x").build().map(drop);
+                assert!(!matches!(built, Err(EnvironError::Name { .. })), "{name:?}");
+            }
+        }
+    }
+}

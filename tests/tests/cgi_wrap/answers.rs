@@ -110,7 +110,7 @@ fn cgi_178_much_standard_error_keeps_nothing_waiting() {
     let chatter =
         "i=0; while [ $i -lt 20000 ]; do echo 'a line that is long enough to fill a pipe soon' >&2; i=$((i+1)); done";
     let server = wrapped(&[("chatter", &format!("{chatter}; printf 'Content-Type: text/plain\\n\\nok'"))], &["-f"]);
-    assert_eq!(server.get("/cgi-bin/chatter").text(), "ok");
+    assert_eq!(server.get("/cgi-bin/chatter").text(), "ok", "{}", server.nginx_log());
 }
 
 #[test]

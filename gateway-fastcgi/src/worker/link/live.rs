@@ -2,6 +2,7 @@
 //!
 //! Holds its input as far as it has come, its output as far as it waits, and who is to be woken. Does not read or write.
 
+use crate::connection::WorkerConnection;
 use crate::protocol::RequestId;
 use crate::worker::spool::Spool;
 use bytes::Bytes;
@@ -26,11 +27,13 @@ pub(in crate::worker) struct Live {
     pub(in crate::worker) left: Option<u64>,
     /// What waits of a long chunk, so that others get their turn.
     pub(in crate::worker) rest: Bytes,
+    /// Error output of an asynchronous application that waits for its driver.
+    pub(in crate::worker) errors: Vec<u8>,
     pub(super) stdin: Arrivals,
     pub(super) data: Arrivals,
-    /// Whoever reads the input, and whoever waits for the request to be unwanted.
+    /// Whoever reads the input, and whoever drives an asynchronous application.
     pub(super) input_waker: Option<Waker>,
-    pub(super) abort_waker: Option<Waker>,
+    pub(super) driver_waker: Option<Waker>,
 }
 
 impl Live {
@@ -42,10 +45,11 @@ impl Live {
             head,
             left: None,
             rest: Bytes::new(),
+            errors: Vec::new(),
             stdin: Arrivals::new(max_spool_bytes),
             data: Arrivals::new(max_spool_bytes),
             input_waker: None,
-            abort_waker: None,
+            driver_waker: None,
         }
     }
 
@@ -62,8 +66,21 @@ impl Live {
         self.head
     }
 
+    /// Puts out the error output that waits; says whether there was any.
+    pub(in crate::worker) fn put_errors(&mut self, machine: &mut WorkerConnection) -> bool {
+        let errors = std::mem::take(&mut self.errors);
+        !errors.is_empty() && machine.send_stderr(self.id, errors.into()).is_ok()
+    }
+
+    /// There is error output, or an end, that the driver should look at.
+    pub(in crate::worker) fn wake_driver(&mut self) {
+        if let Some(waker) = self.driver_waker.take() {
+            waker.wake();
+        }
+    }
+
     pub(super) fn wake(&mut self) {
-        for waker in [self.input_waker.take(), self.abort_waker.take()].into_iter().flatten() {
+        for waker in [self.input_waker.take(), self.driver_waker.take()].into_iter().flatten() {
             waker.wake();
         }
     }
@@ -75,12 +92,14 @@ pub(in crate::worker) struct Arrivals {
     pub(super) ended: bool,
     /// The application has let go of it: what comes is dropped.
     pub(super) unwanted: bool,
+    /// All of it is to be received, whatever the application takes.
+    pub(super) whole: bool,
     failed: Option<io::ErrorKind>,
 }
 
 impl Arrivals {
     fn new(max_spool_bytes: u64) -> Self {
-        Self { spool: Spool::new(max_spool_bytes), ended: false, unwanted: false, failed: None }
+        Self { spool: Spool::new(max_spool_bytes), ended: false, unwanted: false, whole: false, failed: None }
     }
 
     pub(super) fn receive(&mut self, data: Bytes) {
@@ -100,6 +119,11 @@ impl Arrivals {
     pub(super) fn let_go(&mut self) {
         self.unwanted = true;
         self.spool = Spool::new(0);
+    }
+
+    /// Has enough come until the application takes some, unless others have to be read for?
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        !self.whole && !self.unwanted && self.spool.is_full(more)
     }
 
     /// Is there something to take, or nothing to wait for?

@@ -2,7 +2,7 @@
 //!
 //! Holds what the requests of a connection share, and who has access to it. The lock is held for single attempts, never while
 //! anybody waits. Does not hold the reads and writes (`wire`), the waiting for input (`waiting`), what is known of one request
-//! (`live`), or what the requests lead to.
+//! (`live`), the sorting of input to requests (`sorting`), or what the requests lead to.
 //!
 //! Whoever needs input reads the socket, and what comes is sorted to the request it belongs to. As long as a gateway has one
 //! request at a time, that is the request's own task or thread, at the pace of the application. Once there may be several, one
@@ -10,13 +10,14 @@
 //! memory, the rest in a file.
 
 mod live;
+mod sorting;
 mod waiting;
 mod wire;
 
 use super::WorkerConfig;
-use crate::connection::{Request, WorkerConnection, WorkerEvent};
+use crate::connection::{Request, WorkerConnection};
 use crate::net::Stream;
-use crate::protocol::{ProtocolError, ProtocolStatus, RequestId, Role};
+use crate::protocol::{ProtocolError, ProtocolStatus, Role};
 use gateway_spec::Disconnected;
 use std::collections::VecDeque;
 use std::io;
@@ -294,52 +295,5 @@ impl Link {
     /// Waits until a request ends.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
-    }
-}
-
-impl State {
-    /// Sorts what the bytes received so far mean to the requests. Whoever waits is woken.
-    fn route(&mut self, max_spool_bytes: u64) -> Result<(), ProtocolError> {
-        loop {
-            match self.machine.next_event() {
-                Ok(None) => return Ok(()),
-                Ok(Some(event)) => self.sort(event, max_spool_bytes),
-                Err(error) => {
-                    self.broken = Some(error.clone());
-                    self.lose();
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    fn sort(&mut self, event: WorkerEvent, max_spool_bytes: u64) {
-        match event {
-            WorkerEvent::Request(request) => {
-                self.serial += 1;
-                self.multiplexed |= !self.lives.is_empty() || request.id != RequestId::ONE;
-                let head = std::mem::take(&mut self.spare_head);
-                self.lives.push(Live::new(self.serial, request.id, head, max_spool_bytes));
-                self.begun.push_back(Begun { request, serial: self.serial });
-            }
-            WorkerEvent::Stdin { id, data } => self.with(id, |live| live.stdin.receive(data)),
-            WorkerEvent::StdinEnd(id) => self.with(id, |live| live.stdin.end()),
-            WorkerEvent::Data { id, data } => self.with(id, |live| live.data.receive(data)),
-            WorkerEvent::DataEnd(id) => self.with(id, |live| live.data.end()),
-            WorkerEvent::Abort(id) => self.with(id, |live| live.aborted = true),
-        }
-    }
-
-    fn with(&mut self, id: RequestId, change: impl FnOnce(&mut Live)) {
-        if let Some(live) = self.lives.iter_mut().find(|live| live.id == id) {
-            change(live);
-            live.wake();
-        }
-    }
-
-    /// The connection is of no use any more; all requests are told.
-    fn lose(&mut self) {
-        self.gone = true;
-        self.lives.iter_mut().for_each(Live::wake);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::live::Live;
 use super::{Begun, Caller, InputKind, Link, LinkError, Read, Reader, State};
-use crate::net::Readiness;
+use crate::net::{Readiness, Timer};
 use crate::worker::environ::First;
 use bytes::Bytes;
 use gateway_spec::Disconnected;
@@ -27,7 +27,11 @@ impl Link {
     /// The next request; `None` when the gateway has closed between requests. Nothing is lost if the future is dropped.
     ///
     /// Waits up to `idle` while there is no request, up to the read timeout within one.
-    pub(in crate::worker) async fn next_request(&self, idle: Duration) -> Result<Option<Begun>, LinkError> {
+    pub(in crate::worker) async fn next_request(
+        &self,
+        idle: Duration,
+        timer: &mut Timer,
+    ) -> Result<Option<Begun>, LinkError> {
         loop {
             if let Some(begun) = self.take_begun() {
                 return Ok(Some(begun));
@@ -41,7 +45,7 @@ impl Link {
                 Read::End => return Ok(self.take_begun()),
                 Read::Nothing => {
                     let longest = if self.is_idle() { idle } else { self.read_timeout };
-                    let ready = tokio::time::timeout(longest, self.stream.readable()).await;
+                    let ready = timer.within(longest, self.stream.readable()).await;
                     ready.map_err(|_| self.lost(LinkError::Silent(longest)))??;
                 }
             }
@@ -169,7 +173,12 @@ impl Link {
         let (_, live) = held.parts()?;
         let taken = live.arrivals(from).take(usize::MAX)?;
         match taken {
-            Some(piece) => Poll::Ready(Ok(piece)),
+            Some(piece) => {
+                if self.is_known_for_one() {
+                    self.changed.notify_one();
+                }
+                Poll::Ready(Ok(piece))
+            }
             None => {
                 live.input_waker = Some(cx.waker().clone());
                 Poll::Pending
@@ -177,18 +186,35 @@ impl Link {
         }
     }
 
-    /// Waits until the request is not wanted any more.
-    pub(in crate::worker) async fn unwanted(&self, serial: u64) {
-        poll_fn(|cx| match self.lock_for(serial) {
-            Err(Disconnected) => Poll::Ready(()),
-            Ok(mut held) => {
-                if let Ok((_, live)) = held.parts() {
-                    live.abort_waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
+    /// Waits until there is error output to send, or until the request is not wanted any more.
+    pub(in crate::worker) async fn errors(&self, serial: u64) -> Result<(), Disconnected> {
+        poll_fn(|cx| {
+            let mut held = self.lock_for(serial)?;
+            let (machine, live) = held.parts()?;
+            if live.put_errors(machine) {
+                return Poll::Ready(Ok(()));
             }
+            live.driver_waker = Some(cx.waker().clone());
+            Poll::Pending
         })
-        .await;
+        .await
+    }
+
+    /// Waits until all of STDIN is there or nobody wants it, where there is a pump.
+    pub(in crate::worker) async fn receive_rest(&self, serial: u64) -> Result<(), Disconnected> {
+        poll_fn(|cx| {
+            let mut held = self.lock_for(serial)?;
+            let (_, live) = held.parts()?;
+            if live.stdin.ended || live.stdin.unwanted {
+                return Poll::Ready(Ok(()));
+            }
+            live.driver_waker = Some(cx.waker().clone());
+            if !std::mem::replace(&mut live.stdin.whole, true) {
+                self.changed.notify_one();
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// The application has let go of an input stream; the rest may be dropped.
@@ -197,6 +223,10 @@ impl Link {
             && let Ok((_, live)) = held.parts()
         {
             live.arrivals(from).let_go();
+            live.wake_driver();
+            if self.is_known_for_one() {
+                self.changed.notify_one();
+            }
         }
     }
 

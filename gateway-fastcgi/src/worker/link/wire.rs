@@ -84,6 +84,12 @@ impl Link {
         Ok(true)
     }
 
+    /// Should the pump wait until the application takes some of its input? Only where there is nobody else to read for: then
+    /// the gateway waits too, and nothing goes to a file.
+    pub(in crate::worker) fn is_full(&self) -> bool {
+        self.is_known_for_one() && self.lock().lives.iter().any(|live| live.stdin.is_full(BODY_ROOM))
+    }
+
     /// Answers that no request waits for and the socket has not taken, in bytes.
     pub(in crate::worker) fn unasked_output(&self) -> usize {
         self.lock().machine.unasked_output()

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_cgi::host::Cgi;
-use gateway_fastcgi::calls::Calls;
 use gateway_fastcgi::net::{Address, Listener, SocketSource};
 use gateway_fastcgi::worker::{Mount, Worker, WorkerConfig};
 use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Bytes, Environ, InputStream, StatusCode, headers};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 
 use super::Wrap;
-use super::bridge::Bridge;
+use super::guard::Guard;
 use crate::cli::build::cgi_config;
 use crate::cli::logging;
 use crate::cli::run::Signals;
@@ -61,7 +60,7 @@ pub(in crate::cli) fn run(wrap: Wrap) -> Result<(), WrapError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let runtime = Builder::new_multi_thread()
         .worker_threads(cores)
-        .max_blocking_threads(2 * most + SPARE_BLOCKING)
+        .max_blocking_threads(BLOCKING)
         .thread_name("cgi-wrap")
         .enable_all()
         .build()
@@ -72,8 +71,8 @@ pub(in crate::cli) fn run(wrap: Wrap) -> Result<(), WrapError> {
     result
 }
 
-/// Threads beyond two for each request, its answer's and its body's: programs are started on them, and requests refused.
-const SPARE_BLOCKING: usize = 64;
+/// Threads for what looks at the disk.
+const BLOCKING: usize = 64;
 
 impl Wrap {
     /// Requests that run or wait.
@@ -90,10 +89,7 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
     let config = cgi_config(&wrap.options).map_err(WrapError::Options)?;
     let cgi = Cgi::named_by_request(&wrap.roots, config).map_err(WrapError::Root)?;
     let cgi = cgi.local_redirects_to(Arc::new(PassOn));
-    let bridge = Bridge::new(cgi, Handle::current(), wrap.stderr, most);
-    // Never on a worker: the bridge waits. Some more than it takes, so that it can refuse with an answer.
-    let calls = Calls::new(0, most + SPARE_BLOCKING / 2);
-    let mut config = WorkerConfig::default().mount(Mount::AsSent).shared_calls(calls).allow(wrap.allowed.clone());
+    let mut config = WorkerConfig::default().mount(Mount::AsSent).allow(wrap.allowed.clone());
     if let Some(longest) = wrap.options.max_spool {
         config = config.max_spool_bytes(longest);
     }
@@ -103,7 +99,7 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
         );
     }
     tracing::info!(address = %listener.address(), roots = roots.join(" "), "running CGI programs");
-    let worker = Worker::with_config(bridge, config);
+    let worker = Worker::asynchronous(Guard::new(cgi, wrap.stderr, most), config);
     let handle = worker.handle();
     let mut serving = tokio::spawn(worker.serve(listener));
     let ended = tokio::select! {

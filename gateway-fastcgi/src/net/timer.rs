@@ -9,27 +9,45 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// One timer for one connection, used again for each wait.
 ///
 /// It is set anew only when it rings or when a deadline comes before it: on a busy connection that is nearly never.
-pub(super) struct Timer {
+///
+/// # Examples
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use gateway_fastcgi::net::Timer;
+/// use std::time::Duration;
+///
+/// let mut timer = Timer::new(Duration::from_secs(60));
+/// assert_eq!(timer.within(Duration::from_secs(1), async { 42 }).await.ok(), Some(42));
+/// assert!(timer.within(Duration::from_millis(1), std::future::pending::<()>()).await.is_err());
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
 /// The deadline came first.
-#[derive(Debug)]
-pub(super) struct Elapsed;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
 
 /// The moment `limit` from now; one that no clock will see if that is very long, so that `Duration::MAX` means "never".
-pub(super) fn after(limit: Duration) -> Instant {
+pub fn after(limit: Duration) -> Instant {
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     Instant::now() + limit.min(NEVER)
 }
 
 impl Timer {
-    pub(super) fn new(first: Duration) -> Self {
+    /// A timer whose first deadline is expected `first` from now.
+    pub fn new(first: Duration) -> Self {
         Self { sleep: Box::pin(sleep_until(after(first))) }
     }
 
     /// Waits for `future`, but not past `deadline`.
-    pub(super) async fn until<F: Future>(&mut self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    ///
+    /// # Errors
+    /// [`Elapsed`] when the deadline came first.
+    pub async fn until<F: Future>(&mut self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
         if deadline < self.sleep.deadline() {
             self.sleep.as_mut().reset(deadline);
@@ -50,7 +68,10 @@ impl Timer {
     }
 
     /// [`Timer::until`] counted from now.
-    pub(super) async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    ///
+    /// # Errors
+    /// [`Elapsed`] when `limit` was over first.
+    pub async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
         self.until(after(limit), future).await
     }
 }
