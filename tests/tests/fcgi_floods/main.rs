@@ -13,6 +13,9 @@ use target::{Line, Target};
 /// One connection cannot make a worker larger than this, whatever comes over it: as in the tests of a gigabyte.
 const MAX_RESIDENT_BYTES: u64 = 64 << 20;
 
+/// Nor can a thousand: each may cost its buffer, and what is kept of its requests.
+const MAX_RESIDENT_BYTES_OF_A_THOUSAND: u64 = 256 << 20;
+
 /// How often a flood repeats itself.
 fn times(number: usize) -> usize {
     number * std::env::var("GATEWAY_FLOOD").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -49,6 +52,25 @@ fn fcgi_72_the_same_id_begun_again_and_again_ends_the_connection_and_no_other() 
             line.pour(&begins);
             assert!(line.is_refused());
         }
+    });
+}
+
+#[test]
+fn fcgi_42_parameters_that_never_end_on_all_ids_of_many_connections_are_bounded() {
+    let begun = |ids: std::ops::Range<u16>| ids.flat_map(|id| begin(id, true)).collect::<Vec<u8>>();
+    // Two records of these are within the limit of one request.
+    let long = |id: u16| record(PARAMS, id, &pair("X", &"v".repeat(60_000)));
+    Target::start().survives(MAX_RESIDENT_BYTES_OF_A_THOUSAND, |socket| {
+        let mut lines = Line::connect_all(socket, times(100));
+        for line in &mut lines {
+            line.pour_and_read(&begun(1..100));
+            for id in 1..100 {
+                if !line.pour_and_read(&long(id).repeat(2)) {
+                    break;
+                }
+            }
+        }
+        lines
     });
 }
 

@@ -494,6 +494,24 @@ mod multiplexed {
     }
 
     #[test]
+    fn fcgi_42_open_parameters_are_bounded_also_when_all_requests_began_before() {
+        let own = Capabilities { max_connections: 1, max_requests: 100, multiplexes: true };
+        let fresh = || WorkerConnection::new(Limits::default().max_requests(100).max_params_bytes(100), own);
+        let list = [&b"\x01\x5fA"[..], &[b'x'; 95]].concat();
+        let begun: Vec<_> = (1..11).map(|id| begin(id, Role::RESPONDER, true)).collect();
+        let lists: Vec<_> = (1..11).map(|id| record(RecordType::PARAMS, id, &list, 3)).collect();
+        let ends: Vec<_> = (1..11).map(|id| record(RecordType::PARAMS, id, b"", 0)).collect();
+        let bytes = [begun.concat(), lists.concat()].concat();
+        let mut worker = fresh();
+        assert_eq!(drive_worker(&mut worker, &bytes, &[]).1, None);
+        assert!(worker.retained_bytes() <= 400, "{}", worker.retained_bytes());
+        let ((events, error), output) = check(fresh, &[bytes, ends.concat()].concat());
+        assert_eq!((names(&events), error), (vec!["request"; 4], None));
+        let refusal = EndRequest { app_status: 0, protocol_status: ProtocolStatus::OVERLOADED };
+        assert_eq!(output, (5..11).flat_map(|id| end(id, refusal)).collect::<Vec<u8>>());
+    }
+
+    #[test]
     fn fcgi_51_the_last_request_closes_once_one_asked_for_it() {
         let mut worker = machine();
         let bytes = [post(1, false, b""), post(2, true, b"")].concat();

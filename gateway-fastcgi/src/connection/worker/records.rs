@@ -142,7 +142,11 @@ impl WorkerConnection {
     fn has_room(&self) -> bool {
         self.capabilities.multiplexes
             && self.active.len() < self.limits.max_requests
-            && self.params_bytes() < self.limits.max_params_bytes.saturating_mul(OPEN_PARAMS)
+            && self.params_bytes() < self.most_open_params()
+    }
+
+    fn most_open_params(&self) -> usize {
+        self.limits.max_params_bytes.saturating_mul(OPEN_PARAMS)
     }
 
     fn abort(&mut self, id: RequestId) -> Result<Step, ProtocolError> {
@@ -166,6 +170,10 @@ impl WorkerConnection {
     }
 
     fn params(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
+        // FCGI-42: requests that began while there was room may all grow, so it is asked again here.
+        if self.active.len() > 1 && self.params_bytes() + self.reader.content_left() > self.most_open_params() {
+            return self.refuse_untold(id);
+        }
         let Self { active, reader, limits, .. } = self;
         let Some(Active { begin, input, deaf, stale, .. }) = active.iter_mut().find(|active| active.id == id) else {
             return Ok(Step::Next);
@@ -191,6 +199,15 @@ impl WorkerConnection {
         *input = if *deaf { Input::Complete } else { Input::Stdin };
         let request = Request { id, role: begin.role, keep_connection: begin.keep_connection, params };
         Ok(Step::Event(WorkerEvent::Request(request)))
+    }
+
+    /// Ends a request that nobody was told of, for want of room; what still comes of it is dropped.
+    fn refuse_untold(&mut self, id: RequestId) -> Result<Step, ProtocolError> {
+        if let Some(at) = self.active.iter().position(|active| active.id == id) {
+            let active = self.active.swap_remove(at);
+            self.end(&active, EndRequest { app_status: 0, protocol_status: ProtocolStatus::OVERLOADED });
+        }
+        self.discard()
     }
 
     /// A record of the stream that is open.
