@@ -16,9 +16,11 @@ mod tests;
 mod watch;
 
 use gateway_spec::{Admission, Dispatch, Permit};
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use tokio::runtime::Handle;
 use watch::Watch;
 
@@ -29,6 +31,23 @@ pub(crate) trait Blocked: Send + Sync {
     /// Calls are in progress and none has begun for a while. Called again and again as long as that is so, on a thread that
     /// should not be held up.
     fn blocked(self: Arc<Self>, runtime: &Handle);
+}
+
+/// Lets other tasks have their turn, at a place from which any worker of the runtime can go on with this one.
+///
+/// Neither `yield_now` of tokio nor what it does to a task that has used up its budget is that: such a task waits for the very worker
+/// that ran it, and stands still if that one is put to sleep or sits in a call that blocks. So loops that may have much to do at once
+/// are `unconstrained`, and take turns with this.
+pub async fn turn() {
+    let mut over = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut over, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The places for calls on one runtime. Clones share them, and so may several gateways on that runtime.

@@ -28,7 +28,7 @@ impl Spares {
     ///
     /// tokio keeps two things for a worker alone: the task it woke last, and tasks that have yielded. Behind a yield of its
     /// own the sleeper finds the first place empty; the second is why workers are put to sleep one by one, and only while
-    /// nothing goes on. What else is in a sleeper's queue others take.
+    /// nothing goes on, and why no loop of ours yields that way ([`super::turn`]). What else is in a sleeper's queue others take.
     pub(super) fn put_to_sleep(self: &Arc<Self>, runtime: &Handle) {
         let spares = Arc::clone(self);
         runtime.spawn(async move {

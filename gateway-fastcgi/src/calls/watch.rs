@@ -166,7 +166,9 @@ impl Looking {
         let begun = self.counts.begun.load(Ordering::Relaxed);
         let blocked = busy > 0 && begun == std::mem::replace(&mut self.begun, begun);
         self.blocked = blocked;
-        self.quiet_looks = if busy == 0 { self.quiet_looks.saturating_add(1) } else { 0 };
+        // Calls on other threads count too: their connections are served here.
+        let quiet = self.counts.dispatch.busy() == (0, 0);
+        self.quiet_looks = if quiet { self.quiet_looks.saturating_add(1) } else { 0 };
         self.wake_spares(busy, blocked);
         let settling = self.quiet_looks >= QUIET_LOOKS && self.settle();
         if blocked || settling {

@@ -51,7 +51,7 @@ pub use roles::{
     VerdictError,
 };
 
-use crate::calls::Calls;
+use crate::calls::{Calls, turn};
 use crate::net::{AcceptTrouble, Listener, Peer, Stream};
 use applications::Applications;
 use gateway_spec::{Application, AsyncApplication};
@@ -63,7 +63,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 
 /// Serves one application over FastCGI.
 ///
@@ -225,27 +225,35 @@ impl Worker {
         let mut end = ending.subscribe();
         let places = Arc::new(Semaphore::new(config.max_connections as usize));
         let mut sessions = JoinSet::new();
-        let served = loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = end.wait_for(|end| *end) => break Ok(()),
-                Some(_) = sessions.join_next() => continue,
-                accepted = accept(&listener, &places) => accepted,
-            };
-            let (stream, peer, place) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => break Err(error),
-            };
-            if !allowed.admits(&peer) {
-                tracing::warn!(%peer, "peer is not allowed to connect");
-                continue;
+        let accepting = async {
+            let mut turns = 0_u32;
+            loop {
+                turns = turns.wrapping_add(1);
+                if turns.is_multiple_of(TURN) {
+                    turn().await;
+                }
+                let accepted = tokio::select! {
+                    biased;
+                    _ = end.wait_for(|end| *end) => break Ok(()),
+                    Some(_) = sessions.join_next() => continue,
+                    accepted = accept(&listener, &places) => accepted,
+                };
+                let (stream, peer, place) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => break Err(error),
+                };
+                if !allowed.admits(&peer) {
+                    tracing::warn!(%peer, "peer is not allowed to connect");
+                    continue;
+                }
+                let session = Session::new(Arc::clone(&shared), stream, peer, end.clone());
+                sessions.spawn(async move {
+                    session.run().await;
+                    drop(place);
+                });
             }
-            let session = Session::new(Arc::clone(&shared), stream, peer, end.clone());
-            sessions.spawn(async move {
-                session.run().await;
-                drop(place);
-            });
         };
+        let served = unconstrained(accepting).await;
         drop(listener);
         // Also on a broken listener: what has begun is finished.
         ending.send_replace(true);
@@ -281,6 +289,9 @@ async fn accept(
         }
     }
 }
+
+/// Connections accepted in a row before others get their turn.
+const TURN: u32 = 32;
 
 /// Long enough to be no busy loop, short enough for a descriptor that was just closed.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);

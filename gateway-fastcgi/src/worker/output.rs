@@ -151,7 +151,7 @@ impl RequestIo {
             Next::Pause => {
                 let _ = tokio::time::timeout(PAUSE, self.link.stream().readable()).await;
             }
-            _ => tokio::task::yield_now().await,
+            _ => crate::calls::turn().await,
         }
         Ok(())
     }

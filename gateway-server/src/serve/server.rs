@@ -5,7 +5,7 @@ use super::connection::serve_connection;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
-use gateway_fastcgi::calls::CallRuntime;
+use gateway_fastcgi::calls::{CallRuntime, turn};
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 
 /// An application with settings, not yet listening.
 ///
@@ -104,7 +104,7 @@ impl Server {
         let mut accepting = JoinSet::new();
         for listener in listeners {
             tracing::debug!(address = %listener.address(), "listening");
-            accepting.spawn(accept(listener, Arc::clone(&shared), Arc::clone(&places)));
+            accepting.spawn(unconstrained(accept(listener, Arc::clone(&shared), Arc::clone(&places))));
         }
         let mut result = Ok(());
         while let Some(ended) = accepting.join_next().await {
@@ -226,7 +226,12 @@ async fn next_signal((terminate, interrupt): &mut Signals) {
 async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
     let wanted = shared.stop.wanted();
     tokio::pin!(wanted);
+    let mut turns = 0_u32;
     loop {
+        turns = turns.wrapping_add(1);
+        if turns.is_multiple_of(TURN) {
+            turn().await;
+        }
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             listener.accept().await.map(|accepted| (accepted, place))
@@ -258,6 +263,9 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
         }
     }
 }
+
+/// Connections accepted in a row before others get their turn.
+const TURN: u32 = 32;
 
 /// How long to leave a system alone that has no descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);

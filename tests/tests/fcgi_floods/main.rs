@@ -157,6 +157,20 @@ fn fcgi_119_a_thousand_connections_that_say_nothing_hold_nobody_up_and_are_let_g
 }
 
 #[test]
+fn slow_bodies_on_a_thousand_connections_stop_nobody() {
+    for length in [60_000, 1 << 20] {
+        Target::start().survives(MAX_RESIDENT_BYTES_OF_A_THOUSAND, |socket| {
+            let mut lines = Line::connect_all(socket, 1000);
+            lines.iter_mut().for_each(|line| _ = line.pour(&upload(1, length)));
+            for _ in 0..times(5) {
+                lines.iter_mut().for_each(|line| _ = line.pour_and_read(&record(STDIN, 1, b"slow")));
+            }
+            lines
+        });
+    }
+}
+
+#[test]
 fn slow_bodies_on_a_thousand_ids_stop_nobody() {
     for (connections, length) in [(1, 60_000), (1, 1 << 20), (20, 60_000), (20, 1 << 20)] {
         let ids = 1..=u16::try_from(1000 / connections).unwrap();
