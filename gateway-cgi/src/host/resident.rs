@@ -25,7 +25,11 @@ use super::{Confinement, process};
 /// program.variable("LANG", "C");
 /// let started = program.start(null.as_fd(), null.as_fd(), None)?;
 /// assert!(started.pid > 0);
-/// # rustix::process::waitpid(None, rustix::process::WaitOptions::empty())?;
+/// let ended = rustix::process::waitid(
+///     rustix::process::WaitId::PidFd(started.pidfd.as_fd()),
+///     rustix::process::WaitIdOptions::EXITED,
+/// )?;
+/// assert!(ended.is_some());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Resident {

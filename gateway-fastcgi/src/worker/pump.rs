@@ -8,7 +8,7 @@
 use super::Shared;
 use super::link::{Begun, Caller, Link, LinkError, Read};
 use super::request::serve;
-use crate::calls::Blocked;
+use crate::calls::{Blocked, turn};
 use crate::protocol::ProtocolStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tracing::Instrument;
 /// Answers that no request waits for, such as refusals, may wait up to here before no more is read.
 const MAX_UNASKED: usize = 64 * 1024;
 
+/// Reads in a row before other tasks get their turn.
+const TURN: u32 = 32;
+
 /// Serves all requests of a connection, side by side, until the connection can be closed.
 pub(super) async fn pump(
     shared: &Arc<Shared>,
@@ -30,13 +33,17 @@ pub(super) async fn pump(
     mut served: u64,
 ) -> Result<(), LinkError> {
     let config = &shared.config;
-    let mut silence = tokio::time::interval(config.read_timeout);
+    // Whatever is configured, a clock can count it, and it is no busy loop.
+    let often = config.read_timeout.clamp(Duration::from_millis(1), Duration::from_secs(24 * 60 * 60));
+    let mut silence = tokio::time::interval(often);
     silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut begun = first;
     let mut ending = *end.borrow();
+    let mut reads = 0_u32;
     loop {
         while let Some(request) = begun.take().or_else(|| link.take_begun()) {
-            if ending || link.is_closing() {
+            // A connection that has just been made gets one answer all the same (FCGI-10).
+            if (ending && served > 0) || link.is_closing() {
                 link.refuse(&request, ProtocolStatus::OVERLOADED);
                 continue;
             }
@@ -46,19 +53,24 @@ pub(super) async fn pump(
         if link.is_quiet() && (ending || link.is_closing() || served >= config.max_connection_requests) {
             return link.take_broken().map_or(Ok(()), |error| Err(error.into()));
         }
+        reads = reads.wrapping_add(1);
+        if reads.is_multiple_of(TURN) {
+            turn().await;
+        }
         tokio::select! {
             biased;
-            read = receive(link, config.idle_timeout) => {
-                if let Read::End = read? {
-                    break;
-                }
-            }
             () = link.changed() => {}
             _ = end.wait_for(|end| *end), if !ending => ending = true,
             _ = silence.tick() => {
                 let expired = link.expire();
                 if expired > 0 {
                     tracing::warn!(requests = expired, "parameters did not come");
+                }
+            }
+            // Last: a gateway that always has something to say is no reason to miss the rest.
+            read = receive(link, config.idle_timeout) => {
+                if let Read::End = read? {
+                    break;
                 }
             }
         }

@@ -26,6 +26,9 @@ pub(super) struct Session {
 /// How long an answer may take before somebody else reads on: shorter than a user would notice.
 const STALL: Duration = Duration::from_millis(10);
 
+/// How long until that is looked at again, at most, where the application itself reads for so long.
+const LONGEST_STALL: Duration = Duration::from_millis(160);
+
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, stream: Stream, peer: Peer, end: watch::Receiver<bool>) -> Self {
         let link = Arc::new(Link::new(stream, &shared.config, shared.applications.served()));
@@ -91,6 +94,7 @@ impl Session {
     /// Serves the only request there is. If that takes long, somebody looks whether others come.
     async fn alone(&self, begun: Begun, served: u64) -> Result<(), LinkError> {
         let mut serving = pin!(serve(&self.shared, &self.link, begun));
+        let mut stall = STALL;
         loop {
             if self.link.is_known_for_one() {
                 return serving.await;
@@ -99,10 +103,11 @@ impl Session {
                 biased;
                 over = &mut serving => return over,
                 // A timer is only made where the answer is waited for.
-                () = async { tokio::time::sleep(STALL).await } => {
+                () = async { tokio::time::sleep(stall).await } => {
                     if Pumping::take_over(&self.shared, &self.link, served) {
                         return serving.await;
                     }
+                    stall = (2 * stall).min(LONGEST_STALL);
                 }
             }
         }
