@@ -112,6 +112,22 @@ fn fcgi_31_a_body_that_is_not_read_yet_holds_nobody_up() {
 }
 
 #[test]
+fn fcgi_31_a_body_that_comes_slowly_holds_nobody_up() {
+    let (worker, _, _) = running(WorkerConfig::default());
+    let mut connection = Connection::to(&worker);
+    let body = big(1_000_000);
+    connection.begin(1, "POST", "/read", Some(body.len()));
+    for id in 2..6 {
+        connection.stdin(1, &body[..100_000]);
+        connection.get(id, "/hello");
+        assert_eq!(connection.answer(id).body(), b"hello");
+    }
+    connection.stdin(1, &body[..600_000]);
+    connection.stdin(1, b"");
+    assert_eq!(connection.answer(1).body(), b"1000000");
+}
+
+#[test]
 fn fcgi_29_interleaved_bodies_come_back_each_to_its_own_request() {
     let (worker, _, _) = running(WorkerConfig::default());
     let mut connection = Connection::to(&worker);
@@ -381,7 +397,7 @@ mod asynchronous {
 }
 
 #[test]
-fn pep_104_every_body_is_closed_once_with_many_requests_at_a_time() {
+fn pep_104_fcgi_28_every_body_is_closed_once_with_many_requests_at_a_time_whose_ids_are_used_again() {
     let closes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closes);
     let app = move |_: Environ, start_response: StartResponse| -> Result<Body, AppError> {

@@ -99,7 +99,7 @@ impl RequestIo {
         let has_neighbours = held.has_neighbours();
         let (machine, live) = held.parts()?;
         live.put_errors(machine);
-        let Live { head, left, rest, .. } = live;
+        let Live { head, left, rest, ended, .. } = live;
         let gone = |_| Disconnected;
         match event {
             Event::Head(response) => {
@@ -129,6 +129,7 @@ impl RequestIo {
                 machine.send_stdout_parts(self.id, head, Bytes::new()).map_err(gone)?;
                 head.clear();
                 machine.send_end(self.id, 0).map_err(gone)?;
+                *ended = true;
                 Ok(Next::Over(Ended::Complete))
             }
             Event::Abort => Ok(Next::Over(Ended::BrokenOff)),

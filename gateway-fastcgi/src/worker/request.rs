@@ -126,7 +126,7 @@ impl Serving<'_> {
 
     /// Ends a request that was not run.
     fn turn_down(&self, reason: ProtocolStatus) -> Result<(), LinkError> {
-        let _ = self.io.link.lock().machine.refuse(self.io.id, reason);
+        self.io.link.turn_down(self.io.serial, reason);
         Ok(())
     }
 
@@ -183,9 +183,9 @@ fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>, role: Ro
 /// Sends a whole answer that no application gave.
 fn respond(link: &Link, serial: u64, id: crate::protocol::RequestId, answer: &'static [u8]) -> Result<(), LinkError> {
     let mut held = link.lock_for(serial)?;
-    let (machine, _) = held.parts()?;
+    let (machine, live) = held.parts()?;
     let _ = machine.send_stdout(id, Bytes::from_static(answer));
-    let _ = machine.send_end(id, 0);
+    live.ended = machine.send_end(id, 0).is_ok();
     Ok(())
 }
 

@@ -21,6 +21,8 @@ pub(in crate::worker) struct Live {
     pub(super) id: RequestId,
     /// The gateway does not want the answer any more.
     pub(super) aborted: bool,
+    /// END_REQUEST is in the output: from here on the id may be another request's.
+    pub(in crate::worker) ended: bool,
     /// The encoded head, waiting for its first chunk.
     pub(in crate::worker) head: Vec<u8>,
     /// What is missing of a declared length.
@@ -42,6 +44,7 @@ impl Live {
             serial,
             id,
             aborted: false,
+            ended: false,
             head,
             left: None,
             rest: Bytes::new(),

@@ -87,6 +87,17 @@ enum Reader {
     Pump,
 }
 
+impl Reader {
+    /// May this caller read now?
+    fn admits(self, caller: Caller) -> bool {
+        match caller {
+            Caller::Task => matches!(self, Self::Session | Self::Anybody),
+            Caller::Thread => matches!(self, Self::Anybody | Self::Thread),
+            Caller::Pump => self == Self::Pump,
+        }
+    }
+}
+
 /// How a connection came to its end before its time.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
@@ -172,7 +183,7 @@ impl Link {
     pub(super) fn lock_for(&self, serial: u64) -> Result<Held<'_>, Disconnected> {
         let state = self.lock();
         let at = state.lives.iter().position(|live| live.serial == serial).ok_or(Disconnected)?;
-        let over = state.gone || state.lives.get(at).is_none_or(|live| live.aborted);
+        let over = state.gone || state.lives.get(at).is_none_or(|live| live.aborted || live.ended);
         if over { Err(Disconnected) } else { Ok(Held { state, at }) }
     }
 
@@ -183,7 +194,7 @@ impl Link {
         let mut state = self.lock();
         let Some(at) = state.lives.iter().position(|live| live.serial == serial) else { return };
         let live = state.lives.swap_remove(at);
-        if live.aborted {
+        if live.aborted && !live.ended {
             let _ = state.machine.send_end(live.id, 0);
         }
         state.spare_head = live.into_head();
@@ -199,8 +210,16 @@ impl Link {
 
     /// Turns a request down that nobody has served.
     pub(super) fn refuse(&self, begun: &Begun, reason: ProtocolStatus) {
-        let _ = self.lock().machine.refuse(begun.request.id, reason);
+        self.turn_down(begun.serial, reason);
         self.end(begun.serial);
+    }
+
+    /// Ends a request that was not run.
+    pub(super) fn turn_down(&self, serial: u64, reason: ProtocolStatus) {
+        let Ok(mut held) = self.lock_for(serial) else { return };
+        if let Ok((machine, live)) = held.parts() {
+            live.ended = machine.refuse(live.id, reason).is_ok();
+        }
     }
 
     /// A request that nobody serves yet.
@@ -271,10 +290,12 @@ impl Link {
         self.lock().multiplexed
     }
 
-    /// Makes the caller the pump, if there is a request and nobody reads just now.
+    /// Makes the caller the pump, if there is a request and nobody reads just now; or if a thread does, and there are requests
+    /// that nobody serves.
     pub(super) fn become_pump(&self) -> bool {
         let mut state = self.lock();
-        let free = state.reader == Reader::Anybody;
+        let waits = state.reader == Reader::Thread && !state.begun.is_empty();
+        let free = state.reader == Reader::Anybody || waits;
         if free {
             state.reader = Reader::Pump;
         }

@@ -41,7 +41,8 @@ impl State {
     }
 
     fn with(&mut self, id: RequestId, change: impl FnOnce(&mut Live)) {
-        if let Some(live) = self.lives.iter_mut().find(|live| live.id == id) {
+        // One that has ended may not be put away yet when its id is used again.
+        if let Some(live) = self.lives.iter_mut().find(|live| live.id == id && !live.ended) {
             change(live);
             live.wake();
         }

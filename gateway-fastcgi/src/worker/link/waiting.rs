@@ -109,6 +109,7 @@ impl Link {
         sends: bool,
         mut ready: impl FnMut(&mut Live) -> Result<Option<T>, LinkError>,
     ) -> Result<T, LinkError> {
+        let mut silence = Duration::ZERO;
         loop {
             let mut held = self.lock_for(serial)?;
             let (_, live) = held.parts()?;
@@ -123,7 +124,7 @@ impl Link {
             }
             held.state.reader = Reader::Thread;
             drop(held);
-            let read = self.read_blocking(sends);
+            let read = self.read_blocking(sends, &mut silence);
             let mut state = self.lock();
             if state.reader == Reader::Thread {
                 state.reader = Reader::Anybody;
@@ -134,14 +135,29 @@ impl Link {
         }
     }
 
-    /// Reads once, when there is something.
-    fn read_blocking(&self, sends: bool) -> Result<(), LinkError> {
+    /// Reads once, when there is something; counts how long there was nothing.
+    fn read_blocking(&self, sends: bool, silence: &mut Duration) -> Result<(), LinkError> {
+        /// How long a thread does not look up that may have been relieved by a pump.
+        const LOOK: Duration = Duration::from_millis(100);
         let unsent = sends && !self.try_flush(Caller::Thread)?;
-        if let Read::Nothing = self.read(Caller::Thread)? {
-            let what = if unsent { Readiness::Either } else { Readiness::Read };
-            self.block(what, self.read_timeout, LinkError::Silent)?;
+        if let Read::Some | Read::End = self.read(Caller::Thread)? {
+            *silence = Duration::ZERO;
+            return Ok(());
         }
-        Ok(())
+        let what = if unsent { Readiness::Either } else { Readiness::Read };
+        let left = self.read_timeout.saturating_sub(*silence);
+        let slice = if self.is_known_for_one() { left } else { left.min(LOOK) };
+        match self.stream.block_until(what, slice) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && slice < left => {
+                *silence += slice;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(self.lost(LinkError::Silent(self.read_timeout)))
+            }
+            Err(error) => Err(self.lost(error.into())),
+        }
     }
 
     /// A pause for a thread, early when somebody reads something.
@@ -186,12 +202,27 @@ impl Link {
         }
     }
 
-    /// Waits until there is error output to send, or until the request is not wanted any more.
+    /// Waits until there is error output to send, and a little longer for more of it; or until the request is not wanted any more.
     pub(in crate::worker) async fn errors(&self, serial: u64) -> Result<(), Disconnected> {
+        /// So much is sent without waiting for more: what fits into one record.
+        const TOGETHER: usize = 60_000;
+        const PATIENCE: Duration = Duration::from_millis(100);
+        self.written(serial, 1).await?;
+        if let Ok(gone) = tokio::time::timeout(PATIENCE, self.written(serial, TOGETHER)).await {
+            gone?;
+        }
+        let mut held = self.lock_for(serial)?;
+        let (machine, live) = held.parts()?;
+        live.put_errors(machine);
+        Ok(())
+    }
+
+    /// Waits until so many bytes of error output are there.
+    async fn written(&self, serial: u64, bytes: usize) -> Result<(), Disconnected> {
         poll_fn(|cx| {
             let mut held = self.lock_for(serial)?;
-            let (machine, live) = held.parts()?;
-            if live.put_errors(machine) {
+            let (_, live) = held.parts()?;
+            if live.errors.len() >= bytes {
                 return Poll::Ready(Ok(()));
             }
             live.driver_waker = Some(cx.waker().clone());

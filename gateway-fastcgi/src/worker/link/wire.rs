@@ -98,6 +98,10 @@ impl Link {
     /// One attempt to read, and what came is sorted. The end of the connection is noted; within a request it counts as an abort.
     pub(in crate::worker) fn read(&self, caller: Caller) -> Result<Read, LinkError> {
         let mut state = self.lock();
+        if !state.reader.admits(caller) {
+            // Looked at with the read: what somebody else took would not wake whoever is to read.
+            return Ok(Read::Nothing);
+        }
         let State { machine, scratch, .. } = &mut *state;
         let read = match caller {
             Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
