@@ -5,9 +5,9 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, ErrorCode, Result, params};
 
 use super::form::Entry;
 
@@ -52,22 +52,35 @@ pub(super) fn with<T>(path: &Path, work: impl FnOnce(&Store) -> Result<T>) -> Re
     })
 }
 
+/// Makes the file what it has to be.
+fn prepare(connection: &Connection) -> Result<()> {
+    // Readers and a writer do not wait for each other; the file tells later processes.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS entries (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            message TEXT NOT NULL,
+            written INTEGER NOT NULL DEFAULT (unixepoch())
+        ) STRICT",
+    )
+}
+
 impl Store {
     fn open(path: &Path) -> Result<Store> {
         let connection = Connection::open(path)?;
         // First of all: the statements below may already meet another process.
         connection.busy_timeout(PATIENCE)?;
-        // Readers and a writer do not wait for each other; the file tells later processes.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS entries (
-                id INTEGER PRIMARY KEY,
-                name TEXT NOT NULL,
-                message TEXT NOT NULL,
-                written INTEGER NOT NULL DEFAULT (unixepoch())
-            ) STRICT",
-        )?;
+        let begun = Instant::now();
+        // Who changes the mode of a new file, or finds that another has just written, is told "locked" at once, without patience.
+        while let Err(error) = prepare(&connection) {
+            let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+            if !busy || begun.elapsed() > PATIENCE {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
         Ok(Store { path: path.to_owned(), connection })
     }
 
