@@ -37,8 +37,8 @@ pub(crate) trait Blocked: Send + Sync {
 ///
 /// Neither `yield_now` of tokio nor what it does to a task that has used up its budget is that: such a task waits for the very worker
 /// that ran it, and stands still if that one is put to sleep or sits in a call that blocks. So loops that may have much to do at once
-/// are `unconstrained`, and take turns with this.
-pub async fn turn() {
+/// are `unconstrained`, and take [`Turns`].
+pub(crate) async fn turn() {
     let mut over = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut over, true) {
@@ -48,6 +48,37 @@ pub async fn turn() {
         Poll::Pending
     })
     .await;
+}
+
+/// The turns of a loop that may have much to do at once: every 32nd round, others go first.
+///
+/// # Examples
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use gateway_fastcgi::calls::Turns;
+///
+/// let mut turns = Turns::default();
+/// for _ in 0..100 {
+///     turns.next().await;
+///     // Accept a connection, read a record.
+/// }
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Turns {
+    rounds: u32,
+}
+
+impl Turns {
+    /// Begins another round.
+    pub async fn next(&mut self) {
+        const ROUNDS: u32 = 32;
+        self.rounds = self.rounds.wrapping_add(1);
+        if self.rounds.is_multiple_of(ROUNDS) {
+            turn().await;
+        }
+    }
 }
 
 /// The places for calls on one runtime. Clones share them, and so may several gateways on that runtime.

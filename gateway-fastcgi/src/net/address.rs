@@ -3,6 +3,7 @@
 //! Holds the spelling, both ways. Does not resolve names or open anything.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -49,6 +50,14 @@ impl Address {
     /// Is this a UNIX socket?
     pub fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
+    }
+
+    /// May other machines reach it? FastCGI has no authentication (FCGI-133). A host name may lead anywhere, and is not looked up.
+    pub fn is_open_to_others(&self) -> bool {
+        match self {
+            Self::Unix(_) => false,
+            Self::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
+        }
     }
 
     /// The path of a UNIX socket.

@@ -1,8 +1,8 @@
 //! Addresses, connections and listeners: the sockets under every gateway of this workspace.
 //!
 //! Holds the spelling of an address, one [`Stream`] over TCP and UNIX sockets that is driven through `&self`, and the
-//! [`Listener`] with its ways to come by a socket: bind, inherit on descriptor 0, or receive from systemd.
-//! Does not hold protocols, timeouts or logging.
+//! [`Listener`] with its ways to come by a socket: bind, inherit on descriptor 0, or receive from systemd; and the [`Timer`] of a
+//! connection. Does not hold protocols, time limits or logging.
 //!
 //! # Examples
 //! ```

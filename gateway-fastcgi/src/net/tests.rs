@@ -222,3 +222,12 @@ async fn blocking_code_may_share_the_connection_with_the_runtime() {
     one.block_until(Readiness::Read, std::time::Duration::from_secs(10)).unwrap();
     assert_eq!(one.read_now(&mut buffer).unwrap(), 0);
 }
+
+#[test]
+fn fcgi_133_only_tcp_beyond_this_machine_is_open_to_others() {
+    for (address, open) in
+        [("unix:/run/x", false), ("127.0.0.1:1", false), ("[::1]:1", false), ("0.0.0.0:1", true), ("[::]:1", true)]
+    {
+        assert_eq!(address.parse::<Address>().unwrap().is_open_to_others(), open, "{address}");
+    }
+}

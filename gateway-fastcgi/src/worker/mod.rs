@@ -23,6 +23,7 @@
 //! Applications are called on the runtime's own threads when that cannot stall it, and on threads that may block otherwise
 //! ([`crate::calls`]): give the runtime more threads than there are cores.
 
+mod accepting;
 mod activity;
 mod allow;
 mod applications;
@@ -51,8 +52,9 @@ pub use roles::{
     VerdictError,
 };
 
-use crate::calls::{Calls, turn};
-use crate::net::{AcceptTrouble, Listener, Peer, Stream};
+use crate::calls::{Calls, Turns};
+use crate::net::Listener;
+use accepting::accept;
 use applications::Applications;
 use gateway_spec::{Application, AsyncApplication};
 use pump::Pumping;
@@ -60,7 +62,6 @@ use session::Session;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, unconstrained};
@@ -226,12 +227,9 @@ impl Worker {
         let places = Arc::new(Semaphore::new(config.max_connections as usize));
         let mut sessions = JoinSet::new();
         let accepting = async {
-            let mut turns = 0_u32;
+            let mut turns = Turns::default();
             loop {
-                turns = turns.wrapping_add(1);
-                if turns.is_multiple_of(TURN) {
-                    turn().await;
-                }
+                turns.next().await;
                 let accepted = tokio::select! {
                     biased;
                     _ = end.wait_for(|end| *end) => break Ok(()),
@@ -267,34 +265,6 @@ impl Worker {
         served
     }
 }
-
-/// Waits for a free place, then for a connection. Lost connections and a lack of descriptors are waited out.
-async fn accept(
-    listener: &Listener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(Stream, Peer, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    loop {
-        let error = match listener.accept().await {
-            Ok((stream, peer)) => return Ok((stream, peer, place)),
-            Err(error) => error,
-        };
-        match AcceptTrouble::of(&error) {
-            AcceptTrouble::Connection => tracing::debug!(%error, "connection lost before it was accepted"),
-            AcceptTrouble::Exhausted => {
-                tracing::error!(%error, "cannot accept");
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
-            }
-            AcceptTrouble::Listener => return Err(error),
-        }
-    }
-}
-
-/// Connections accepted in a row before others get their turn.
-const TURN: u32 = 32;
-
-/// Long enough to be no busy loop, short enough for a descriptor that was just closed.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Ends a [`Worker`] from elsewhere, such as a signal handler.
 #[derive(Debug, Clone)]

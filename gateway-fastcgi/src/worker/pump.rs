@@ -8,8 +8,9 @@
 use super::Shared;
 use super::link::{Begun, Caller, Link, LinkError, Read};
 use super::request::serve;
-use crate::calls::{Blocked, turn};
+use crate::calls::{Blocked, Turns};
 use crate::protocol::ProtocolStatus;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -20,9 +21,6 @@ use tracing::Instrument;
 
 /// Answers that no request waits for, such as refusals, may wait up to here before no more is read.
 const MAX_UNASKED: usize = 64 * 1024;
-
-/// Reads in a row before other tasks get their turn.
-const TURN: u32 = 32;
 
 /// Serves all requests of a connection, side by side, until the connection can be closed.
 pub(super) async fn pump(
@@ -39,7 +37,7 @@ pub(super) async fn pump(
     silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut begun = first;
     let mut ending = *end.borrow();
-    let mut reads = 0_u32;
+    let mut turns = Turns::default();
     loop {
         while let Some(request) = begun.take().or_else(|| link.take_begun()) {
             // A connection that has just been made gets one answer all the same (FCGI-10).
@@ -53,10 +51,7 @@ pub(super) async fn pump(
         if link.is_quiet() && (ending || link.is_closing() || served >= config.max_connection_requests) {
             return link.take_broken().map_or(Ok(()), |error| Err(error.into()));
         }
-        reads = reads.wrapping_add(1);
-        if reads.is_multiple_of(TURN) {
-            turn().await;
-        }
+        turns.next().await;
         tokio::select! {
             biased;
             () = link.changed() => {}
@@ -132,7 +127,8 @@ async fn receive(link: &Link, idle: Duration) -> Result<Read, LinkError> {
 /// The connections on which an application runs on the runtime's own thread: if it blocks, somebody else has to read on.
 #[derive(Default)]
 pub(super) struct Pumping {
-    places: Mutex<Vec<Place>>,
+    /// By the address of the link, which stays as long as the session does.
+    places: Mutex<HashMap<usize, Place>>,
 }
 
 struct Place {
@@ -140,14 +136,18 @@ struct Place {
     pump: Option<JoinHandle<Result<(), LinkError>>>,
 }
 
+fn key(link: &Arc<Link>) -> usize {
+    Arc::as_ptr(link).addr()
+}
+
 impl Pumping {
     /// Includes a connection.
     pub(super) fn watch(&self, link: &Arc<Link>) {
-        self.places().push(Place { link: Arc::downgrade(link), pump: None });
+        self.places().insert(key(link), Place { link: Arc::downgrade(link), pump: None });
     }
 
     pub(super) fn forget(&self, link: &Arc<Link>) {
-        self.places().retain(|place| !std::ptr::eq(place.link.as_ptr(), Arc::as_ptr(link)));
+        self.places().remove(&key(link));
     }
 
     /// The pump of a connection, if somebody started one.
@@ -155,8 +155,7 @@ impl Pumping {
         if !link.is_pumped() {
             return None;
         }
-        let mut places = self.places();
-        places.iter_mut().find(|place| std::ptr::eq(place.link.as_ptr(), Arc::as_ptr(link)))?.pump.take()
+        self.places().get_mut(&key(link))?.pump.take()
     }
 
     /// Starts a pump, if the gateway may send more requests and nobody reads.
@@ -169,13 +168,13 @@ impl Pumping {
         let end = shared.end.subscribe();
         let pump = async move { pump(&shared, &kept, end, None, served).await };
         let pump = tokio::spawn(pump.in_current_span());
-        if let Some(place) = places.iter_mut().find(|place| std::ptr::eq(place.link.as_ptr(), Arc::as_ptr(link))) {
+        if let Some(place) = places.get_mut(&key(link)) {
             place.pump = Some(pump);
         }
         true
     }
 
-    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
+    fn places(&self) -> MutexGuard<'_, HashMap<usize, Place>> {
         // Nothing inside panics.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,7 +183,7 @@ impl Pumping {
 /// Calls block: on connections where one runs, somebody has to read on.
 impl Blocked for Shared {
     fn blocked(self: Arc<Self>, runtime: &Handle) {
-        let calling: Vec<_> = self.pumping.places().iter().filter_map(|place| place.link.upgrade()).collect();
+        let calling: Vec<_> = self.pumping.places().values().filter_map(|place| place.link.upgrade()).collect();
         let calling: Vec<_> = calling.into_iter().filter(|link| link.is_calling()).collect();
         if calling.is_empty() {
             return;

@@ -13,7 +13,7 @@ use super::link::{Begun, InputKind, Link, LinkError, Taken};
 use super::output::{Ended, RequestIo};
 use super::roles::FilterData;
 use crate::connection::Request;
-use crate::protocol::{Params, ProtocolStatus, Role};
+use crate::protocol::{Params, ProtocolStatus, RequestId, Role};
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{Admission, Application, Disconnected, Environ, ErrorStream, Failure, Input};
 use std::sync::Arc;
@@ -33,19 +33,17 @@ pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) 
     let Request { id, role, params, .. } = request;
     let _noted = shared.activity.begin(&params);
     let answered = match describe_for(role, &params, &shared.config) {
-        Err(error) => {
-            tracing::warn!(request = %id, %error, "request refused");
-            respond(link, serial, id, BAD_REQUEST)
-        }
+        Err(error) => no_request(link, serial, id, &error),
         Ok(described) => {
             if described.one_at_a_time {
                 link.note_one_at_a_time();
             }
             let first = described.first;
-            let asynchronous = matches!(shared.applications.of(role), Some(App::Asynchronous(_)));
+            let app = shared.applications.of(role);
+            let asynchronous = matches!(app, Some(App::Asynchronous(_)));
             let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, first, asynchronous });
             let serving = Serving { shared, io: &io, role, params: &params };
-            match serving.answer(described).await {
+            match serving.answer(app, described).await {
                 // Where others are served, one whose body does not come is no reason to end the connection.
                 Err(LinkError::Silent(longest)) if link.is_pumped() => {
                     tracing::warn!(request = %id, ?longest, "the request body did not come");
@@ -69,15 +67,15 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    async fn answer(&self, described: Described) -> Result<(), LinkError> {
-        let ended = match self.shared.applications.of(self.role) {
+    async fn answer(&self, app: Option<App<'_>>, described: Described) -> Result<(), LinkError> {
+        let ended = match app {
             None => return self.turn_down(ProtocolStatus::UNKNOWN_ROLE),
             Some(App::Asynchronous(app)) => {
                 let longest = self.shared.config.read_timeout;
                 let failed = |failure: &Failure| log_failure(self.io, self.params, failure);
                 match run_asynchronous(&**app, described, self.io, longest, failed).await {
                     Ok(ended) => ended,
-                    Err(error) => return self.no_request(&error),
+                    Err(error) => return no_request(&self.io.link, self.io.serial, self.io.id, &error),
                 }
             }
             Some(App::Synchronous(app)) => match self.call(app, described).await? {
@@ -112,7 +110,7 @@ impl Serving<'_> {
         let inline = whole && self.role != Role::FILTER;
         let environ = match environ(described, arrived, io, self.role) {
             Ok(environ) => environ,
-            Err(error) => return self.no_request(&error).map(|()| None),
+            Err(error) => return no_request(&io.link, io.serial, io.id, &error).map(|()| None),
         };
         Ok(Some(match admission {
             Admission::Inline(permit) if inline => run_inline(app, environ, io, calls, permit).await?,
@@ -128,11 +126,6 @@ impl Serving<'_> {
     fn turn_down(&self, reason: ProtocolStatus) -> Result<(), LinkError> {
         self.io.link.turn_down(self.io.serial, reason);
         Ok(())
-    }
-
-    fn no_request(&self, error: &ParamsError) -> Result<(), LinkError> {
-        tracing::warn!(request = %self.io.id, %error, "request refused");
-        respond(&self.io.link, self.io.serial, self.io.id, BAD_REQUEST)
     }
 
     /// Receives the body if it is short, so that the call need not wait for the network; else what has come by now.
@@ -180,8 +173,14 @@ fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>, role: Ro
     Ok(environ)
 }
 
+/// Answers parameters that make no request.
+fn no_request(link: &Link, serial: u64, id: RequestId, error: &ParamsError) -> Result<(), LinkError> {
+    tracing::warn!(request = %id, %error, "request refused");
+    respond(link, serial, id, BAD_REQUEST)
+}
+
 /// Sends a whole answer that no application gave.
-fn respond(link: &Link, serial: u64, id: crate::protocol::RequestId, answer: &'static [u8]) -> Result<(), LinkError> {
+fn respond(link: &Link, serial: u64, id: RequestId, answer: &'static [u8]) -> Result<(), LinkError> {
     let mut held = link.lock_for(serial)?;
     let (machine, live) = held.parts()?;
     let _ = machine.send_stdout(id, Bytes::from_static(answer));

@@ -9,7 +9,7 @@ use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::build::{BuildError, Group, build};
+use super::build::{BuildError, Group, build, with};
 use super::logging;
 use super::mistake::Place;
 use super::settings::{Listen, Settings};
@@ -26,7 +26,7 @@ pub(super) enum RunError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Build(#[from] BuildError),
-    #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source))]
+    #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source, " with --listen ADDR"))]
     Listen { place: Place, socket: SocketSource, source: io::Error },
     #[error("the listener failed: {0}")]
     Serve(#[source] io::Error),
@@ -35,13 +35,14 @@ pub(super) enum RunError {
     SecondSignal,
 }
 
-/// What the operator can do about an address.
-fn advice(error: &io::Error) -> &'static str {
+/// What the operator can do about an address; `with` names the flag that chooses another.
+pub(super) fn advice(error: &io::Error, with: &str) -> String {
     match error.kind() {
-        ErrorKind::AddrInUse => "; choose another address with --listen ADDR, or end the program that uses this one",
-        ErrorKind::PermissionDenied => "; ports below 1024 and other users' folders need privileges: see --listen ADDR",
-        ErrorKind::AddrNotAvailable => "; this machine has no such address: see --listen ADDR",
-        _ => "",
+        ErrorKind::AddrInUse => format!("; choose another address{with}, or end the program that uses this one"),
+        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023".to_owned(),
+        ErrorKind::NotFound => "; make the folder first".to_owned(),
+        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -158,13 +159,8 @@ async fn stop_workers(workers: Vec<Group>) {
 }
 
 async fn listeners(settings: &Settings) -> Result<Vec<Listener>, RunError> {
-    let mut options = ListenOptions::default();
-    if let Some(mode) = settings.socket_mode {
-        options = options.unix_mode(mode);
-    }
-    if let Some(owner) = settings.socket_owner {
-        options = options.unix_owner(owner);
-    }
+    let options = with(ListenOptions::default(), settings.socket_mode, ListenOptions::unix_mode);
+    let options = with(options, settings.socket_owner, ListenOptions::unix_owner);
     let mut listeners = Vec::with_capacity(settings.listen.len());
     for Listen { socket, place } in &settings.listen {
         let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };

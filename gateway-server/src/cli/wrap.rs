@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::net::{ListenOptions, Owner, OwnerError, SocketSource, group_id, user_id};
 use gateway_fastcgi::worker::AllowList;
 
+use super::build::with;
 use super::check;
 use super::mistake::{Mistake, Place};
 use super::options::CgiOptions;
@@ -20,7 +21,7 @@ use super::target::{Target, resolved_socket};
 use super::value::{self, COUNT, MODE};
 use crate::mount::Prefix;
 
-pub(super) use run::{is_open_to_others, run};
+pub(super) use run::run;
 
 /// The flags. Values are texts here: their mistakes are described as those of the file are. The short ones are fcgiwrap's.
 #[derive(Debug, clap::Args)]
@@ -116,13 +117,10 @@ impl Flags {
         let mut mistakes = Vec::new();
         let mut take = |flag: &str, problem| mistakes.push(Mistake { place: Place::Flag(flag.to_owned()), problem });
         let listen = one(&mut take, "--fastcgi", self.fastcgi.as_deref(), |text| listen(text, &here));
-        let mut socket = ListenOptions::default();
-        if let Some(mode) = one(&mut take, "--socket-mode", self.socket_mode.as_deref(), mode) {
-            socket = socket.unix_mode(mode);
-        }
-        if let Some(owner) = one(&mut take, "--socket-owner", self.socket_owner.as_deref(), owner) {
-            socket = socket.unix_owner(owner);
-        }
+        let mode = one(&mut take, "--socket-mode", self.socket_mode.as_deref(), mode);
+        let owner = one(&mut take, "--socket-owner", self.socket_owner.as_deref(), owner);
+        let socket = with(ListenOptions::default(), mode, ListenOptions::unix_mode);
+        let socket = with(socket, owner, ListenOptions::unix_owner);
         let allowed = self.allowed(&mut take);
         let max_queue = one(&mut take, "--max-queue", self.max_queue.as_deref(), count);
         let stderr = one(&mut take, "--stderr", self.stderr.as_deref(), stderr);

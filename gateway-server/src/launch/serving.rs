@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) 
     let worker = Worker::with_roles(roles, config);
     let handle = worker.handle();
     let signals = signals(&runtime)?;
-    if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
+    if listener.address().is_open_to_others() && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
         note("whoever can connect here can ask for anything: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
     }
     // Whoever passed the socket knows, and takes what is written here for trouble.
@@ -70,14 +69,6 @@ pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) 
         tokio::spawn(worker.serve(listener)).await
     });
     end(runtime, served, &at)
-}
-
-/// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
-fn is_open_to_others(address: &Address) -> bool {
-    match address {
-        Address::Unix(_) => false,
-        Address::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
-    }
 }
 
 /// A runtime in which as many applications may run at once on workers as `--threads` says.
@@ -182,15 +173,6 @@ fn note(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fcgi_133_only_tcp_beyond_this_machine_is_open_to_others() {
-        for (address, open) in
-            [("unix:/run/x", false), ("127.0.0.1:1", false), ("[::1]:1", false), ("0.0.0.0:1", true), ("[::]:1", true)]
-        {
-            assert_eq!(is_open_to_others(&address.parse().unwrap()), open, "{address}");
-        }
-    }
 
     #[test]
     fn trouble_with_an_address_says_what_where_and_what_to_do() {

@@ -5,7 +5,7 @@ use super::connection::serve_connection;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
-use gateway_fastcgi::calls::{CallRuntime, turn};
+use gateway_fastcgi::calls::{CallRuntime, Turns};
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
@@ -226,12 +226,9 @@ async fn next_signal((terminate, interrupt): &mut Signals) {
 async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
     let wanted = shared.stop.wanted();
     tokio::pin!(wanted);
-    let mut turns = 0_u32;
+    let mut turns = Turns::default();
     loop {
-        turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(TURN) {
-            turn().await;
-        }
+        turns.next().await;
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             listener.accept().await.map(|accepted| (accepted, place))
@@ -263,9 +260,6 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
         }
     }
 }
-
-/// Connections accepted in a row before others get their turn.
-const TURN: u32 = 32;
 
 /// How long to leave a system alone that has no descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);

@@ -10,6 +10,7 @@
 //! memory, the rest in a file.
 
 mod live;
+mod reader;
 mod sorting;
 mod waiting;
 mod wire;
@@ -25,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+use reader::Reader;
 
 pub(super) use live::{InputKind, Live};
 pub(super) use waiting::Taken;
@@ -72,30 +75,6 @@ pub(super) struct State {
 pub(super) struct Begun {
     pub(super) request: Request,
     pub(super) serial: u64,
-}
-
-/// Who reads the socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reader {
-    /// The session: there is no request.
-    Session,
-    /// Whoever needs something: there is one request.
-    Anybody,
-    /// A thread that waits for the socket right now.
-    Thread,
-    /// The pump, from now on.
-    Pump,
-}
-
-impl Reader {
-    /// May this caller read now?
-    fn admits(self, caller: Caller) -> bool {
-        match caller {
-            Caller::Task => matches!(self, Self::Session | Self::Anybody),
-            Caller::Thread => matches!(self, Self::Anybody | Self::Thread),
-            Caller::Pump => self == Self::Pump,
-        }
-    }
 }
 
 /// How a connection came to its end before its time.

@@ -148,15 +148,11 @@ impl Link {
         let left = self.read_timeout.saturating_sub(*silence);
         let slice = if self.is_known_for_one() { left } else { left.min(LOOK) };
         match self.stream.block_until(what, slice) {
-            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut && slice < left => {
                 *silence += slice;
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(self.lost(LinkError::Silent(self.read_timeout)))
-            }
-            Err(error) => Err(self.lost(error.into())),
+            ready => ready.map_err(|error| self.gave_up(error, LinkError::Silent(self.read_timeout))),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::connection::Outgoing;
 use crate::net::{Readiness, Stream};
 use bytes::Buf;
 use std::io::{self, IoSlice};
-use std::time::Duration;
 
 /// Room for one read: a request's parameters, in nearly all cases.
 const ROOM: usize = 16 * 1024;
@@ -61,7 +60,9 @@ impl Link {
     pub(in crate::worker) fn flush_blocking(&self) -> Result<(), LinkError> {
         while !self.try_flush(Caller::Thread)? {
             let what = if self.drains_input() { Readiness::Either } else { Readiness::Write };
-            self.block(what, self.write_timeout, LinkError::Stuck)?;
+            let longest = self.write_timeout;
+            let ready = self.stream.block_until(what, longest);
+            ready.map_err(|error| self.gave_up(error, LinkError::Stuck(longest)))?;
             self.drain_input(Caller::Thread)?;
         }
         Ok(())
@@ -175,16 +176,9 @@ impl Link {
         matches!(state.reader, Reader::Session | Reader::Anybody) && !state.gone && state.begun.is_empty() && is_dropped
     }
 
-    pub(super) fn block(
-        &self,
-        what: Readiness,
-        longest: Duration,
-        late: fn(Duration) -> LinkError,
-    ) -> Result<(), LinkError> {
-        self.stream.block_until(what, longest).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => self.lost(late(longest)),
-            _ => self.lost(error.into()),
-        })
+    /// What waiting for the socket in vain comes to: the connection is lost, to `late` where it took too long.
+    pub(super) fn gave_up(&self, error: io::Error, late: LinkError) -> LinkError {
+        self.lost(if error.kind() == io::ErrorKind::TimedOut { late } else { error.into() })
     }
 
     /// Whoever asks next will be told that the peer has gone.

@@ -1,6 +1,6 @@
 //! The life of `gateway workers`: log, runtime, socket, workers, status page, signals, stop.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
@@ -9,10 +9,10 @@ use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Flags, Plan, StatusPage};
+use crate::cli::build::with;
 use crate::cli::logging;
-use crate::cli::run::Signals;
+use crate::cli::run::{Signals, advice};
 use crate::cli::settings::Log;
-use crate::cli::wrap::is_open_to_others;
 use crate::serve::{self, Server};
 
 /// Why there are no workers, or none any more.
@@ -22,7 +22,7 @@ pub(in crate::cli) enum WorkersError {
     Runtime(#[source] io::Error),
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
-    #[error("cannot listen on {address}: {source}{}", advice(.source))]
+    #[error("cannot listen on {address}: {source}{}", advice(.source, ""))]
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --listen unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),
@@ -33,17 +33,6 @@ pub(in crate::cli) enum WorkersError {
     /// Whoever sent a second signal knows; an exit code is enough.
     #[error("stopped at once by a second signal")]
     SecondSignal,
-}
-
-/// What the operator can do about an address.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => "; choose another address, or end the program that uses this one",
-        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023",
-        ErrorKind::NotFound => "; make the folder first",
-        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000",
-        _ => "",
-    }
 }
 
 /// Threads for the status page; workers are processes.
@@ -72,7 +61,7 @@ async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), 
     let config = plan.pool.config().map_err(WorkersError::Options)?;
     let (program, arguments) = split(plan);
     let address = listener.address().clone();
-    if is_open_to_others(&address) {
+    if address.is_open_to_others() {
         // Workers of ours and php-cgi obey the variable, others may know nothing of it (FCGI-133).
         tracing::warn!(%address, "whoever can connect can ask the workers for anything: see env.FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
     }
@@ -130,13 +119,8 @@ fn split(plan: &Plan) -> (&str, &[String]) {
 }
 
 async fn listener(plan: &Plan) -> Result<Listener, WorkersError> {
-    let mut options = ListenOptions::default();
-    if let Some(mode) = plan.socket_mode {
-        options = options.unix_mode(mode);
-    }
-    if let Some(owner) = &plan.socket_owner {
-        options = options.unix_owner(*owner);
-    }
+    let options = with(ListenOptions::default(), plan.socket_mode, ListenOptions::unix_mode);
+    let options = with(options, plan.socket_owner, ListenOptions::unix_owner);
     let source = match &plan.listen {
         Some(SocketSource::Address(address)) => return bind(address, &options).await,
         Some(source) => source.clone(),

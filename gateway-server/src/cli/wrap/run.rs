@@ -1,7 +1,6 @@
 //! The life of `gateway cgi-wrap`: log, runtime, socket, host, signals, stop.
 
-use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::Wrap;
 use super::guard::Guard;
 use crate::cli::build::cgi_config;
 use crate::cli::logging;
-use crate::cli::run::Signals;
+use crate::cli::run::{Signals, advice};
 
 /// Why the worker did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +24,7 @@ pub(in crate::cli) enum WrapError {
     Runtime(#[source] io::Error),
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
-    #[error("cannot listen on {address}: {source}{}", advice(.source))]
+    #[error("cannot listen on {address}: {source}{}", advice(.source, " with --fastcgi ADDR"))]
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --fastcgi unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),
@@ -40,17 +39,6 @@ pub(in crate::cli) enum WrapError {
     /// Whoever sent a second signal knows; an exit code is enough.
     #[error("stopped at once by a second signal")]
     SecondSignal,
-}
-
-/// What the operator can do about an address.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => "; choose another address with --fastcgi ADDR, or end the program that uses this one",
-        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023",
-        ErrorKind::NotFound => "; make the folder first",
-        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000",
-        _ => "",
-    }
 }
 
 /// Serves until a signal.
@@ -93,7 +81,7 @@ async fn serve(wrap: Wrap, most: usize) -> Result<(), WrapError> {
     if let Some(longest) = wrap.options.max_spool {
         config = config.max_spool_bytes(longest);
     }
-    if is_open_to_others(listener.address()) && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
+    if listener.address().is_open_to_others() && std::env::var_os("FCGI_WEB_SERVER_ADDRS").is_none() {
         tracing::warn!(
             "whoever can connect can run every program below the roots: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH"
         );
@@ -130,14 +118,6 @@ async fn listener(wrap: &Wrap) -> Result<Listener, WrapError> {
         return Err(WrapError::NoProcesses(listener.address().clone()));
     }
     Ok(listener)
-}
-
-/// Whether other machines may reach the address; FastCGI has no authentication (FCGI-133).
-pub(in crate::cli) fn is_open_to_others(address: &Address) -> bool {
-    match address {
-        Address::Unix(_) => false,
-        Address::Tcp { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
-    }
 }
 
 /// What answers local redirects: the client is sent there (CGI-113). Only the server in front knows all its paths, and nginx
