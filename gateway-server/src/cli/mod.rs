@@ -16,6 +16,7 @@
 //! | `workers` | `gateway workers` |
 //! | `fcgi` | `gateway fcgi` |
 //! | `build`, `run` | from settings to answers; the life of the process |
+//! | `reload` | what SIGHUP does |
 //! | `logging` | what is written to standard error |
 //!
 //! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read;
@@ -31,6 +32,7 @@ mod logging;
 mod mistake;
 mod options;
 mod reference;
+mod reload;
 mod rules;
 mod run;
 mod settings;

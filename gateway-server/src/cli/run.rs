@@ -2,6 +2,7 @@
 //!
 //! Holds the order of things: log, runtime, workers, listeners, signals, stop. Does not hold any of them.
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::build::{BuildError, Group, build, with};
 use super::logging;
 use super::mistake::Place;
+use super::reload::Reloads;
 use super::settings::{Listen, Settings};
 use super::workers::StatusPage;
 use crate::marks;
@@ -88,7 +90,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     if let Some(address) = &settings.status {
         show_status(address, &built.workers, settings.server.clone()).await?;
     }
-    reload_at_hangup(&built.workers).map_err(RunError::Signals)?;
+    reloads(&built.workers).at_hangup().map_err(RunError::Signals)?;
     let server = Server::routed(built.site).config(settings.server);
     let handle = server.handle();
     let mut serving = tokio::spawn(server.serve(listeners));
@@ -122,18 +124,19 @@ async fn show_status(address: &Address, groups: &[Group], config: serve::Config)
     Ok(())
 }
 
-/// SIGHUP replaces the workers; nothing else is read again.
-fn reload_at_hangup(groups: &[Group]) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let handles: Vec<_> = groups.iter().map(Group::handle).collect();
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            for handle in handles.clone() {
-                tokio::spawn(async move { handle.reload().await });
-            }
-        }
-    });
-    Ok(())
+/// What SIGHUP does; the configuration itself is not read again.
+fn reloads(groups: &[Group]) -> Reloads {
+    let mut reloads = Reloads::default();
+    for group in groups {
+        let handle = group.handle();
+        reloads.add("workers", move || {
+            // It waits for requests; other parts do not wait for it.
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.reload().await });
+            Ok::<_, Infallible>(())
+        });
+    }
+    reloads
 }
 
 fn stopping(signal: &str, handle: &ServerHandle) {
