@@ -54,7 +54,7 @@ pub use asynchronous::{
     AsyncApplication, AsyncExchange, AsyncResponse, BodyStream, BoxFuture, DynAsyncApplication, InlineApplication,
     InputStream,
 };
-pub use body::{Body, FileWrapper, Iterable};
+pub use body::{Body, FilePart, FileWrapper, Iterable};
 pub use cancellation::Cancellation;
 pub use dispatch::{Admission, Dispatch, Permit};
 pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value, VariableName};

@@ -5,6 +5,7 @@
 
 use super::{Address, Peer, PeerCredentials};
 use bytes::BufMut;
+use gateway_spec::FilePart;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -132,6 +133,36 @@ impl Stream {
     /// As [`Stream::try_write`].
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(self, socket => socket.try_write_vectored(slices))
+    }
+
+    /// Whether [`Stream::try_send_file`] can do what it says. What stands between us and the socket, such as encryption, would
+    /// have to see the bytes.
+    pub fn sends_files(&self) -> bool {
+        match &self.0 {
+            Kind::Tcp(_) | Kind::Unix(_) => true,
+        }
+    }
+
+    /// Sends what fits of `part`, without the bytes coming through here (sendfile), and notes how much that was. At most
+    /// 2 MiB at once, so that one fast reader of a long file does not keep a thread to itself.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing fits; [`io::ErrorKind::UnexpectedEof`] when the file has become shorter;
+    /// otherwise what the system says.
+    pub fn try_send_file(&self, part: &mut FilePart) -> io::Result<usize> {
+        const MOST: usize = 2 << 20;
+        let count = usize::try_from(part.length()).map_or(MOST, |left| left.min(MOST));
+        let mut offset = part.offset();
+        let send = || {
+            let sent = rustix::io::retry_on_intr(|| rustix::fs::sendfile(self, part.file(), Some(&mut offset), count));
+            Ok(sent?)
+        };
+        let sent = either!(self, socket => socket.try_io(Interest::WRITABLE, send))?;
+        if sent == 0 && count > 0 {
+            return Err(part.ended_early());
+        }
+        part.advance(sent as u64);
+        Ok(sent)
     }
 
     /// Waits for bytes and reads them; 0 means the peer will send no more. Nothing is lost if the future is dropped.

@@ -244,19 +244,18 @@ pub(super) enum Pause {
 /// Pulls events and writes them, until something has to be waited for.
 fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
     loop {
-        let event = exchange.next();
-        if let Event::Head(head) = &event
-            && head.status.is_server_error()
-            && let Some(failure) = exchange.take_failure()
-        {
-            log_failure(wire, &failure);
-            // HTTP-98, HTTP-86: the request itself was at fault, and the application only stumbled over it.
-            if let Some(trouble) = wire.lock().trouble {
-                exchange.close();
-                return Drive::Over(Outcome::Refused(trouble));
+        let put = match wire.sendable(|| exchange.take_file()) {
+            Some(part) => wire.put_file(part),
+            None => {
+                let event = exchange.next();
+                if let Some(trouble) = trouble(exchange, wire, &event) {
+                    exchange.close();
+                    return Drive::Over(Outcome::Refused(trouble));
+                }
+                wire.put(event)
             }
-        }
-        match wire.put(event) {
+        };
+        match put {
             Put::More => {}
             Put::Flush => match wire.try_flush() {
                 Ok(true) => {}
@@ -269,6 +268,17 @@ fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
             Put::Abort => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
         }
     }
+}
+
+/// Logs a failure before it is answered. HTTP-98, HTTP-86: perhaps the request itself was at fault, and the application only
+/// stumbled over it; then that is the answer.
+fn trouble(exchange: &mut Exchange, wire: &Wire, event: &Event) -> Option<Refusal> {
+    let Event::Head(head) = event else { return None };
+    if !head.status.is_server_error() {
+        return None;
+    }
+    log_failure(wire, &exchange.take_failure()?);
+    wire.lock().trouble
 }
 
 fn over(exchange: &mut Exchange, wire: &Wire, outcome: Outcome) -> Outcome {
@@ -308,6 +318,13 @@ async fn asynchronous(
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
     let mut exchange = AsyncExchange::call(app, environ, input);
     loop {
+        if let Some(part) = wire.sendable(|| exchange.take_file()) {
+            match wire.put_file(part) {
+                Put::Abort => return Outcome::Aborted,
+                _ if wire.flush(timer).await.is_err() => return Outcome::Gone,
+                _ => {}
+            }
+        }
         let event = loop {
             // A client that has torn down its connection is noticed within this time, and the application dropped.
             match timer.within(PEER_LOOK, exchange.next()).await {

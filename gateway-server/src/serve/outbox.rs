@@ -1,18 +1,20 @@
 //! What waits to be written, and the attempt to write it.
 //!
-//! Holds bytes and one large chunk with what stands behind it. Does not wait.
+//! Holds bytes and one large chunk, or a part of a file, with what stands behind it. Does not wait.
 
 use bytes::{Buf, Bytes};
 use gateway_fastcgi::net::Stream;
+use gateway_spec::FilePart;
 use std::io::{self, IoSlice};
 
-/// Written in this order: bytes, chunk, tail. Small chunks are copied among the bytes, so that a small response is one
+/// Written in this order: bytes, chunk or file, tail. Small chunks are copied among the bytes, so that a small response is one
 /// write of one slice; large ones are not copied.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) bytes: Vec<u8>,
     written: usize,
     chunk: Bytes,
+    file: Option<FilePart>,
     tail: &'static [u8],
 }
 
@@ -24,12 +26,12 @@ const GATHER_BYTES: usize = 32 << 10;
 
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.chunk.is_empty() && self.tail.is_empty()
+        self.bytes.is_empty() && self.chunk.is_empty() && self.tail.is_empty() && self.file.is_none()
     }
 
     /// Must it be written out before more is put in?
     pub(super) fn is_full(&self) -> bool {
-        !self.chunk.is_empty() || !self.tail.is_empty() || self.bytes.len() >= GATHER_BYTES
+        !self.chunk.is_empty() || !self.tail.is_empty() || self.file.is_some() || self.bytes.len() >= GATHER_BYTES
     }
 
     /// Puts a chunk and what stands behind it. Nothing may be put in while a large chunk waits.
@@ -43,11 +45,24 @@ impl Outbox {
         }
     }
 
+    /// Puts a part of a file, which is not empty, and what stands behind it. Nothing may be put in while it waits.
+    pub(super) fn put_file(&mut self, part: FilePart, tail: &'static [u8]) {
+        self.file = Some(part);
+        self.tail = tail;
+    }
+
     /// Writes what the socket takes; true when everything is gone.
     pub(super) fn try_flush(&mut self, stream: &Stream) -> io::Result<bool> {
         while !self.is_empty() {
             let bytes = self.bytes.get(self.written..).unwrap_or_default();
-            let attempt = if self.chunk.is_empty() && self.tail.is_empty() {
+            if let (true, Some(part)) = (bytes.is_empty(), &mut self.file) {
+                if !send_file(stream, part)? {
+                    return Ok(false);
+                }
+                self.file = None;
+                continue;
+            }
+            let attempt = if self.file.is_some() || (self.chunk.is_empty() && self.tail.is_empty()) {
                 stream.try_write(bytes)
             } else {
                 let slices = [IoSlice::new(bytes), IoSlice::new(&self.chunk), IoSlice::new(self.tail)];
@@ -86,6 +101,30 @@ impl Outbox {
         }
     }
 }
+
+/// Sends of a file what the socket takes now; true when that was the rest. One long file is sent in several turns, also to a
+/// client that could take it all.
+fn send_file(stream: &Stream, part: &mut FilePart) -> io::Result<bool> {
+    let mut left = FILE_TURN_BYTES;
+    while part.length() > 0 {
+        match stream.try_send_file(part) {
+            Ok(sent) if sent < left => left -= sent,
+            Ok(_) => return Ok(part.length() == 0),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => {
+                // HTTP-211: what is missing is not made up, so the connection ends before the response does.
+                if error.kind() == io::ErrorKind::UnexpectedEof {
+                    tracing::warn!(%error, "response broken off");
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Some ten milliseconds of a fast network.
+const FILE_TURN_BYTES: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use crate::environ::{ConnectionFacts, SOFTWARE};
 use crate::h1::{AfterResponse, Connection, NextCycle, Stamp};
 use gateway_fastcgi::net::{Elapsed, Timer};
 use gateway_fastcgi::net::{Peer, Stream};
-use gateway_spec::{Disconnected, Event, PushSink, ResponseHead};
+use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
 use http::StatusCode;
 use std::future::poll_fn;
 use std::io;
@@ -129,6 +129,23 @@ impl Wire {
                 Put::Abort
             }
         }
+    }
+
+    /// Asks for a part of a file, where the connection can send one.
+    pub(super) fn sendable(&self, take: impl FnOnce() -> Option<FilePart>) -> Option<FilePart> {
+        if self.stream.sends_files() { take() } else { None }
+    }
+
+    /// Puts what is left of a file into the outbox, which is empty.
+    pub(super) fn put_file(&self, part: FilePart) -> Put {
+        let state = &mut *self.lock();
+        state.body_bytes += part.length();
+        let length = usize::try_from(part.length()).unwrap_or(usize::MAX);
+        let Ok(tail) = state.machine.send_data(length, &mut state.out.bytes) else { return Put::Abort };
+        if length > 0 {
+            state.out.put_file(part, tail);
+        }
+        Put::Flush
     }
 
     /// Puts a whole answer of the server's own.

@@ -13,6 +13,7 @@ mod asynchronous;
 mod bodies;
 mod closes;
 mod dispatch;
+mod files;
 mod limits;
 mod persistence;
 mod requests;

@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use super::{AsyncResponse, BodyStream, BoxFuture, DynAsyncApplication, InputStream};
 use crate::exchange::{LengthGuard, StoredHead, check, error_page};
-use crate::{AppError, Environ, Event, Failure};
+use crate::{AppError, Environ, Event, Failure, FilePart};
 
 /// One request on its way through an asynchronous application, turned into [`Event`]s.
 ///
@@ -76,6 +76,19 @@ impl<'a> AsyncExchange<'a> {
     /// The next event; after [`Event::End`] or [`Event::Abort`] it is that again. Safe to cancel and call again.
     pub async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Takes what follows, if it is a part of a file, as [`Exchange::take_file`](crate::Exchange::take_file) does.
+    pub fn take_file(&mut self) -> Option<FilePart> {
+        let State::Body(body) = &mut self.state else { return None };
+        if self.pending.is_some() || self.length.is_complete() {
+            return None;
+        }
+        let mut part = body.take_file()?;
+        if let Some(declared) = self.length.cut_file(&mut part) {
+            self.failure.get_or_insert(Failure::BodyTooLong { declared });
+        }
+        Some(part)
     }
 
     /// What went wrong, once, for the log.

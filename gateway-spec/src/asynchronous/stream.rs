@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::{AppError, InputError};
+use crate::{AppError, FilePart, InputError};
 
 /// The request body of an asynchronous application: a stream that ends where the body ends.
 ///
@@ -160,6 +160,7 @@ pub struct BodyStream {
 
 enum Content {
     Buffer(Bytes),
+    File(FilePart),
     Boxed(Pin<Box<dyn Stream<Item = Result<Bytes, AppError>> + Send>>),
 }
 
@@ -172,6 +173,25 @@ impl BodyStream {
     /// A body of whatever the stream gives.
     pub fn new(stream: impl Stream<Item = Result<Bytes, AppError>> + Send + 'static) -> Self {
         BodyStream { content: Content::Boxed(Box::pin(stream)), length: None }
+    }
+
+    /// A part of an open file.
+    ///
+    /// A gateway that can sends it without reading it. Where it is read, whoever polls waits for the disk: this is for files
+    /// of this machine, not for what may be far away. A file that shrinks meanwhile is an error (HTTP-211).
+    pub fn file(part: FilePart) -> Self {
+        BodyStream { length: Some(part.length()), content: Content::File(part) }
+    }
+
+    /// Takes what is left, if it is a part of a file; nothing comes out any more then.
+    pub(crate) fn take_file(&mut self) -> Option<FilePart> {
+        if !matches!(self.content, Content::File(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.content, Content::Buffer(Bytes::new())) {
+            Content::File(part) => Some(part),
+            Content::Buffer(_) | Content::Boxed(_) => None,
+        }
     }
 
     /// Promises a length in bytes.
@@ -202,6 +222,11 @@ impl Stream for BodyStream {
         match &mut self.content {
             Content::Buffer(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Buffer(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Content::File(part) => Poll::Ready(match part.read_block() {
+                Ok(block) if block.is_empty() => None,
+                Ok(block) => Some(Ok(block)),
+                Err(error) => Some(Err(error.into())),
+            }),
             Content::Boxed(stream) => stream.as_mut().poll_next(cx),
         }
     }

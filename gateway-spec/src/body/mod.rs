@@ -3,6 +3,7 @@
 //! Holds the type, its constructors and its life. Does not hold the ready-made iterables behind it (`sources`) or how
 //! it is transmitted: that is [`Exchange`](crate::Exchange).
 
+mod file;
 mod sources;
 
 use std::any::Any;
@@ -13,7 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use bytes::Bytes;
 
 use crate::AppError;
-use sources::{Chunks, FileSource, Iter, Reader};
+pub use file::{FilePart, FileWrapper};
+use sources::{Chunks, Iter, Reader};
 
 /// A response body: pieces of bytes, a length if it is known, and a `close` that runs exactly once.
 ///
@@ -47,6 +49,8 @@ enum Content {
     Empty,
     /// One piece, needing no allocation of its own.
     Buffer(Bytes),
+    /// A part of a file, needing none either.
+    File(FilePart),
     /// Anything else.
     Boxed(Box<dyn Iterable>),
 }
@@ -94,7 +98,26 @@ impl Body {
     /// # Errors
     /// When the file's size or position cannot be told.
     pub fn file(file: std::fs::File) -> std::io::Result<Self> {
-        Ok(Body::new(FileSource::new(file)?))
+        Ok(Body::file_part(FilePart::rest(file)?))
+    }
+
+    /// A part of an open file. One that shrinks meanwhile is an error, not a short end (HTTP-211); one that grows is cut.
+    pub fn file_part(part: FilePart) -> Self {
+        let length = part.length();
+        Body::from_content(Content::File(part), Some(length))
+    }
+
+    /// Takes what is left, if it is a part of a file: no piece comes out any more, and the body is still to be closed.
+    ///
+    /// Drivers use it, see [`Exchange::take_file`](crate::Exchange::take_file); a body around another hides the file.
+    pub(crate) fn take_file(&mut self) -> Option<FilePart> {
+        if !matches!(self.content, Content::File(_)) || self.ended {
+            return None;
+        }
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::File(part) => Some(part),
+            _ => None,
+        }
     }
 
     /// A body of any iterable.
@@ -165,6 +188,15 @@ impl Body {
                 self.content = Content::Empty;
                 Some(Ok(bytes))
             }
+            Content::File(_) if self.ended => None,
+            Content::File(part) => match part.read_block() {
+                Ok(block) if block.is_empty() => None,
+                Ok(block) => Some(Ok(block)),
+                Err(error) => {
+                    self.ended = true;
+                    Some(Err(error.into()))
+                }
+            },
             Content::Boxed(_) if self.ended => None,
             Content::Boxed(iterable) => {
                 // Set beforehand, so that a panic counts as an end too.
@@ -271,29 +303,6 @@ impl Default for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").field("length", &self.length).field("closed", &self.closed).finish_non_exhaustive()
-    }
-}
-
-/// `wsgi.file_wrapper`: makes a body out of anything that can be read, without sending a byte (PEP-190 to PEP-193).
-///
-/// # Examples
-/// ```
-/// use gateway_spec::{Body, Environ};
-/// let environ = Environ::example("GET", "/");
-/// let file = std::io::Cursor::new("in memory");
-/// let body = match environ.file_wrapper {
-///     Some(wrapper) => wrapper.wrap(file, 8192),
-///     None => Body::reader(file, 8192),
-/// };
-/// # drop(body);
-/// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FileWrapper;
-
-impl FileWrapper {
-    /// A body that reads `file` from where it stands to its end, `block_size` bytes at a time, and drops it at close.
-    pub fn wrap(self, file: impl Read + Send + 'static, block_size: usize) -> Body {
-        Body::reader(file, block_size)
     }
 }
 

@@ -1,7 +1,6 @@
-//! The ready-made iterables behind a body: pieces, an iterator, a reader, a file.
+//! The ready-made iterables behind a body: pieces, an iterator, a reader.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
+use std::io::{ErrorKind, Read};
 
 use bytes::{Bytes, BytesMut};
 
@@ -64,38 +63,5 @@ impl<R: Read + Send> Iterable for Reader<R> {
                 Err(error) => return Some(Err(error.into())),
             }
         }
-    }
-}
-
-/// The rest of a file. A file that shrinks meanwhile is an error, not a short end (HTTP-211); one that grows is cut.
-pub(super) struct FileSource {
-    blocks: Reader<std::io::Take<File>>,
-    left: u64,
-}
-
-impl FileSource {
-    /// Large enough that the system calls do not count beside the copying.
-    const BLOCK: usize = 64 * 1024;
-
-    pub(super) fn new(mut file: File) -> std::io::Result<Self> {
-        let left = file.metadata()?.len().saturating_sub(file.stream_position()?);
-        Ok(FileSource { blocks: Reader::new(file.take(left), Self::BLOCK), left })
-    }
-}
-
-impl Iterable for FileSource {
-    fn next_chunk(&mut self) -> Option<Result<Bytes, AppError>> {
-        match self.blocks.next_chunk() {
-            Some(Ok(block)) => {
-                self.left = self.left.saturating_sub(block.len() as u64);
-                Some(Ok(block))
-            }
-            None if self.left > 0 => Some(Err(format!("the file ended {} bytes early", self.left).into())),
-            other => other,
-        }
-    }
-
-    fn length(&self) -> Option<u64> {
-        Some(self.left)
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{Headers, StartError};
+use crate::{FilePart, Headers, StartError};
 
 /// Status and fields as they go out, and how the body is delimited.
 ///
@@ -143,6 +143,16 @@ impl LengthGuard {
         }
         self.sent += chunk.len() as u64;
         self.declared.filter(|_| chunk.len() < before && !self.silent)
+    }
+
+    /// [`LengthGuard::cut`] for a part of a file, which counts as sent.
+    pub(crate) fn cut_file(&mut self, part: &mut FilePart) -> Option<u64> {
+        let before = part.length();
+        if let Some(declared) = self.declared {
+            part.truncate(declared - self.sent);
+        }
+        self.sent += part.length();
+        self.declared.filter(|_| part.length() < before && !self.silent)
     }
 
     /// Whether `len` more bytes are too many; the declared length then.

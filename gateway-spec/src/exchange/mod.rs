@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{AppError, Application, Body, Disconnected, Environ, StartResponse};
+use crate::{AppError, Application, Body, Disconnected, Environ, FilePart, StartResponse};
 pub use failure::Failure;
 pub use head::{Framing, ResponseHead, is_hop_by_hop};
 pub(crate) use head::{LengthGuard, StoredHead, check, error_page};
@@ -133,6 +133,21 @@ impl Exchange {
         if !matches!(self.phase, Phase::Over(_)) {
             self.over(Outcome::Abort);
         }
+    }
+
+    /// Takes what follows, if it is a part of a file that a gateway can send without reading it (PEP-195).
+    ///
+    /// May be asked between two events once the head was sent; `None` means: pull on. Whoever takes a part sends it to its
+    /// end before it pulls again, or closes the exchange.
+    pub fn take_file(&mut self) -> Option<FilePart> {
+        if self.phase != Phase::Body || self.pending.is_some() || self.queued || self.length.is_complete() {
+            return None;
+        }
+        let mut part = self.body.take_file()?;
+        if let Some(declared) = self.length.cut_file(&mut part) {
+            self.failure.get_or_insert(Failure::BodyTooLong { declared });
+        }
+        Some(part)
     }
 
     /// What went wrong, once, for the log. Comes to be when an event tells of it, at the latest with the last.
