@@ -180,7 +180,7 @@ fn cgi_121_names_are_tokens_without_space_before_the_colon() {
 }
 
 #[test]
-fn cgi_122_continuation_lines_are_refused() {
+fn cgi_122_http_62_continuation_lines_are_refused() {
     for fold in [" more", "\tmore", " ", "\t"] {
         let block = format!("Content-Type: a/b\n{fold}\n\n");
         check_refused(block.as_bytes(), |error| *error == HeadError::Folded { line: 2 });

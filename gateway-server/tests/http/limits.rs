@@ -18,7 +18,7 @@ fn check_refused(limits: Limits, request: impl AsRef<[u8]>, status: u16) {
 const SHORT: Duration = Duration::from_millis(150);
 
 #[test]
-fn http_65_head_bytes() {
+fn http_65_181_head_bytes() {
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(300));
     check_refused(Limits::default().max_head_bytes(256), request, 431);
     let unended = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(300));
@@ -26,23 +26,23 @@ fn http_65_head_bytes() {
 }
 
 #[test]
-fn http_65_fields() {
+fn http_65_181_fields() {
     check_refused(Limits::default().max_fields(2), "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 2\r\n\r\n", 431);
 }
 
 #[test]
-fn http_22_target_bytes() {
+fn http_22_181_target_bytes() {
     let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(8192));
     check_refused(Limits::default(), request, 414);
 }
 
 #[test]
-fn http_21_method_bytes() {
+fn http_21_181_method_bytes() {
     check_refused(Limits::default(), format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(40)), 501);
 }
 
 #[test]
-fn http_98_body_bytes() {
+fn http_98_181_body_bytes() {
     let limits = Limits::default().max_body_bytes(Some(10));
     check_refused(limits.clone(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413);
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n";
@@ -56,13 +56,13 @@ fn http_98_body_bytes() {
 }
 
 #[test]
-fn http_93_chunk_extension_bytes() {
+fn http_93_181_chunk_extension_bytes() {
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;abcdefghijk\r\nx\r\n0\r\n\r\n";
     check_refused(Limits::default().max_chunk_extension_bytes(10), request, 400);
 }
 
 #[test]
-fn http_96_trailer_bytes() {
+fn http_96_181_trailer_bytes() {
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: abcdefghijk\r\n\r\n";
     check_refused(Limits::default().max_trailer_bytes(10), request, 431);
 }
@@ -121,7 +121,7 @@ fn http_174_a_slow_body_is_408() {
 }
 
 #[test]
-fn http_86_a_body_that_ends_early_is_400() {
+fn http_86_87_a_body_that_ends_early_is_400() {
     let server = serve(echo);
     for head in ["Content-Length: 5", "Content-Length: 500000", "Transfer-Encoding: chunked"] {
         let mut client = server.client();

@@ -17,6 +17,7 @@ mod files;
 mod limits;
 mod persistence;
 mod requests;
+mod rows;
 mod smuggling;
 mod stop;
 mod support;

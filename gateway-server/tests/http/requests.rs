@@ -108,7 +108,7 @@ fn http_70_a_chunked_body_has_no_content_length() {
 }
 
 #[test]
-fn http_35_and_36_the_server_answers_for_itself() {
+fn http_28_33_34_35_36_the_server_answers_for_itself() {
     let server = serve(|_: Environ, _: StartResponse| -> Result<Body, AppError> { panic!("not the application's") });
     let mut client = server.client();
     client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -132,7 +132,7 @@ fn http_151_every_response_has_a_date() {
 }
 
 #[test]
-fn http_155_refusals_say_why_except_to_head() {
+fn http_152_155_refusals_say_why_except_to_head() {
     struct Nowhere;
     impl Router for Nowhere {
         fn route<'a>(&'a self, _path: &[u8]) -> Option<Route<'a>> {
@@ -144,6 +144,7 @@ fn http_155_refusals_say_why_except_to_head() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let get = client.response();
     assert_eq!((get.status, get.text()), (404, "Not Found\n"));
+    assert_eq!(get.field("content-type"), Some("text/plain"));
     client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.response_head().field("content-length"), Some("10"));
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -8,14 +8,14 @@ fn check_smuggled(fields: &[u8], error: RequestError) {
 }
 
 #[test]
-fn http_75_a_body_exists_iff_it_is_framed() {
+fn http_75_99_a_body_exists_iff_it_is_framed() {
     check_requests(b"POST / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 2);
     check_requests(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n", 2);
     check_requests(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 2);
 }
 
 #[test]
-fn http_77_and_105_length_with_coding_is_refused() {
+fn http_76_77_105_length_with_coding_is_refused() {
     check_smuggled(b"Content-Length: 5\r\nTransfer-Encoding: chunked", RequestError::LengthAndCoding);
     check_smuggled(b"Transfer-Encoding: chunked\r\nContent-Length: 5", RequestError::LengthAndCoding);
     check_smuggled(b"Transfer-Encoding: chunked\r\nContent-Length: x", RequestError::LengthAndCoding);
