@@ -82,14 +82,20 @@ pub(crate) fn environ_builder(
 
 /// SERVER_NAME and SERVER_PORT (CGI-38, CGI-39): the host asked for, the port that heard it.
 fn server<'a>(head: &RequestHead<'a>, facts: &'a ConnectionFacts) -> (&'a [u8], &'a [u8]) {
-    let (host, asked_port) = head.host_and_port();
-    let name = if host.is_empty() { facts.server_address.as_bytes() } else { host };
+    let (_, asked_port) = head.host_and_port();
+    let name = server_name(head, facts);
     let port = match &facts.server_port {
         Some(port) => port.as_bytes(),
         // Behind a UNIX socket there is no port but the one the client means.
         None => asked_port.filter(|port| !port.is_empty()).unwrap_or(b"80"),
     };
     (name, port)
+}
+
+/// The host asked for, or the address that was reached.
+pub(crate) fn server_name<'a>(head: &RequestHead<'a>, facts: &'a ConnectionFacts) -> &'a [u8] {
+    let (host, _) = head.host_and_port();
+    if host.is_empty() { facts.server_address.as_bytes() } else { host }
 }
 
 fn add_fields(builder: &mut EnvironBuilder, head: &RequestHead<'_>) {

@@ -70,6 +70,9 @@ pub(super) struct Serve {
     /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated.
     #[arg(long, value_name = "PREFIX=TARGET")]
     mount: Vec<String>,
+    /// The hosts that are served, such as example.org,*.example.org; requests for others are answered with 421. [default: all]
+    #[arg(long, value_name = "NAMES")]
+    hosts: Option<String>,
     /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
@@ -133,6 +136,7 @@ impl Serve {
         }
         let values = [
             ("--status", TOP, "status", self.status.as_deref()),
+            ("--hosts", TOP, "hosts", self.hosts.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
             ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),
             ("--socket-owner", TOP, "socket_owner", self.socket_owner.as_deref()),

@@ -88,7 +88,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         tracing::info!("listening on {}", url(listener.address()));
     }
     if let Some(address) = &settings.status {
-        show_status(address, &built.workers, settings.server.clone()).await?;
+        show_status(address, &built.workers, settings.server.clone().hosts(serve::Hosts::all())).await?;
     }
     reloads(&built.workers).at_hangup().map_err(RunError::Signals)?;
     let server = Server::routed(built.site).config(settings.server);

@@ -94,6 +94,12 @@ pub(super) const TOP: &[Rule<Settings>] = &[
         "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
         |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
     ),
+    Rule::new(
+        "hosts",
+        "names such as example.org, *.example.org or [::1], with commas between them",
+        "the hosts that are served; requests for others are answered with 421; all by default",
+        |s, _, v| server(s, v.parse().ok(), serve::Config::hosts),
+    ),
     Rule::new("socket_mode", MODE, "permissions of socket files to listen on; 600 by default", |s, _, v| {
         put(&mut s.socket_mode, value::mode(v))
     }),
@@ -125,9 +131,24 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
     Rule::new("max_target_bytes", BYTES, "longest request target; 8KiB by default", |s, _, v| {
         limit(s, value::size(v), h1::Limits::max_target_bytes)
     }),
+    Rule::new("max_method_bytes", BYTES, "longest method; 32 by default", |s, _, v| {
+        limit(s, value::size(v), h1::Limits::max_method_bytes)
+    }),
     Rule::new("max_body_bytes", BYTES, "longest request body; no limit by default", |s, _, v| {
         limit(s, value::bytes(v).map(Some), h1::Limits::max_body_bytes)
     }),
+    Rule::new(
+        "length_required",
+        SWITCH,
+        "whether bodies without a length, the chunked ones, are refused with 411; false by default",
+        |s, _, v| limit(s, value::switch(v), h1::Limits::length_required),
+    ),
+    Rule::new(
+        "max_chunk_extension_bytes",
+        BYTES,
+        "chunk extensions of one body together; 16KiB by default",
+        |s, _, v| limit(s, value::size(v), h1::Limits::max_chunk_extension_bytes),
+    ),
     Rule::new("max_trailer_bytes", BYTES, "longest trailer of a chunked body; 8KiB by default", |s, _, v| {
         limit(s, value::size(v), h1::Limits::max_trailer_bytes)
     }),
@@ -137,6 +158,12 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
     Rule::new("max_requests_per_connection", COUNT, "requests on one connection; no limit by default", |s, _, v| {
         server(s, value::count(v).map(|n| n as u64), serve::Config::max_requests_per_connection)
     }),
+    Rule::new(
+        "max_pipelined",
+        COUNT,
+        "requests that are answered in a row on one connection before others have their turn; 64 by default",
+        |s, _, v| server(s, value::small_count(v), serve::Config::max_pipelined),
+    ),
     Rule::new(
         "max_blocking_calls",
         COUNT,

@@ -33,6 +33,9 @@ pub(super) fn parse_head(bytes: &[u8], limits: &Limits, table: &mut HeadTable) -
     {
         return Err(RequestError::BodyTooLong { limit });
     }
+    if body == BodyFraming::Chunked && limits.length_required {
+        return Err(RequestError::LengthRequired);
+    }
     let expects_continue = expects_continue(&head, body)?;
     let connection = || head.fields().filter(|(name, _)| name.len() == 10 && name.eq_ignore_ascii_case(b"connection"));
     let keep_alive = is_persistent(head.version(), connection().map(|(_, value)| value));

@@ -93,6 +93,9 @@ pub enum RequestError {
     /// An expectation other than `100-continue`.
     #[error("expectation is not `100-continue`")]
     Expectation,
+    /// A body without a length, where one is wanted.
+    #[error("request body does not tell its length")]
+    LengthRequired,
     /// The body is longer than the limit.
     #[error("request body is longer than {limit} bytes")]
     BodyTooLong {
@@ -143,6 +146,7 @@ impl RequestError {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::BodyTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -171,6 +175,7 @@ impl RequestError {
             Self::Coding => "RFC 9112 §6.3 (HTTP-79)",
             Self::CodingInOldVersion => "RFC 9112 §6.1 (HTTP-81)",
             Self::Expectation => "RFC 9110 §10.1.1 (HTTP-126)",
+            Self::LengthRequired => "RFC 9110 §15.5.12 (HTTP-88)",
             Self::BodyTooLong { .. } => "RFC 9110 §15.5.14 (HTTP-98)",
             Self::ChunkSize => "RFC 9112 §7.1 (HTTP-85, HTTP-91)",
             Self::ChunkExtension => "RFC 9112 §7.1.1 (HTTP-94)",

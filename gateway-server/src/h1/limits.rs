@@ -18,6 +18,7 @@ pub struct Limits {
     pub(super) max_target_bytes: usize,
     pub(super) max_method_bytes: usize,
     pub(super) max_body_bytes: Option<u64>,
+    pub(super) length_required: bool,
     pub(super) max_chunk_extension_bytes: usize,
     pub(super) max_trailer_bytes: usize,
 }
@@ -33,6 +34,7 @@ impl Default for Limits {
             max_target_bytes: 8 << 10,
             max_method_bytes: 32,
             max_body_bytes: None,
+            length_required: false,
             max_chunk_extension_bytes: 16 << 10,
             max_trailer_bytes: 8 << 10,
         }
@@ -75,6 +77,14 @@ impl Limits {
     #[must_use]
     pub fn max_body_bytes(mut self, bytes: Option<u64>) -> Self {
         self.max_body_bytes = bytes;
+        self
+    }
+
+    /// Refuse request bodies that do not tell their length, which are the chunked ones (HTTP-88). Default no: a body is
+    /// streamed, and what cannot do without a length keeps the body first or refuses it itself. If yes: 411.
+    #[must_use]
+    pub fn length_required(mut self, required: bool) -> Self {
+        self.length_required = required;
         self
     }
 

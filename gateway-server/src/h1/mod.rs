@@ -44,3 +44,4 @@ pub use persistence::is_persistent;
 pub use response::Stamp;
 pub use sending::{AfterResponse, SendError};
 pub use target::TargetForm;
+pub(crate) use target::is_host;

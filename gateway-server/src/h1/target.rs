@@ -109,7 +109,8 @@ fn parse_port(port: &[u8]) -> Option<u16> {
     })
 }
 
-fn is_host(host: &[u8]) -> bool {
+/// `uri-host` that is not empty: a name, an IPv4 address, or an IPv6 address in brackets.
+pub(crate) fn is_host(host: &[u8]) -> bool {
     if let Some(inner) = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
         let text = std::str::from_utf8(inner).unwrap_or_default();
         return text.parse::<std::net::Ipv6Addr>().is_ok();

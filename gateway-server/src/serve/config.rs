@@ -1,5 +1,6 @@
 //! How the listener behaves: threads, times, sizes. Every default says why it has its value.
 
+use super::hosts::Hosts;
 use crate::h1::Limits;
 use gateway_fastcgi::calls::{CallRuntime, Calls};
 use gateway_spec::ErrorStream;
@@ -32,6 +33,8 @@ pub struct Config {
     pub(super) half_close_timeout: Duration,
     pub(super) linger_timeout: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) hosts: Hosts,
+    pub(super) max_pipelined: u32,
     pub(super) server_field: bool,
     pub(super) errors: ErrorStream,
 }
@@ -54,6 +57,8 @@ impl Default for Config {
             half_close_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(2),
             stop_timeout: Duration::from_secs(30),
+            hosts: Hosts::all(),
+            max_pipelined: 64,
             server_field: false,
             errors: ErrorStream::stderr(),
         }
@@ -178,6 +183,23 @@ impl Config {
     #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
+        self
+    }
+
+    /// The names that are served; a request for another is answered with 421 (HTTP-50). Default all: most servers have one site,
+    /// and its names are the business of DNS. A list keeps out those who make a name of theirs lead here.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Requests of one connection that are answered in a row before others have their turn. Default 64: a client may send as
+    /// many requests at once as it likes (HTTP-168), but not keep a thread to itself with them. What has not been read yet waits
+    /// in the socket.
+    #[must_use]
+    pub fn max_pipelined(mut self, requests: u32) -> Self {
+        self.max_pipelined = requests.max(1);
         self
     }
 

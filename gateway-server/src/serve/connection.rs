@@ -39,7 +39,15 @@ pub(super) async fn serve_connection(wire: Arc<Wire>) {
 async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
     let config = &wire.shared.config;
     let mut head_deadline = Some(after(config.header_timeout));
+    let mut in_a_row = 0;
     loop {
+        if in_a_row == config.max_pipelined {
+            in_a_row = 0;
+            if wire.flush(timer).await.is_err() {
+                return Closing::AtOnce;
+            }
+            tokio::task::yield_now().await;
+        }
         match wire.next_step() {
             Step::Receive { idle } => {
                 if wire.flush(timer).await.is_err() {
@@ -64,6 +72,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
             }
             Step::Call(call) => {
                 head_deadline = None;
+                in_a_row += 1;
                 let log = RequestLog::of(&call.environ);
                 let head_only = call.environ.request_method() == "HEAD";
                 let outcome = match answer_at_once(wire, call) {
@@ -90,6 +99,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
             }
             Step::Refuse { refusal, head_only } => {
                 head_deadline = None;
+                in_a_row += 1;
                 if !refusal.keeps_open() {
                     return refuse(wire, refusal, head_only, timer).await;
                 }

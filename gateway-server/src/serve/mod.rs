@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | `config` | settings |
 //! | `handler` | who answers |
+//! | `hosts` | under which names |
 //! | `server`, `shared` | accepting, counting, stopping |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
@@ -26,6 +27,7 @@ mod config;
 mod connection;
 mod date;
 mod handler;
+mod hosts;
 mod input;
 mod outbox;
 mod refusal;
@@ -36,4 +38,5 @@ mod wire;
 
 pub use config::Config;
 pub use handler::{Handler, Route, Router};
+pub use hosts::{Hosts, HostsError};
 pub use server::{Bound, Server, ServerHandle};

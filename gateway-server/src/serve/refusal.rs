@@ -23,6 +23,9 @@ pub(super) enum Refusal {
     /// HTTP-35: no refusal, but no application's business either.
     #[error("OPTIONS * asks about the server")]
     AboutServer,
+    /// HTTP-50
+    #[error("host is not one of those served here")]
+    Host,
     #[error("no application is mounted there")]
     NotFound,
     #[error("too many calls are waiting")]
@@ -41,6 +44,7 @@ impl Refusal {
             Self::Path | Self::Environ => StatusCode::BAD_REQUEST,
             Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
             Self::AboutServer => StatusCode::OK,
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -53,6 +57,7 @@ impl Refusal {
             Self::Path => "RFC 3986 §2.1 (HTTP-38)",
             Self::Trace => "RFC 9110 §9.3.8 (HTTP-36)",
             Self::AboutServer => "RFC 9110 §9.3.7 (HTTP-35)",
+            Self::Host => "RFC 9110 §15.5.20 (HTTP-50)",
             Self::NotFound => "RFC 9110 §15.5.5",
             Self::Busy => "RFC 9110 §15.6.4 (HTTP-158)",
             Self::Environ => "RFC 3875 §4.1",
@@ -61,7 +66,7 @@ impl Refusal {
 
     /// May the connection go on? Not when it is unclear where the next request begins, nor when the house is full.
     pub(super) fn keeps_open(self) -> bool {
-        matches!(self, Self::Path | Self::Trace | Self::AboutServer | Self::NotFound | Self::Environ)
+        matches!(self, Self::Path | Self::Trace | Self::AboutServer | Self::Host | Self::NotFound | Self::Environ)
     }
 
     /// Head and body of the answer (HTTP-155); the body is left out for HEAD.

@@ -3,7 +3,7 @@
 use super::handler::Handler;
 use super::refusal::Refusal;
 use super::wire::{State, Wire};
-use crate::environ::{decode_path, environ_builder, finish};
+use crate::environ::{decode_path, environ_builder, finish, server_name};
 use crate::h1::{BodyFraming, Event, TargetForm};
 use bytes::{Bytes, BytesMut};
 use gateway_spec::Environ;
@@ -58,6 +58,10 @@ impl Wire {
         };
         tracing::trace!(target: "gateway::marks", mark = "parsed");
         let refuse = |refusal, method: &str| Step::Refuse { refusal, head_only: method == "HEAD" };
+        let hosts = &self.shared.config.hosts;
+        if !hosts.are_all() && !hosts.contain(server_name(&head, &self.facts)) {
+            return refuse(Refusal::Host, head.method());
+        }
         if head.form() == TargetForm::Asterisk {
             return refuse(Refusal::AboutServer, head.method());
         }

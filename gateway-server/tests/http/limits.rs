@@ -56,6 +56,12 @@ fn http_98_181_body_bytes() {
 }
 
 #[test]
+fn http_88_181_length_required() {
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    check_refused(Limits::default().length_required(true), request, 411);
+}
+
+#[test]
 fn http_93_181_chunk_extension_bytes() {
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;abcdefghijk\r\nx\r\n0\r\n\r\n";
     check_refused(Limits::default().max_chunk_extension_bytes(10), request, 400);
@@ -130,6 +136,28 @@ fn http_86_87_a_body_that_ends_early_is_400() {
         assert_eq!(client.response().status, 400, "{head}");
         client.expect_closed();
     }
+}
+
+#[test]
+fn http_168_181_a_row_of_pipelined_requests_is_answered_before_the_next_row() {
+    let (release, gate) = std::sync::mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let server = serve_with(config().max_pipelined(3), move |environ: Environ, start_response: StartResponse| {
+        if environ.path_info() == "/gate" {
+            gate.lock().unwrap().recv()?;
+        }
+        echo(environ, start_response)
+    });
+    let mut client = server.client();
+    let requests: String =
+        ["/1", "/2", "/3", "/gate", "/5"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).concat();
+    client.send(requests);
+    for path in ["/1 ", "/2 ", "/3 "] {
+        assert_eq!(client.response().text(), path);
+    }
+    release.send(()).unwrap();
+    assert_eq!(client.response().text(), "/gate ");
+    assert_eq!(client.response().text(), "/5 ");
 }
 
 #[test]

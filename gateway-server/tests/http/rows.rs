@@ -71,3 +71,24 @@ fn http_170_nothing_is_answered_after_the_server_said_close() {
     assert_eq!((response.text(), response.field("connection")), ("/1 ", Some("close")));
     client.expect_closed();
 }
+
+#[test]
+fn http_50_requests_for_other_hosts_are_421() {
+    let server = serve_with(config().hosts("example.org, *.example.org, 127.0.0.1".parse().unwrap()), echo);
+    let mut client = server.client();
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: Example.org:80\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        ("GET http://www.example.org/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200),
+        ("GET http://evil.example/ HTTP/1.1\r\nHost: example.org\r\n\r\n", 421),
+        ("OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        // Without a host it is the address that counts.
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200),
+        ("POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\nhi", 421),
+        ("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", 200),
+    ] {
+        client.send(request);
+        assert_eq!(client.response().status, status, "{request}");
+    }
+}

@@ -132,3 +132,15 @@ fn http_86_and_97_a_cut_body_is_no_end() {
         assert_eq!(seen[1..], [Seen::Body(b"hell".to_vec()), Seen::Refused(RequestError::BodyIncomplete)]);
     }
 }
+
+#[test]
+fn http_88_a_body_without_a_length_is_411_where_one_is_wanted() {
+    let limits = Limits::default().length_required(true);
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(seen_with(&limits, chunked, false), [Seen::Refused(RequestError::LengthRequired)]);
+    assert_eq!(RequestError::LengthRequired.status(), StatusCode::LENGTH_REQUIRED);
+    for other in ["", "Content-Length: 0\r\n"] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{other}\r\n");
+        assert_eq!(seen_with(&limits, request.as_bytes(), false).last(), Some(&Seen::End));
+    }
+}
