@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`h1`] | HTTP/1.1 as a machine without I/O |
 //! | [`serve`] | the listener around it |
+//! | [`telemetry`] | what is told of requests |
 //! | [`mount`] | which application answers which part of the URL space |
 //! | [`launch`] | what stands behind [`main!`] |
 //!
@@ -22,6 +23,7 @@ pub mod launch;
 mod marks;
 pub mod mount;
 pub mod serve;
+pub mod telemetry;
 
 pub use environ::SOFTWARE;
 pub use serve::{Config, Handler, Server};

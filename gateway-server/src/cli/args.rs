@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::config;
 use super::fcgi;
+use super::keys::ACCESS;
 use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
@@ -88,9 +89,17 @@ pub(super) struct Serve {
     /// How much is written: error, warn, info, debug or trace; or by part, such as info,gateway_cgi=debug. [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
-    /// Leaves out the line for each request.
+    /// Leaves out the line for each request on standard error.
     #[arg(long)]
     no_access_log: bool,
+    /// The access log, a line for each request: a file, or - for standard output. Opened again at SIGHUP. [default: none, but lines on
+    /// standard error]
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<String>,
+    /// The form of its lines: common, combined, json, or names of fields such as time,method,path,status,duration_ms. [default:
+    /// combined]
+    #[arg(long, value_name = "FORMAT")]
+    access_format: Option<String>,
 }
 
 /// What stands below the flags in the long help.
@@ -143,6 +152,8 @@ impl Serve {
             ("--max-children", LIMITS, "max_children", self.max_children.as_deref()),
             ("--log-format", LOG, "format", self.log_format.as_deref()),
             ("--log", LOG, "level", self.log.as_deref()),
+            ("--access-log", ACCESS, "file", self.access_log.as_deref()),
+            ("--access-format", ACCESS, "format", self.access_format.as_deref()),
             ("--no-access-log", LOG, "access", self.no_access_log.then_some("false")),
         ];
         for (flag, rules, key, value) in values {

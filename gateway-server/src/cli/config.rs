@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::keys::ACCESS;
 use super::mistake::{Mistake, Place, Source, join};
 use super::rules::{Problem, Rule, apply, quoted, unknown};
 use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TIMEOUTS, TOP};
@@ -16,7 +17,7 @@ use super::target::{FORMS, Target, resolved_socket};
 use crate::mount::Prefix;
 
 /// Keys of the top of the file that hold more than one value.
-const TABLES: [&str; 5] = ["listen", "log", "limits", "timeouts", "mount"];
+const TABLES: [&str; 6] = ["listen", "log", "access", "limits", "timeouts", "mount"];
 
 /// Reads the text of a configuration file. Relative paths in it start from the file's folder.
 ///
@@ -55,6 +56,12 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "listen" => self.listen(node),
                 "log" => self.section("log", node, LOG),
+                "access" => {
+                    self.section("access", node, ACCESS);
+                    if let Some(log) = &mut self.settings.access.log {
+                        log.resolve(&self.base);
+                    }
+                }
                 "limits" => self.section("limits", node, LIMITS),
                 "timeouts" => self.section("timeouts", node, TIMEOUTS),
                 "mount" => self.mounts(node),

@@ -23,7 +23,7 @@ const ACCESS: &str = "gateway_server::access";
 
 /// Installs the log for the whole process; a second call does nothing.
 pub(super) fn install(log: &Log) {
-    let access = if log.access { format!(",{ACCESS}=debug") } else { format!(",{ACCESS}=off") };
+    let access = if log.access.unwrap_or(true) { format!(",{ACCESS}=debug") } else { format!(",{ACCESS}=off") };
     let filter = EnvFilter::builder().parse_lossy(log.level.clone() + &access);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -31,7 +31,9 @@ pub(super) fn install(log: &Log) {
     let usual = format::Format::default().with_target(log.level.contains("debug") || log.level.contains("trace"));
     match log.format {
         Format::Human => marks::subscribe(builder.with_ansi(is_terminal).event_format(Human { usual }).finish()),
-        Format::Json => marks::subscribe(builder.json().flatten_event(true).with_ansi(false).finish()),
+        Format::Json => {
+            marks::subscribe(builder.json().flatten_event(true).with_span_list(false).with_ansi(false).finish());
+        }
     }
 }
 
@@ -91,6 +93,7 @@ struct Request {
     bytes: u64,
     micros: u64,
     outcome: String,
+    request_id: String,
 }
 
 impl Visit for Request {
@@ -106,6 +109,7 @@ impl Visit for Request {
         match field.name() {
             "method" => self.method = printable(value),
             "path" => self.path = printable(value),
+            "request_id" => self.request_id = printable(value),
             _ => {}
         }
     }
@@ -128,7 +132,10 @@ impl fmt::Display for Request {
             None => f.write_char('-')?,
         }
         write!(f, " {} bytes in {:.1} ms", self.bytes, self.micros as f64 / 1000.0)?;
-        if self.outcome != "Complete" { write!(f, " ({})", self.outcome) } else { Ok(()) }
+        if self.outcome != "Complete" {
+            write!(f, " ({})", self.outcome)?;
+        }
+        if self.request_id.is_empty() { Ok(()) } else { write!(f, " request_id={}", self.request_id) }
     }
 }
 
@@ -155,8 +162,9 @@ mod tests {
             bytes: 13,
             micros: 1234,
             outcome: "Complete".into(),
+            request_id: "7b".into(),
         };
-        let wanted = r#"127.0.0.1:5 "GET /it's\u{1b}[31m\n\"x\"" 200 13 bytes in 1.2 ms"#;
+        let wanted = r#"127.0.0.1:5 "GET /it's\u{1b}[31m\n\"x\"" 200 13 bytes in 1.2 ms request_id=7b"#;
         assert_eq!(request.to_string(), wanted);
     }
 

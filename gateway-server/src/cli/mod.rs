@@ -16,12 +16,14 @@
 //! | `workers` | `gateway workers` |
 //! | `fcgi` | `gateway fcgi` |
 //! | `build`, `run` | from settings to answers; the life of the process |
+//! | `access` | the access log and request ids |
 //! | `reload` | what SIGHUP does |
 //! | `logging` | what is written to standard error |
 //!
 //! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read;
 //! `gateway fcgi` has more.
 
+mod access;
 mod args;
 mod build;
 mod check;

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
+use super::keys::{ACCESS, CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
 use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
@@ -26,6 +26,7 @@ pub(super) fn text() -> String {
     line(&mut text, LISTEN);
     lines(&mut text, TOP);
     section(&mut text, "[log]", LOG);
+    section(&mut text, "[access]", ACCESS);
     section(&mut text, "[limits]", LIMITS);
     section(&mut text, "[timeouts]", TIMEOUTS);
     text.push_str("\n[[mount]], once for each mount\n");

@@ -10,14 +10,16 @@ use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::access::AccessLogError;
 use super::build::{BuildError, Group, build, with};
 use super::logging;
 use super::mistake::Place;
 use super::reload::Reloads;
-use super::settings::{Listen, Settings};
+use super::settings::{Listen, Log, Settings};
 use super::workers::StatusPage;
 use crate::marks;
 use crate::serve::{self, Server, ServerHandle};
+use crate::telemetry::AccessLog;
 
 /// Why the server did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,8 @@ pub(super) enum RunError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
     #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source, " with --listen ADDR"))]
     Listen { place: Place, socket: SocketSource, source: io::Error },
     #[error("the listener failed: {0}")]
@@ -51,7 +55,10 @@ pub(super) fn advice(error: &io::Error, with: &str) -> String {
 /// Serves until a signal.
 pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     let marks = marks::begin();
-    logging::install(&settings.log);
+    logging::install(&Log {
+        access: settings.log.access.or(settings.access.log.as_ref().map(|_| false)),
+        ..settings.log.clone()
+    });
     if settings.listen.is_empty() {
         let place = Place::Flag("--listen (default)".to_owned());
         settings.listen.push(Listen { socket: Address::tcp("127.0.0.1", 8080).into(), place });
@@ -90,8 +97,11 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     if let Some(address) = &settings.status {
         show_status(address, &built.workers, settings.server.clone().hosts(serve::Hosts::all())).await?;
     }
-    reloads(&built.workers).at_hangup().map_err(RunError::Signals)?;
-    let server = Server::routed(built.site).config(settings.server);
+    let access_log = settings.access.open()?;
+    let _written_at_the_end = Flushed(access_log.clone());
+    reloads(&built.workers, access_log.clone()).at_hangup().map_err(RunError::Signals)?;
+    let config = settings.server.telemetry(settings.access.telemetry(access_log));
+    let server = Server::routed(built.site).config(config);
     let handle = server.handle();
     let mut serving = tokio::spawn(server.serve(listeners));
     let result = tokio::select! {
@@ -112,6 +122,17 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     result.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(RunError::Serve)
 }
 
+/// The access log, written out however the server ends.
+struct Flushed(Option<AccessLog>);
+
+impl Drop for Flushed {
+    fn drop(&mut self) {
+        if let Some(log) = &self.0 {
+            log.flush();
+        }
+    }
+}
+
 /// Answers what the workers are doing, until the process ends.
 async fn show_status(address: &Address, groups: &[Group], config: serve::Config) -> Result<(), RunError> {
     let place = || Place::Flag("--status".to_owned());
@@ -125,8 +146,11 @@ async fn show_status(address: &Address, groups: &[Group], config: serve::Config)
 }
 
 /// What SIGHUP does; the configuration itself is not read again.
-fn reloads(groups: &[Group]) -> Reloads {
+fn reloads(groups: &[Group], access_log: Option<AccessLog>) -> Reloads {
     let mut reloads = Reloads::default();
+    if let Some(log) = access_log {
+        reloads.add("access log", move || log.reopen());
+    }
     for group in groups {
         let handle = group.handle();
         reloads.add("workers", move || {

@@ -4,6 +4,7 @@
 
 use gateway_fastcgi::net::{Address, Owner, SocketSource};
 
+use super::access::Access;
 use super::mistake::Place;
 use super::rules::{Rule, put, set};
 use super::target::Target;
@@ -24,6 +25,7 @@ pub(super) struct Settings {
     pub(super) max_blocking_calls: Option<usize>,
     pub(super) max_children: Option<usize>,
     pub(super) log: Log,
+    pub(super) access: Access,
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
     pub(super) mounts: Vec<Mount>,
@@ -52,12 +54,13 @@ pub(super) struct Mount {
 pub(super) struct Log {
     pub(super) format: Format,
     pub(super) level: String,
-    pub(super) access: bool,
+    /// Whether each request is a line; `None` if nobody has said so.
+    pub(super) access: Option<bool>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Log { format: Format::Human, level: "info".to_owned(), access: true }
+        Log { format: Format::Human, level: "info".to_owned(), access: None }
     }
 }
 
@@ -116,9 +119,12 @@ pub(super) const LOG: &[Rule<Settings>] = &[
         set(&mut s.log.format, format(v))
     }),
     Rule::new("level", LEVEL, "how much is written; info by default", |s, _, v| set(&mut s.log.level, level(v))),
-    Rule::new("access", SWITCH, "whether each request is a line; true by default", |s, _, v| {
-        set(&mut s.log.access, value::switch(v))
-    }),
+    Rule::new(
+        "access",
+        SWITCH,
+        "whether each request is a line on standard error; true by default, unless there is an access log",
+        |s, _, v| put(&mut s.log.access, value::switch(v)),
+    ),
 ];
 
 pub(super) const LIMITS: &[Rule<Settings>] = &[

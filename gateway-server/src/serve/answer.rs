@@ -223,6 +223,7 @@ async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Time
 
 fn start<A: Application + ?Sized>(wire: &Arc<Wire>, app: &A, environ: Environ) -> Exchange {
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
+    wire.note_called();
     Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
 }
 
@@ -316,6 +317,7 @@ async fn asynchronous(
         return Outcome::Gone;
     }
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
+    wire.note_called();
     let mut exchange = AsyncExchange::call(app, environ, input);
     loop {
         if let Some(part) = wire.sendable(|| exchange.take_file()) {

@@ -2,8 +2,10 @@
 
 use super::hosts::Hosts;
 use crate::h1::Limits;
+use crate::telemetry::Telemetry;
 use gateway_fastcgi::calls::{CallRuntime, Calls};
 use gateway_spec::ErrorStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of a [`Server`](super::Server).
@@ -37,6 +39,7 @@ pub struct Config {
     pub(super) max_pipelined: u32,
     pub(super) server_field: bool,
     pub(super) errors: ErrorStream,
+    pub(super) telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Default for Config {
@@ -61,6 +64,7 @@ impl Default for Config {
             max_pipelined: 64,
             server_field: false,
             errors: ErrorStream::stderr(),
+            telemetry: None,
         }
     }
 }
@@ -214,6 +218,13 @@ impl Config {
     #[must_use]
     pub fn errors(mut self, errors: ErrorStream) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// What is told of requests: access log, ids. Default nothing.
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(Arc::new(telemetry));
         self
     }
 }

@@ -1,6 +1,7 @@
 //! The life of one connection: request after request, and a close that loses nothing.
 
 use super::answer::{Outcome, answer, answer_at_once};
+use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;
 use super::wire::{Put, Received, Wire};
@@ -9,6 +10,7 @@ use gateway_fastcgi::net::{Timer, after};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,19 +69,29 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                     Received::Bytes | Received::End => {}
                     Received::Stop | Received::Lost => return Closing::AtOnce,
                     Received::Timeout if idle => return Closing::AtOnce,
-                    Received::Timeout => return refuse(wire, Refusal::HeadTimeout, false, timer).await,
+                    Received::Timeout => return refuse_unread(wire, Refusal::HeadTimeout, false, timer).await,
                 }
             }
-            Step::Call(call) => {
+            Step::Call(mut call) => {
                 head_deadline = None;
                 in_a_row += 1;
-                let log = RequestLog::of(&call.environ);
+                let recording = Recording::begin(&wire.shared, &mut call.environ);
                 let head_only = call.environ.request_method() == "HEAD";
-                let outcome = match answer_at_once(wire, call) {
-                    Ok(outcome) => outcome,
-                    Err(rest) => answer(wire, rest, timer).await,
+                let span = recording.span();
+                let answered = {
+                    let _within = span.enter();
+                    answer_at_once(wire, call)
                 };
-                log.finish(wire, outcome);
+                let outcome = match answered {
+                    Ok(outcome) => outcome,
+                    Err(rest) => answer(wire, rest, timer).instrument(span).await,
+                };
+                if let Outcome::Refused(refusal) = outcome {
+                    let closing = refuse(wire, refusal, head_only, timer).await;
+                    recording.end(&wire.peer, &wire.result(outcome));
+                    return closing;
+                }
+                recording.end(&wire.peer, &wire.result(outcome));
                 match outcome {
                     Outcome::Complete => {}
                     Outcome::Aborted => {
@@ -90,8 +102,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                             Err(_) => Closing::AtOnce,
                         };
                     }
-                    Outcome::Gone => return Closing::AtOnce,
-                    Outcome::Refused(refusal) => return refuse(wire, refusal, head_only, timer).await,
+                    Outcome::Gone | Outcome::Refused(_) => return Closing::AtOnce,
                 }
                 if let Err(closing) = next_request(wire, timer).await {
                     return closing;
@@ -101,10 +112,12 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 head_deadline = None;
                 in_a_row += 1;
                 if !refusal.keeps_open() {
-                    return refuse(wire, refusal, head_only, timer).await;
+                    return refuse_unread(wire, refusal, head_only, timer).await;
                 }
                 log_refusal(wire, refusal);
-                if wire.refuse(refusal, head_only) != Put::End {
+                let put = wire.refuse(refusal, head_only);
+                record::refused(wire, refusal);
+                if put != Put::End {
                     return Closing::Staged;
                 }
                 if let Err(closing) = next_request(wire, timer).await {
@@ -117,6 +130,13 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
             }
         }
     }
+}
+
+/// [`refuse`] for what has no record yet: no application was found for it.
+async fn refuse_unread(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Timer) -> Closing {
+    let closing = refuse(wire, refusal, head_only, timer).await;
+    record::refused(wire, refusal);
+    closing
 }
 
 /// Answers what cannot be served, and closes.
@@ -192,36 +212,4 @@ async fn close_staged(wire: &Wire, timer: &mut Timer) {
 fn log_refusal(wire: &Wire, refusal: Refusal) {
     let status = refusal.status().as_u16();
     tracing::warn!(peer = %wire.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
-}
-
-/// One line for each request, made only if somebody listens.
-struct RequestLog(Option<Line>);
-
-struct Line {
-    method: String,
-    path: String,
-    begun: Instant,
-}
-
-impl RequestLog {
-    fn of(environ: &gateway_spec::Environ) -> Self {
-        Self(tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Line {
-            method: environ.request_method().to_string(),
-            path: format!("{}{}", environ.script_name(), environ.path_info()),
-            begun: Instant::now(),
-        }))
-    }
-
-    fn finish(self, wire: &Wire, outcome: Outcome) {
-        let Some(line) = self.0 else { return };
-        let (request, status, bytes) = {
-            let state = wire.lock();
-            (state.request, state.status.map(|status| status.as_u16()), state.body_bytes)
-        };
-        tracing::debug!(
-            target: "gateway_server::access",
-            peer = %wire.peer, request, method = line.method, path = line.path, status, bytes,
-            micros = u64::try_from(line.begun.elapsed().as_micros()).unwrap_or(u64::MAX), ?outcome, "request"
-        );
-    }
 }

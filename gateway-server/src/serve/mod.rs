@@ -18,6 +18,7 @@
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
 //! | `answer` | one request through its application |
+//! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
 //! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
 //! | `refusal` | the server's own answers |
@@ -30,6 +31,7 @@ mod handler;
 mod hosts;
 mod input;
 mod outbox;
+mod record;
 mod refusal;
 mod request;
 mod server;

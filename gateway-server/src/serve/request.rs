@@ -1,6 +1,7 @@
 //! From what arrived to what is to be done: the step between the machine and the application.
 
 use super::handler::Handler;
+use super::record::RefusedLine;
 use super::refusal::Refusal;
 use super::wire::{State, Wire};
 use crate::environ::{decode_path, environ_builder, finish, server_name};
@@ -48,6 +49,7 @@ impl Wire {
         state.trouble = None;
         state.status = None;
         state.body_bytes = 0;
+        state.called = None;
         let head = match state.machine.next_event() {
             Ok(Event::Request(head)) => head,
             Ok(Event::NeedMore) => return Step::Receive { idle: state.machine.is_idle() },
@@ -57,7 +59,12 @@ impl Wire {
             Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
         };
         tracing::trace!(target: "gateway::marks", mark = "parsed");
-        let refuse = |refusal, method: &str| Step::Refuse { refusal, head_only: method == "HEAD" };
+        let is_told = self.shared.config.telemetry.is_some();
+        let refused_line = &mut state.refused_line;
+        let mut refuse = |refusal, method: &str| {
+            *refused_line = is_told.then(|| RefusedLine::of(&head));
+            Step::Refuse { refusal, head_only: method == "HEAD" }
+        };
         let hosts = &self.shared.config.hosts;
         if !hosts.are_all() && !hosts.contain(server_name(&head, &self.facts)) {
             return refuse(Refusal::Host, head.method());

@@ -4,8 +4,10 @@
 //! and blocking, for application code on a thread that may block. The lock is held for an attempt, never while waiting and
 //! never while application code runs.
 
+use super::answer::Outcome;
 use super::date::DateText;
 use super::outbox::Outbox;
+use super::record::{RefusedLine, Result as Recorded};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use crate::environ::{ConnectionFacts, SOFTWARE};
@@ -46,6 +48,10 @@ pub(super) struct State {
     pub(super) trouble: Option<Refusal>,
     pub(super) status: Option<StatusCode>,
     pub(super) body_bytes: u64,
+    /// When the application was called, if somebody is to be told.
+    pub(super) called: Option<std::time::Instant>,
+    /// What was asked for, if it is refused and somebody is to be told.
+    pub(super) refused_line: Option<RefusedLine>,
     /// When it was first seen that the peer sends no more.
     half_closed_since: Option<Instant>,
 }
@@ -95,6 +101,8 @@ impl Wire {
             trouble: None,
             status: None,
             body_bytes: 0,
+            called: None,
+            refused_line: None,
             half_closed_since: None,
         };
         let facts = ConnectionFacts::of(&stream, peer);
@@ -277,6 +285,20 @@ impl Wire {
         let since = fd.revents().contains(PollFlags::RDHUP).then(Instant::now);
         state.half_closed_since = since.map(|now| state.half_closed_since.unwrap_or(now));
         state.half_closed_since.is_some_and(|since| since.elapsed() >= self.shared.config.half_close_timeout)
+    }
+
+    /// Notes that the application is called now, if somebody is to be told.
+    pub(super) fn note_called(&self) {
+        if self.shared.config.telemetry.is_some() {
+            self.lock().called = Some(std::time::Instant::now());
+        }
+    }
+
+    /// What came of the request in progress.
+    pub(super) fn result(&self, outcome: Outcome) -> Recorded {
+        let state = self.lock();
+        let State { request, status, body_bytes, called, .. } = *state;
+        Recorded { request, status, body_bytes, called, outcome }
     }
 
     /// Cuts the connection, whoever works on it: their next attempt fails.

@@ -8,6 +8,7 @@
     reason = "helpers of tests, where a failure is a panic"
 )]
 
+mod access_log;
 mod authorizer;
 mod cgi;
 mod demonstration;

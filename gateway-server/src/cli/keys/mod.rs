@@ -1,11 +1,13 @@
-//! The keys of each kind of target: one table each.
+//! The keys of each kind of target, and of the access log: one table each.
 //!
 //! Holds the tables, those of CGI and of workers in files of their own, and the readers of values that only targets have. Does not hold the
 //! values (`options`).
 
+mod access;
 mod cgi;
 mod pool;
 
+pub(super) use access::ACCESS;
 pub(super) use cgi::CGI;
 pub(super) use pool::POOL;
 

@@ -42,7 +42,7 @@ const BLOCKING: usize = 4;
 /// Looks after workers until a signal.
 pub(in crate::cli) fn run(plan: &Plan, flags: &Flags) -> Result<(), WorkersError> {
     // The status page is asked for all the time.
-    logging::install(&Log { access: false, ..plan.log.clone() });
+    logging::install(&Log { access: Some(false), ..plan.log.clone() });
     let runtime = CallRuntime::new(THREADS, BLOCKING).map_err(WorkersError::Runtime)?;
     let pages = serve::Config::default().shared_calls(runtime.calls().clone());
     let result = runtime.block_on(manage(plan, flags, pages));

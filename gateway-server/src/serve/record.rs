@@ -1,0 +1,123 @@
+//! What is told of one request: to the log of events at level debug, and to whoever [`Telemetry`](crate::telemetry::Telemetry) names.
+//!
+//! Holds the beginning and the end of it, for every protocol. Does not hold what becomes of it. Where nobody listens, nothing is kept.
+
+use super::answer::Outcome;
+use super::refusal::Refusal;
+use super::shared::Shared;
+use super::wire::Wire;
+use crate::h1::RequestHead;
+use crate::telemetry::{Ended, Ending, Line, Record};
+use gateway_fastcgi::net::Peer;
+use gateway_spec::Environ;
+use http::StatusCode;
+use std::time::Instant;
+use tracing::Span;
+
+/// A request that somebody may hear of.
+pub(super) struct Recording {
+    record: Option<Record>,
+    event: Option<Event>,
+}
+
+/// What the event at its end says.
+struct Event {
+    method: String,
+    path: String,
+    begun: Instant,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Result {
+    /// Counted on its connection.
+    pub(super) request: u64,
+    pub(super) status: Option<StatusCode>,
+    pub(super) body_bytes: u64,
+    /// When the application was called, if that was noted.
+    pub(super) called: Option<Instant>,
+    pub(super) outcome: Outcome,
+}
+
+impl Recording {
+    /// Of a request on its way to its application; gives it its id.
+    pub(super) fn begin(shared: &Shared, environ: &mut Environ) -> Self {
+        let record = shared.config.telemetry.as_ref().map(|telemetry| telemetry.begin(environ));
+        let event = tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Event {
+            method: environ.request_method().to_string(),
+            path: format!("{}{}", environ.script_name(), environ.path_info()),
+            begun: Instant::now(),
+        });
+        Self { record, event }
+    }
+
+    /// The span of everything that is logged about the request: it has its id. None where requests have none.
+    pub(super) fn span(&self) -> Span {
+        match self.record.as_ref().and_then(Record::id) {
+            Some(id) => tracing::info_span!(target: "gateway_server::request", "request", request_id = id),
+            None => Span::none(),
+        }
+    }
+
+    pub(super) fn end(self, peer: &Peer, result: &Result) {
+        let Result { request, status, body_bytes: bytes, called, outcome } = *result;
+        let status = match outcome {
+            Outcome::Refused(refusal) => Some(refusal.status()),
+            _ => status,
+        };
+        let status = status.map(|status| status.as_u16());
+        if let Some(Event { method, path, begun }) = self.event {
+            let request_id = self.record.as_ref().and_then(Record::id);
+            tracing::debug!(
+                target: "gateway_server::access",
+                %peer, request, request_id, method, path, status, bytes,
+                micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), ?outcome, "request"
+            );
+        }
+        if let Some(record) = self.record {
+            record.end(&Ended { status, body_bytes: bytes, ending: outcome.into(), called, at: Instant::now() });
+        }
+    }
+}
+
+/// Tells of a request for which no application was found, once the answer is made.
+pub(super) fn refused(wire: &Wire, refusal: Refusal) {
+    let Some(telemetry) = &wire.shared.config.telemetry else { return };
+    let remote = wire.peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
+    let (line, body_bytes) = {
+        let mut state = wire.lock();
+        (state.refused_line.take(), state.body_bytes)
+    };
+    let line = line.as_ref().map(|RefusedLine { method, target, protocol }| Line { method, target, protocol });
+    telemetry.refuse(&remote, line).end(&Ended {
+        status: Some(refusal.status().as_u16()),
+        body_bytes,
+        ending: Ending::Refused,
+        called: None,
+        at: Instant::now(),
+    });
+}
+
+/// The request line of a request for which no application was found.
+pub(super) struct RefusedLine {
+    method: String,
+    target: Vec<u8>,
+    protocol: &'static str,
+}
+
+impl RefusedLine {
+    pub(super) fn of(head: &RequestHead<'_>) -> Self {
+        Self { method: head.method().to_owned(), target: head.target().to_vec(), protocol: head.version().as_str() }
+    }
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Complete => Self::Complete,
+            Outcome::Aborted => Self::Aborted,
+            Outcome::Gone => Self::Gone,
+            Outcome::Refused(_) => Self::Refused,
+        }
+    }
+}

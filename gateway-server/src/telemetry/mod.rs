@@ -1,0 +1,91 @@
+//! What is told of requests: the access log and request ids.
+//!
+//! Holds the choice, [`Telemetry`], which a [`Config`](crate::serve::Config) carries. Without one a request is told of nowhere and costs nothing
+//! more. Does not hold events of `tracing`, which the gateways write wherever something happens.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `request_id` | ids |
+//! | `record` | one request, until its end |
+//! | `format`, `clock`, `text` | a line of the access log, and what stands in it |
+//! | `access_log` | gathering and writing lines |
+
+mod access_log;
+mod clock;
+mod format;
+mod record;
+mod request_id;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::sync::Arc;
+
+use gateway_spec::Environ;
+
+pub use access_log::AccessLog;
+pub use format::{AccessField, AccessFormat, UnknownField};
+pub(crate) use record::{Ended, Ending, Line, Record};
+pub use request_id::RequestId;
+
+/// What a server tells of its requests, and to whom.
+///
+/// # Examples
+/// ```
+/// use gateway_server::serve::Config;
+/// use gateway_server::telemetry::Telemetry;
+///
+/// let config = Config::default().telemetry(Telemetry::new().request_ids(true));
+/// # drop(config);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry {
+    access_log: Option<AccessLog>,
+    request_ids: bool,
+}
+
+impl Telemetry {
+    /// Nothing is told.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a line for each request. Default: none.
+    #[must_use]
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// Gives each request an id, as UNIQUE_ID and as HTTP_X_REQUEST_ID in place of what a client sent. Default no.
+    #[must_use]
+    pub fn request_ids(mut self, make: bool) -> Self {
+        self.request_ids = make;
+        self
+    }
+
+    pub(crate) fn makes_ids(&self) -> bool {
+        self.request_ids
+    }
+
+    /// Begins the record of a request that goes to an application.
+    pub(crate) fn begin(self: &Arc<Self>, environ: &mut Environ) -> Record {
+        Record::of(self, environ)
+    }
+
+    /// Begins the record of a request that goes nowhere.
+    pub(crate) fn refuse(self: &Arc<Self>, remote: &str, line: Option<Line<'_>>) -> Record {
+        Record::of_refused(self, remote, line)
+    }
+
+    /// Gives a request its id.
+    fn mark(&self, environ: &mut Environ) -> Option<RequestId> {
+        let id = self.request_ids.then(RequestId::new)?;
+        for name in ["UNIQUE_ID", "HTTP_X_REQUEST_ID"] {
+            // Neither a name nor an id holds what a variable must not.
+            let _ = environ.set(name, id.as_str());
+        }
+        Some(id)
+    }
+}

@@ -1,0 +1,92 @@
+//! The access log, and the id that a request has everywhere.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::gateway::Gateway;
+
+fn lines(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn each_request_is_a_line_of_the_file_and_none_of_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--access-log", "access.log", "--access-format", "time,method,target,status,bytes", "--mount", "/d=app:demo"];
+    let gateway = Gateway::serve(folder.path(), &flags);
+    gateway.get("/d/?q=1");
+    gateway.ask("TRACE", "/d/", &[], "");
+    gateway.get("/elsewhere");
+    let mut garbage = gateway.connect();
+    std::io::Write::write_all(&mut garbage, b"no request\r\n\r\n").unwrap();
+    assert_eq!(crate::gateway::Answer::read(garbage).status, 400);
+    let (_, log) = gateway.stop();
+    let mut found = lines(&folder.path().join("access.log"));
+    found.iter_mut().for_each(|line| *line = line.split_once(' ').unwrap().1.to_owned());
+    found.sort();
+    assert!(found[0].starts_with("method=- target=- status=400 bytes="), "{found:#?}");
+    assert!(found[1].starts_with("method=GET target=\"/d/?q=1\" status=200 bytes="), "{found:#?}");
+    assert_eq!(
+        found[2..],
+        ["method=GET target=/elsewhere status=404 bytes=14", "method=TRACE target=/d/ status=405 bytes=19"]
+    );
+    assert!(!log.iter().any(|line| line.contains("GET")), "{log:#?}");
+}
+
+#[test]
+fn a_log_that_was_renamed_goes_on_in_a_new_file_after_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+    let flags = ["--access-log", "access.log", "--access-format", "target", "--mount", "/=app:demo"];
+    let gateway = Gateway::serve(folder.path(), &flags);
+    for at in 0..10 {
+        gateway.get(&format!("/{at}"));
+    }
+    std::fs::rename(&path, &old).unwrap();
+    gateway.signal(Signal::HUP);
+    // The new file says that the signal has arrived.
+    while !path.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    gateway.get("/last");
+    gateway.stop();
+    let wanted: Vec<String> = (0..10).map(|at| format!("target=/{at}")).collect();
+    assert_eq!((lines(&old), lines(&path)), (wanted, vec!["target=/last".to_owned()]));
+}
+
+#[test]
+fn a_request_has_one_id_in_its_program_in_its_log_lines_and_in_the_access_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let script =
+        "#!/bin/sh\necho said >&2\nprintf 'Content-Type: text/plain\\n\\n%s %s' $UNIQUE_ID $HTTP_X_REQUEST_ID\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for format in ["human", "json"] {
+        let flags =
+            ["--access-log", format, "--access-format", "json", "--mount", "/p=cgi:program", "--log-format", format];
+        let gateway = Gateway::serve(folder.path(), &flags);
+        let answer = gateway.ask("GET", "/p", &["X-Request-Id: forged"], "");
+        let (_, log) = gateway.stop();
+        let ids: Vec<&str> = answer.body.split(' ').collect();
+        assert!(ids.len() == 2 && ids[0] == ids[1] && ids[0].len() == 32, "{ids:?}");
+        let line = log.iter().find(|line| line.contains("said")).unwrap();
+        assert!(line.contains(ids[0]), "{line}");
+        let access: serde_json::Value = serde_json::from_str(&lines(&folder.path().join(format))[0]).unwrap();
+        assert_eq!(access["request_id"], ids[0]);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_or_has_no_such_field_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, log) =
+        Gateway::start(folder.path(), &["--listen", "127.0.0.1:0", "--access-log", "no/such/folder/x"]).end();
+    assert_eq!(status.code(), Some(1));
+    assert!(log.last().unwrap().contains("access log no/such/folder/x: No such file"), "{log:#?}");
+    let (_, log) = Gateway::start(folder.path(), &["--access-log", "x", "--access-format", "time,statsu"]).end();
+    assert!(log.last().unwrap().contains("--access-format: \"time,statsu\" is not allowed"), "{log:#?}");
+}
