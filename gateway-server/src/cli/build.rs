@@ -2,6 +2,7 @@
 //!
 //! Holds the construction, within a runtime, because workers are started here. Does not hold listening or stopping.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::options::{CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
-use crate::mount::{Links, MountTable, PhpSite, Prefix, Site, StaticFiles};
+use crate::mount::{Links, MountTable, NamedFiles, PhpSite, Prefix, Site, StaticFiles};
 use crate::serve::Handler;
 
 /// What answers, and the workers behind it, which live as long as this does.
@@ -139,13 +140,23 @@ impl Built {
                 }
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
-                Handler::asynchronous(Told(cgi.local_redirects_to(Arc::new(self.site.clone()))))
+                named_files(
+                    Told(cgi.local_redirects_to(Arc::new(self.site.clone()))),
+                    &options.sendfile,
+                    &options.accel,
+                )?
             }
-            Target::FastCgi(addresses, options) => Handler::asynchronous(self.client(addresses, options)?),
-            Target::Spawn(words, options) => Handler::asynchronous(self.spawn(words, options)?),
-            Target::Php(addresses, options) => Handler::asynchronous(self.php(addresses, options)?),
+            Target::FastCgi(addresses, options) => {
+                named_files(self.client(addresses, options)?, &options.sendfile, &options.accel)?
+            }
+            Target::Spawn(words, options) => {
+                named_files(self.spawn(words, options)?, &options.client.sendfile, &options.client.accel)?
+            }
+            Target::Php(addresses, options) => {
+                named_files(self.php(addresses, options)?, &options.client.sendfile, &options.client.accel)?
+            }
             Target::Static(path, options) => {
-                let files = StaticFiles::new(path)?.links(options.links);
+                let files = StaticFiles::new(path)?.links(options.links).precompressed(options.precompressed);
                 Handler::asynchronous(options.index.into_iter().fold(files, StaticFiles::index))
             }
         })
@@ -243,6 +254,22 @@ fn confinement(options: &CgiOptions) -> std::io::Result<Confinement> {
         confinement = confinement.no_new_privileges();
     }
     if options.read_only { confinement.read_only(&options.writable) } else { Ok(confinement) }
+}
+
+/// Programs that may name files, within the folders of their mount.
+fn named_files(
+    app: impl AsyncApplication,
+    sendfile: &Option<PathBuf>,
+    accel: &[(Prefix, PathBuf)],
+) -> std::io::Result<Handler> {
+    let mut app = NamedFiles::new(app);
+    if let Some(root) = sendfile {
+        app = app.sendfile(root)?;
+    }
+    for (prefix, root) in accel {
+        app = app.accel(prefix.clone(), root)?;
+    }
+    Ok(Handler::asynchronous(app))
 }
 
 /// Workers that the gateway starts itself mostly serve many connections each, so all connections are kept. For those that

@@ -13,7 +13,7 @@ use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
 use super::rules::{Problem, apply};
 use super::target::resolved;
 use super::workers::PoolOptions;
-use crate::mount::Links;
+use crate::mount::{Links, Prefix};
 
 /// Options of every kind of target, and all that `app:…` has: who is asked before it answers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +38,8 @@ pub(super) struct CgiOptions {
     pub(super) interpreters: Vec<(String, Vec<String>)>,
     pub(super) links: Links,
     pub(super) nph: Nph,
+    pub(super) sendfile: Option<PathBuf>,
+    pub(super) accel: Vec<(Prefix, PathBuf)>,
     pub(super) root: Option<PathBuf>,
     pub(super) server_name: Option<String>,
     pub(super) server_port: Option<String>,
@@ -81,6 +83,8 @@ pub(super) struct FastCgiOptions {
     pub(super) suffixes: Vec<String>,
     pub(super) worker_root: Option<PathBuf>,
     pub(super) script: Option<PathBuf>,
+    pub(super) sendfile: Option<PathBuf>,
+    pub(super) accel: Vec<(Prefix, PathBuf)>,
     pub(super) authorization: bool,
     pub(super) set: ParamSet,
     pub(super) params: Vec<(String, String)>,
@@ -111,6 +115,7 @@ pub(super) struct StaticOptions {
     pub(super) guard: GuardOptions,
     pub(super) index: Option<bool>,
     pub(super) links: Links,
+    pub(super) precompressed: bool,
 }
 
 impl GuardOptions {
@@ -127,6 +132,8 @@ impl CgiOptions {
         resolve(&mut self.root, base);
         resolve(&mut self.directory, base);
         self.writable.iter_mut().for_each(|path| *path = base.join(&path));
+        resolve(&mut self.sendfile, base);
+        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
         Ok(())
     }
 }
@@ -136,6 +143,8 @@ impl FastCgiOptions {
         apply(FASTCGI, self, key, value)?;
         resolve(&mut self.root, base);
         resolve(&mut self.script, base);
+        resolve(&mut self.sendfile, base);
+        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
         Ok(())
     }
 }

@@ -161,10 +161,10 @@ impl Target {
     /// Whether a key may come more than once, each adding a value.
     pub(super) fn repeats(&self, key: &str) -> bool {
         match self {
-            Target::Cgi(..) => matches!(key, "argument" | "index" | "inherit" | "writable"),
-            Target::FastCgi(..) => key == "split",
-            Target::Spawn(..) => key == "split" || PoolOptions::repeats(key),
-            Target::Php(..) => matches!(key, "split" | "deny" | "no_scripts"),
+            Target::Cgi(..) => matches!(key, "accel" | "argument" | "index" | "inherit" | "writable"),
+            Target::FastCgi(..) => matches!(key, "accel" | "split"),
+            Target::Spawn(..) => matches!(key, "accel" | "split") || PoolOptions::repeats(key),
+            Target::Php(..) => matches!(key, "accel" | "split" | "deny" | "no_scripts"),
             Target::App(..) | Target::Static(..) => false,
         }
     }

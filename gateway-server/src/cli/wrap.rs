@@ -172,6 +172,8 @@ impl Flags {
                 Err(Problem::Twice { first: "in the same command".to_owned() })
             } else if key.starts_with("authorizer") {
                 Err(Problem::refused(value, "is asked by the server in front of this worker, or by gateway serve"))
+            } else if matches!(key, "sendfile" | "accel") {
+                Err(Problem::refused(value, "is for the server in front of this worker, or for gateway serve"))
             } else {
                 target.set(key, value, here)
             };

@@ -3,8 +3,8 @@
 //! Holds the decoding of a request path ([`RequestPath`]), prefixes ([`Prefix`]) and the table of them ([`MountTable`]).
 //! These are pure: no file is looked at, no application is called, and what stands behind a prefix is the table's type
 //! parameter. Beside them are a table of applications as a whole ([`Site`]) and, with feature `cli`, what can be mounted
-//! that is neither a function nor a program: a folder (`StaticFiles`), a PHP site (`PhpSite`) or any tower service
-//! (`TowerService`).
+//! that is neither a function nor a program: a folder (`StaticFiles`), a PHP site (`PhpSite`), any tower service
+//! (`TowerService`), and programs that name files instead of sending them (`NamedFiles`).
 //!
 //! A path is decoded once and then taken apart by whole segments, so `/app` is a prefix of `/app` and `/app/x` and not
 //! of `/apple`. What two readers could understand in two ways is refused and not repaired:
@@ -21,6 +21,8 @@
 
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(feature = "cli")]
+mod named_file;
 mod path;
 #[cfg(feature = "cli")]
 mod php;
@@ -32,6 +34,8 @@ mod tower;
 
 #[cfg(feature = "cli")]
 pub use files::{Links, StaticFiles};
+#[cfg(feature = "cli")]
+pub use named_file::NamedFiles;
 #[cfg(feature = "cli")]
 pub(crate) use path::encode_path;
 pub use path::{PathError, RequestPath};

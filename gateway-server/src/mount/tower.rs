@@ -76,7 +76,7 @@ fn request(mut environ: Environ, input: InputStream) -> Result<Request<RequestBo
     let extensions = std::mem::take(&mut environ.extensions);
     let mut request = Request::new(RequestBody { input });
     *request.method_mut() = Method::from_bytes(&environ.request_method()).map_err(malformed)?;
-    *request.uri_mut() = uri(&environ).map_err(malformed)?;
+    *request.uri_mut() = uri(&environ)?;
     *request.version_mut() = match environ.server_protocol().as_bytes() {
         b"HTTP/1.0" => Version::HTTP_10,
         _ => Version::HTTP_11,
@@ -90,7 +90,7 @@ fn request(mut environ: Environ, input: InputStream) -> Result<Request<RequestBo
 }
 
 /// PATH_INFO, encoded again, and the query as it came.
-fn uri(environ: &Environ) -> Result<Uri, http::Error> {
+pub(super) fn uri(environ: &Environ) -> Result<Uri, AppError> {
     let path = match environ.path_info() {
         path if path.is_empty() => "/".to_owned(),
         path => encode_path(&path),
@@ -100,7 +100,7 @@ fn uri(environ: &Environ) -> Result<Uri, http::Error> {
         true => path.into_bytes(),
         false => [path.as_bytes(), b"?", &query].concat(),
     };
-    Ok(Uri::try_from(target)?)
+    Uri::try_from(target).map_err(malformed)
 }
 
 fn malformed(error: impl Into<AppError>) -> AppError {

@@ -17,6 +17,7 @@ mod gateway;
 mod log;
 mod marks;
 mod mounts;
+mod named_files;
 mod sockets;
 mod stop;
 mod variables;

@@ -1,10 +1,13 @@
 //! A folder of files as an application.
 //!
-//! Holds what may be served. Does not hold how: types, ranges, conditions and index pages are tower-http's.
+//! Holds what may be served. The rest is beside it: which file a path means (`serve_dir`, which asks tower-http), the
+//! confinement to the folder (`root`), conditional requests (`conditions`), parts (`ranges`) and the answer (`answer`), which is
+//! also that of files which programs name.
 //!
 //! | asked for | answer |
 //! | --- | --- |
 //! | a regular file | the file, with ETag and Last-Modified; one range of it if asked for |
+//! | a file with a `.br`, `.gz` or `.zst` beside it, with [`StaticFiles::precompressed`] | that, if the client takes it |
 //! | a folder with `index.html` | that file; without the closing slash a redirect to the same path with it |
 //! | a folder without one | 404: nothing is listed |
 //! | a name that starts with a dot, anywhere in the path | 404: `.git`, `.env` and `.htpasswd` are not for the world; but for `/.well-known` (RFC 8615) |
@@ -13,17 +16,23 @@
 //! | a device, a pipe, a socket | 404 |
 //! | another method than GET and HEAD | 405 |
 
-use std::future::Future;
+mod answer;
+mod conditions;
+mod ranges;
+mod root;
+mod serve_dir;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 
-use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Environ, InputStream, StatusCode, headers};
-use tower_http::services::ServeDir;
-use tower_http::services::fs::{Backend, TokioBackend, TokioFile};
+use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Environ, Headers, InputStream, StatusCode, headers};
+
+pub(super) use answer::{answer, plain};
+pub(super) use conditions::Asked;
+pub(super) use root::{Opened, Root, is_absence};
 
 use super::encode_path;
-use super::tower::TowerService;
+use serve_dir::{Meant, Wish};
 
 /// Serves the files of a folder.
 ///
@@ -36,15 +45,16 @@ use super::tower::TowerService;
 /// ```
 #[derive(Debug, Clone)]
 pub struct StaticFiles {
-    guard: Guard,
-    index: bool,
+    root: PathBuf,
+    links: Links,
+    wish: Wish,
 }
 
 /// What becomes of symbolic links.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Links {
-    /// Those that lead to somewhere inside the folder are followed. Whoever can write to the folder could still change one
-    /// between the look and the opening: this guards against forgotten links, not against enemies inside.
+    /// Those that lead to somewhere inside the folder are followed. Since Linux 5.6 the system itself sees to it; before, whoever
+    /// can write to the folder could still change one between the look and the opening.
     #[default]
     Inside,
     /// All are followed.
@@ -66,26 +76,38 @@ impl StaticFiles {
 
     /// The files in `root`, whose links have been followed. Nothing is looked at.
     pub(super) fn new_in(root: PathBuf) -> Self {
-        StaticFiles { guard: Guard { root, links: Links::default() }, index: true }
+        StaticFiles { root, links: Links::default(), wish: Wish { index: true, precompressed: false } }
     }
 
     /// Whether `index.html` answers for its folder. Default yes.
     #[must_use]
     pub fn index(mut self, yes: bool) -> Self {
-        self.index = yes;
+        self.wish.index = yes;
         self
     }
 
     /// What becomes of symbolic links. Default [`Links::Inside`].
     #[must_use]
     pub fn links(mut self, links: Links) -> Self {
-        self.guard.links = links;
+        self.links = links;
+        self
+    }
+
+    /// Whether `x.css.br`, `x.css.gz` or `x.css.zst` is sent for `x.css` to a client that takes it, by the client's preference.
+    /// Whoever makes them keeps them fresh; `x.css` itself must be there too. Default no: each costs a look.
+    #[must_use]
+    pub fn precompressed(mut self, yes: bool) -> Self {
+        self.wish.precompressed = yes;
         self
     }
 }
 
 impl AsyncApplication for StaticFiles {
-    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+    async fn call(&self, environ: Environ, _: InputStream) -> Result<AsyncResponse, AppError> {
+        let asked = Asked::of(&environ);
+        if !asked.is_get_or_head() {
+            return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, headers!["allow" => "GET, HEAD"]));
+        }
         let script_name = encode_path(&environ.script_name());
         let path = environ.path_info();
         if path.is_empty() {
@@ -96,17 +118,17 @@ impl AsyncApplication for StaticFiles {
         if !is_served(&path) {
             return Ok(not_found());
         }
-        let files = ServeDir::with_backend(&self.guard.root, self.guard.clone())
-            .append_index_html_on_directories(self.index)
-            .redirect_path_prefix(script_name)
-            // A server may take several ranges at once for none (RFC 9110 §14.2).
-            .ignore_multi_range_requests(true);
-        TowerService::new(files).call(environ, input).await
+        let (root, request) = (Root::new(self.root.clone(), self.links), serve_dir::request(&environ)?);
+        drop(environ);
+        Ok(match serve_dir::ask(root, self.wish, script_name, request).await? {
+            Meant::File(Opened { file, metadata }, fields) => answer(file, &metadata, fields, &asked),
+            Meant::Answer(answer) => answer,
+        })
     }
 }
 
 pub(super) fn not_found() -> AsyncResponse {
-    AsyncResponse::new(StatusCode::NOT_FOUND, headers!["content-type" => "text/plain"], "404 Not Found\n")
+    plain(StatusCode::NOT_FOUND, Headers::new())
 }
 
 /// Whether every segment is a name that may be asked for. The last one is empty for a folder.
@@ -120,54 +142,4 @@ fn is_served(path: &[u8]) -> bool {
 pub(super) fn is_hidden(path: &[u8]) -> bool {
     let mut names = path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/').enumerate();
     names.any(|(at, name)| name.starts_with(b".") && !(at == 0 && name == b".well-known"))
-}
-
-/// The file system, less what is not for the world.
-#[derive(Debug, Clone)]
-struct Guard {
-    root: PathBuf,
-    links: Links,
-}
-
-type Io<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
-
-impl Guard {
-    async fn look(self, path: PathBuf) -> io::Result<(PathBuf, std::fs::Metadata)> {
-        let path = match self.links {
-            Links::Anywhere => path,
-            Links::Inside => {
-                let real = tokio::fs::canonicalize(path).await?;
-                if !real.starts_with(&self.root) {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                real
-            }
-        };
-        let metadata = tokio::fs::metadata(&path).await?;
-        Ok((path, metadata))
-    }
-}
-
-impl Backend for Guard {
-    type File = TokioFile;
-    type Metadata = std::fs::Metadata;
-    type OpenFuture = Io<TokioFile>;
-    type MetadataFuture = Io<std::fs::Metadata>;
-
-    fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        let look = self.clone().look(path);
-        Box::pin(async move {
-            let (path, metadata) = look.await?;
-            // Opening a pipe would wait for its other end.
-            if !metadata.is_file() {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            TokioBackend.open(path).await
-        })
-    }
-
-    fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
-        let look = self.clone().look(path);
-        Box::pin(async move { Ok(look.await?.1) })
-    }
 }
