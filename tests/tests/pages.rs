@@ -94,7 +94,7 @@ fn code(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The names of all test functions in the workspace's sources.
+/// The names of all test functions in the workspace's sources, and of all cases of the corpus.
 fn tests() -> BTreeSet<String> {
     fn walk(folder: &Path, names: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -107,6 +107,11 @@ fn tests() -> BTreeSet<String> {
             } else if name.ends_with(".rs") {
                 // A file that is being written right now, or has just gone, has no tests yet.
                 names.extend(tests_in(&std::fs::read_to_string(&path).unwrap_or_default()));
+            } else if name.ends_with(".toml") && folder.ends_with("tests/corpus/http1") {
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                names.extend(
+                    text.lines().filter_map(|line| Some(line.strip_prefix('[')?.strip_suffix(']')?.to_owned())),
+                );
             }
         }
     }

@@ -67,6 +67,8 @@ pub struct Connection {
     held_head: usize,
     /// Up to here the buffer is known to hold no complete head.
     searched: usize,
+    /// Up to here the buffer holds no line end behind `searched`: a long line that comes in drops is looked at once.
+    scanned: usize,
     empty_lines: usize,
     body_bytes: u64,
     peer_closed: bool,
@@ -116,6 +118,7 @@ impl Connection {
             persistence: Persistence::default(),
             held_head: 0,
             searched: 0,
+            scanned: 0,
             empty_lines: 0,
             body_bytes: 0,
             peer_closed: false,
@@ -222,6 +225,7 @@ impl Connection {
                 self.response = ResponseState::Idle;
                 self.empty_lines = 0;
                 self.searched = 0;
+                self.scanned = 0;
                 self.release_large_buffer();
                 NextCycle::Ready
             }
@@ -282,8 +286,10 @@ impl Connection {
     /// and a peer that sends byte by byte cannot make us parse at every byte.
     fn next_head(&mut self) -> Result<Parsed, RequestError> {
         self.skip_empty_lines()?;
-        let Some(new) = self.buffer.get(self.searched..) else { return Ok(Parsed::Partial) };
-        let Some(last_line) = new.iter().rposition(|b| *b == b'\n').map(|at| self.searched + at + 1) else {
+        let begin = self.searched.max(self.scanned);
+        let Some(new) = self.buffer.get(begin..) else { return Ok(Parsed::Partial) };
+        let Some(last_line) = new.iter().rposition(|b| *b == b'\n').map(|at| begin + at + 1) else {
+            self.scanned = self.buffer.len();
             return self.check_partial_length();
         };
         let parsed = match parse_head(&self.buffer, &self.limits, &mut self.head) {
@@ -327,6 +333,7 @@ impl Connection {
                 }
                 [b'\r', b'\n'] => {
                     self.empty_lines += 1;
+                    self.scanned = 0;
                     self.buffer.advance(2);
                 }
                 [b'\r', _] | [b'\n', ..] => return Err(RequestError::LineEnd),

@@ -274,3 +274,15 @@ fn pep_102_empty_chunks_are_no_end() {
     });
     assert_eq!(server.get("/").text(), "ab");
 }
+
+#[test]
+fn http_95_trailers_do_not_become_variables() {
+    let server = serve(|mut environ: gateway_spec::Environ, start_response: gateway_spec::StartResponse| {
+        environ.input.read_all(100)?;
+        let seen = environ.iter().any(|(name, _)| name == "HTTP_X_AUTH");
+        ok(start_response, seen.to_string())
+    });
+    let mut client = server.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Auth: root\r\n\r\n");
+    assert_eq!(client.response().text(), "false");
+}

@@ -18,6 +18,5 @@ mod limits;
 mod persistence;
 mod requests;
 mod rows;
-mod smuggling;
 mod stop;
 mod support;
