@@ -277,7 +277,7 @@ fn pep_102_empty_chunks_are_no_end() {
 
 #[test]
 fn http_95_trailers_do_not_become_variables() {
-    let server = serve(|mut environ: gateway_spec::Environ, start_response: gateway_spec::StartResponse| {
+    let server = serve(|mut environ: Environ, start_response: StartResponse| {
         environ.input.read_all(100)?;
         let seen = environ.iter().any(|(name, _)| name == "HTTP_X_AUTH");
         ok(start_response, seen.to_string())
