@@ -185,6 +185,11 @@ impl Cgi {
         self
     }
 
+    /// How many programs run right now, of all clones together; a place that is waited for elsewhere may be counted for a moment.
+    pub fn running(&self) -> usize {
+        self.places.taken()
+    }
+
     async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
         if let Some(refusal) = beyond::no_websocket(&environ) {
             return Ok(refusal);

@@ -63,6 +63,8 @@ impl fmt::Display for Crowd {
 #[derive(Debug)]
 pub(super) struct Places {
     host: Arc<Semaphore>,
+    /// How many of them there are.
+    max: usize,
     programs: Option<Programs>,
     shared: Option<SharedPlaces>,
 }
@@ -83,11 +85,18 @@ pub(super) struct Place {
 impl Places {
     pub(super) fn new(config: &Config) -> Self {
         let programs = config.max_children_per_program;
+        let host = semaphore(config.max_children);
         Places {
-            host: semaphore(config.max_children),
+            max: host.available_permits(),
+            host,
             programs: programs.map(|children| Programs { children, running: Mutex::default() }),
             shared: config.shared_places.clone(),
         }
+    }
+
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.max.saturating_sub(self.host.available_permits())
     }
 
     /// Waits for a place. The scarcest comes first, so that nobody who waits for it holds one of the others.

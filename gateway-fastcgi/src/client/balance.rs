@@ -122,6 +122,12 @@ impl Balance {
         }
     }
 
+    /// How many requests an upstream has, and whether it is out.
+    pub(super) fn state(&self, upstream: usize, now: Instant) -> (usize, bool) {
+        let load = self.upstreams.get(upstream);
+        load.map_or((0, false), |load| (load.requests, matches!(load.health.standing(now), Standing::Out(_))))
+    }
+
     pub(super) fn is_spotless(&self, upstream: usize) -> bool {
         self.upstreams.get(upstream).is_none_or(|load| load.health.is_spotless())
     }

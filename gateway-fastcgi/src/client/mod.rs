@@ -75,6 +75,7 @@ use request_body::RequestBody;
 use response::{BodyWanted, ResponseBody};
 pub use script::{Found, Script, Tree};
 use tokio::time::Instant;
+pub use upstreams::UpstreamStatus;
 use upstreams::Upstreams;
 pub use variables::ParamSet;
 use variables::Variables;
@@ -171,6 +172,16 @@ impl Client {
     /// How many connections are kept open without a request on them.
     pub fn idle_connections(&self) -> usize {
         self.upstreams.pools().map(|pool| pool.idle_connections()).sum()
+    }
+
+    /// What each upstream is doing, in the order in which they were added.
+    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+        self.upstreams.statuses()
+    }
+
+    /// How many requests wait for a place at an upstream.
+    pub fn waiting(&self) -> usize {
+        self.upstreams.waiting()
     }
 
     /// Has a script that was found already answer the request, whose PATH_INFO is the path that it was found by.

@@ -92,6 +92,16 @@ impl Places {
         self.state().balance.has_another(avoid)
     }
 
+    /// How many requests an upstream has, and whether it is out.
+    pub(super) fn state_of(&self, upstream: usize) -> (usize, bool) {
+        self.state().balance.state(upstream, Instant::now())
+    }
+
+    /// How many requests wait for a place.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.iter().filter(|waiter| !waiter.told.is_closed()).count()
+    }
+
     /// How many requests an upstream takes at a time, from now on.
     pub(super) fn set_max_requests(self: &Arc<Self>, upstream: usize, max_requests: usize) {
         let mut state = self.state();

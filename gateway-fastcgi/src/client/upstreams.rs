@@ -24,6 +24,20 @@ pub(super) struct Upstreams {
     pools: Vec<Arc<Pool>>,
 }
 
+/// What a client's upstream is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpstreamStatus {
+    /// Where it is.
+    pub address: Address,
+    /// Requests that it has.
+    pub requests: usize,
+    /// Connections that are kept open without a request on them.
+    pub idle_connections: usize,
+    /// It failed, or said that it is full, and gets no request until it is tried again.
+    pub is_out: bool,
+}
+
 /// An answer whose head has come, and what came of its body.
 pub(super) type Answer = (Conversation, Head, Bytes);
 
@@ -43,6 +57,23 @@ impl Upstreams {
 
     pub(super) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.iter()
+    }
+
+    pub(super) fn statuses(&self) -> Vec<UpstreamStatus> {
+        let status = |(number, pool): (usize, &Arc<Pool>)| {
+            let (requests, is_out) = self.places.state_of(number);
+            UpstreamStatus {
+                address: pool.address().clone(),
+                requests,
+                idle_connections: pool.idle_connections(),
+                is_out,
+            }
+        };
+        self.pools.iter().enumerate().map(status).collect()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.places.waiting()
     }
 
     /// Sends the request and waits for the head of the answer; again where that can do no harm (FCGI-82, FCGI-117).

@@ -10,6 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::{TcpListener, UnixListener};
 
 /// How to bind a [`Listener`].
@@ -66,8 +68,7 @@ impl ListenOptions {
 pub struct Listener {
     socket: Kind,
     address: Address,
-    /// Held for its drop.
-    _file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
 }
 
 #[derive(Debug)]
@@ -115,13 +116,25 @@ impl Listener {
         let local = socket.local_addr()?;
         if let Some(tcp) = local.as_socket() {
             let socket = Kind::Tcp(TcpListener::from_std(socket.into())?);
-            return Ok(Self { socket, address: tcp.into(), _file: None });
+            return Ok(Self { socket, address: tcp.into(), file: None });
         }
         if local.domain() != Domain::UNIX {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "socket is neither TCP nor UNIX"));
         }
         let address = Address::Unix(local.as_pathname().map(Path::to_owned).unwrap_or_default());
-        Ok(Self { socket: Kind::Unix(UnixListener::from_std(socket.into())?), address, _file: None })
+        Ok(Self { socket: Kind::Unix(UnixListener::from_std(socket.into())?), address, file: None })
+    }
+
+    /// Takes charge of its socket file, as if it had been made here.
+    pub(super) fn owning_file(mut self) -> io::Result<Self> {
+        if let Address::Unix(path) = &self.address {
+            self.file = Some(Arc::new(SocketFile::made(path)?));
+        }
+        Ok(self)
+    }
+
+    pub(super) fn file(&self) -> Option<&Arc<SocketFile>> {
+        self.file.as_ref()
     }
 
     /// Where it listens; a port of 0 has become the real one. The path of an unnamed UNIX socket is empty.
@@ -188,7 +201,7 @@ fn bind_tcp(address: SocketAddr, options: &ListenOptions) -> io::Result<Listener
     listen(&socket, options)?;
     let socket = TcpListener::from_std(socket.into())?;
     let address = socket.local_addr()?.into();
-    Ok(Listener { socket: Kind::Tcp(socket), address, _file: None })
+    Ok(Listener { socket: Kind::Tcp(socket), address, file: None })
 }
 
 fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<Listener> {
@@ -207,7 +220,7 @@ fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<Listener> {
     rustix::fs::chmod(path, mode)?;
     listen(&socket, options)?;
     let socket = Kind::Unix(UnixListener::from_std(socket.into())?);
-    Ok(Listener { socket, address: Address::unix(path), _file: Some(file) })
+    Ok(Listener { socket, address: Address::unix(path), file: Some(Arc::new(file)) })
 }
 
 fn give(path: &Path, owner: &Owner) -> io::Result<()> {
@@ -243,21 +256,28 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// The file of a bound UNIX socket; removes it on drop unless somebody has replaced it.
 #[derive(Debug)]
-struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// Another process removes it.
+    is_left: AtomicBool,
 }
 
 impl SocketFile {
     fn made(path: &Path) -> io::Result<Self> {
         let identity = identity(&rustix::fs::lstat(path)?);
-        Ok(Self { path: std::path::absolute(path)?, identity })
+        Ok(Self { path: std::path::absolute(path)?, identity, is_left: AtomicBool::new(false) })
+    }
+
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if rustix::fs::lstat(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
+        let is_there = || rustix::fs::lstat(&self.path).is_ok_and(|found| identity(&found) == self.identity);
+        if !self.is_left.load(Ordering::Relaxed) && is_there() {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod handover;
 pub(crate) mod inherited;
 mod listener;
 mod owner;
@@ -32,6 +33,7 @@ mod tests;
 mod timer;
 
 pub use address::{Address, AddressError};
+pub use handover::{HandedSocket, ListenerHandle, hand_over, take_over};
 pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_sockets};
 pub use listener::{AcceptTrouble, ListenOptions, Listener};
 pub use owner::{Owner, OwnerError, group_id, user_id};
