@@ -104,6 +104,8 @@ install_missing() {
   need php-fpm '/usr/sbin/php-fpm[0-9]*'
   need perl /usr/bin/perl
   need python3 /usr/bin/python3
+  need systemd /usr/bin/systemd-analyze # reads the units of docs/deploy/systemd.md
+  need python3-prometheus-client /usr/lib/python3/dist-packages/prometheus_client # reads what we tell it
   # Programs that the tests run as CGI programs; gitweb comes with git.
   need git /usr/lib/git-core/git-http-backend
   need git /usr/share/gitweb/gitweb.cgi

@@ -22,6 +22,7 @@ pub mod h1;
 pub mod launch;
 mod marks;
 pub mod mount;
+mod notify;
 pub mod serve;
 pub mod telemetry;
 

@@ -51,15 +51,15 @@ const DURATION: &str = "a time with its unit, such as 500ms, 5s or 2min; at most
 #[test]
 fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     let cgi = "allowed are timeout, header_timeout, idle_timeout, queue_timeout, max_children, \
-               max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, root, \
+               max_children_per_program, unknown_length, max_spool, index, interpreter.NAME, links, nph, sendfile, accel, root, \
                server_name, server_port, authorization, argument, inherit, user, group, directory, umask, max_cpu, \
                max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME, \
                authorizer, authorizer_timeout";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
                  php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
-        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are status, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
-        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are status, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
+        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are admin, admin_open, user, group, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
+        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are admin, admin_open, user, group, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
         ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
         ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 to 4096".into()),
         ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 to 4096".into()),

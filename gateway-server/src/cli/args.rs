@@ -77,9 +77,18 @@ pub(super) struct Serve {
     /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
-    /// Where the status page of the workers of fastcgi:spawn: answers over HTTP: HOST:PORT or unix:PATH. [default: nowhere]
+    /// Where health, metrics and what workers do are answered over HTTP: HOST:PORT or unix:PATH. [default: nowhere]
     #[arg(long, value_name = "ADDR")]
-    status: Option<String>,
+    admin: Option<String>,
+    /// Lets --admin be an address that other machines reach.
+    #[arg(long)]
+    admin_open: bool,
+    /// Whom to become once the sockets are bound, if root starts it. [default: nobody else]
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// The only group of --user. [default: all groups that the user is in]
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
     /// CGI programs that run at once in all mounts together; others wait. [default: no limit beside each mount's, which is 32]
     #[arg(long, value_name = "N")]
     max_children: Option<String>,
@@ -144,7 +153,10 @@ impl Serve {
             }
         }
         let values = [
-            ("--status", TOP, "status", self.status.as_deref()),
+            ("--admin", TOP, "admin", self.admin.as_deref()),
+            ("--admin-open", TOP, "admin_open", self.admin_open.then_some("true")),
+            ("--user", TOP, "user", self.user.as_deref()),
+            ("--group", TOP, "group", self.group.as_deref()),
             ("--hosts", TOP, "hosts", self.hosts.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
             ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),

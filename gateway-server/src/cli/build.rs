@@ -17,6 +17,7 @@ use gateway_spec::{
     StartResponse, StatusCode, headers,
 };
 
+use super::admin::Sources;
 use super::logging::error_stream_of;
 use super::mistake::Place;
 use super::options::{CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions};
@@ -31,6 +32,8 @@ use crate::serve::Handler;
 pub(super) struct Built {
     pub(super) site: Site,
     pub(super) workers: Vec<Group>,
+    /// What the admin listener tells of.
+    pub(super) sources: Sources,
     /// The places of CGI programs in all mounts, if there is a limit to them.
     places: Option<SharedPlaces>,
 }
@@ -71,11 +74,14 @@ pub(super) struct BuildError {
 
 /// Makes every mount; if one cannot be made, those before it are undone.
 pub(super) fn build(mounts: &[Mount], max_children: Option<usize>) -> Result<Built, BuildError> {
-    let mut built = Built { site: Site::new(), workers: Vec::new(), places: max_children.map(SharedPlaces::new) };
+    let places = max_children.map(SharedPlaces::new);
+    let mut built = Built { site: Site::new(), workers: Vec::new(), sources: Sources::default(), places };
     let mut table = MountTable::new();
     for mount in mounts {
         let failed = |source| BuildError { place: mount.target_place.clone(), source };
+        let known = (built.sources.clients.len(), built.sources.hosts.len());
         let handler = built.handler(&mount.target).map_err(failed)?;
+        built.sources.name_since(known, &mount.prefix.to_string());
         table.mount(mount.prefix.clone(), handler).map_err(|error| failed(error.into()))?;
         tracing::info!(prefix = %mount.prefix, handler = %mount.target, "mounted");
     }
@@ -140,6 +146,7 @@ impl Built {
                 }
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
+                self.sources.hosts.push((String::new(), cgi.clone()));
                 named_files(
                     Told(cgi.local_redirects_to(Arc::new(self.site.clone()))),
                     &options.sendfile,
@@ -173,7 +180,7 @@ impl Built {
     }
 
     /// A PHP site: its tree has what the client's options say about scripts.
-    fn php(&self, addresses: &[Address], options: &PhpOptions) -> Result<PhpSite, AppError> {
+    fn php(&mut self, addresses: &[Address], options: &PhpOptions) -> Result<PhpSite, AppError> {
         let client = &options.client;
         let root = client.root.as_ref().ok_or("root is missing")?;
         let names = [client.index.as_deref().unwrap_or("index.php"), "index.html"];
@@ -188,10 +195,11 @@ impl Built {
         Ok(with(site, options.fallback.as_ref(), PhpSite::fallback))
     }
 
-    fn client(&self, addresses: &[Address], options: &FastCgiOptions) -> Result<Client, AppError> {
+    fn client(&mut self, addresses: &[Address], options: &FastCgiOptions) -> Result<Client, AppError> {
         let (first, others) = addresses.split_first().ok_or("no address")?;
         let client = Client::new(first.clone(), client_config(options));
         let client = others.iter().cloned().fold(client, Client::and_upstream);
+        self.sources.clients.push((String::new(), client.clone()));
         Ok(client.local_redirects_to(Arc::new(self.site.clone())))
     }
 }

@@ -11,6 +11,7 @@ use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::mistake::{Mistake, Place};
 use super::options::{CgiOptions, FastCgiOptions, PhpOptions};
+use super::privileges::Identity;
 use super::rules::Problem;
 use super::settings::{Mount, Settings};
 use super::target::Target;
@@ -25,14 +26,41 @@ pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
             mistakes.extend(problem.map(|problem| Mistake { place: listen.place.clone(), problem }));
         }
     }
+    let flag = |name: &str| Place::Flag(name.to_owned());
+    if let Some(address) = settings.admin.as_ref().filter(|address| address.is_open_to_others() && !settings.admin_open)
+    {
+        let why =
+            "other machines may reach it, and it tells them everything; take 127.0.0.1 or unix:PATH, or say admin_open";
+        mistakes.push(Mistake { place: flag("admin"), problem: Problem::refused(address, why) });
+    }
+    if let Err(error) = Identity::of(settings.user.as_deref(), settings.group.as_deref()) {
+        let given = settings.user.as_deref().or(settings.group.as_deref()).unwrap_or_default();
+        mistakes.push(Mistake { place: flag("user"), problem: Problem::refused(given, error) });
+    }
     for (at, mount) in settings.mounts.iter().enumerate() {
         if let Some(first) = settings.mounts.iter().take(at).find(|first| first.prefix == mount.prefix) {
             let problem = Problem::Twice { first: first.prefix_place.to_string() };
             mistakes.push(Mistake { place: mount.prefix_place.clone(), problem });
         }
         mistakes.extend(target(mount));
+        mistakes.extend(another_user(settings, mount));
     }
     mistakes
+}
+
+/// Programs that are to run as another user, under a server that gives up the right to make them so.
+fn another_user(settings: &Settings, mount: &Mount) -> Option<Mistake> {
+    let wanted = match &mount.target {
+        Target::Cgi(_, options) => options.user.as_ref(),
+        Target::Spawn(_, options) => options.pool.user.as_ref(),
+        _ => None,
+    };
+    let (server, wanted) = (settings.user.as_deref()?, wanted?);
+    if Identity::of(Some(server), None).is_ok_and(|server| server.is_some_and(|server| server.is_root())) {
+        return None;
+    }
+    let why = format!("the server becomes {server} and cannot make programs run as anybody else then");
+    Some(Mistake { place: mount.target_place.inside("user"), problem: Problem::refused(wanted, why) })
 }
 
 /// The mistakes of one mount.

@@ -17,13 +17,16 @@
 //! | `fcgi` | `gateway fcgi` |
 //! | `build`, `run` | from settings to answers; the life of the process |
 //! | `access` | the access log and request ids |
-//! | `reload` | what SIGHUP does |
+//! | `admin` | health and metrics |
+//! | `privileges` | becoming another user |
+//! | `reload`, `restart` | what SIGHUP and SIGUSR2 do |
 //! | `logging` | what is written to standard error |
 //!
 //! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read;
 //! `gateway fcgi` has more.
 
 mod access;
+mod admin;
 mod args;
 mod build;
 mod check;
@@ -33,8 +36,10 @@ mod keys;
 mod logging;
 mod mistake;
 mod options;
+mod privileges;
 mod reference;
 mod reload;
+mod restart;
 mod rules;
 mod run;
 mod settings;

@@ -5,8 +5,11 @@
 use std::fmt::Display;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::notify::ServiceManager;
 
 /// What is done at SIGHUP, in the order in which it was added.
 #[derive(Default)]
@@ -53,12 +56,14 @@ impl Reloads {
         }
     }
 
-    /// Does all of it at each SIGHUP, from now on. One that comes meanwhile is done after.
-    pub(super) fn at_hangup(self) -> io::Result<()> {
+    /// Does all of it at each SIGHUP, from now on, and tells the service manager, with `status` at the end. One that comes meanwhile is done after.
+    pub(super) fn at_hangup(self, manager: Arc<ServiceManager>, status: String) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
+                manager.reloading();
                 self.run().await;
+                manager.ready(&status);
             }
         });
         Ok(())
@@ -67,7 +72,7 @@ impl Reloads {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
 

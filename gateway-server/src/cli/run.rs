@@ -4,22 +4,27 @@
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
-use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, ListenerHandle, SocketSource};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::access::AccessLogError;
-use super::build::{BuildError, Group, build, with};
+use super::admin::{AdminPage, Readiness, Sources};
+use super::build::{BuildError, Built, Group, build, with};
 use super::logging;
 use super::mistake::Place;
+use super::privileges::{Identity, PrivilegeError};
 use super::reload::Reloads;
+use super::restart::{Successor, Takeover};
 use super::settings::{Listen, Log, Settings};
 use super::workers::StatusPage;
 use crate::marks;
+use crate::notify::ServiceManager;
 use crate::serve::{self, Server, ServerHandle};
-use crate::telemetry::AccessLog;
+use crate::telemetry::{AccessLog, Metrics};
 
 /// Why the server did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,10 @@ pub(super) enum RunError {
     Build(#[from] BuildError),
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    #[error("the sockets of the process before cannot be taken over: {0}")]
+    Takeover(#[source] io::Error),
     #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source, " with --listen ADDR"))]
     Listen { place: Place, socket: SocketSource, source: io::Error },
     #[error("the listener failed: {0}")]
@@ -63,8 +72,12 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
         let place = Place::Flag("--listen (default)".to_owned());
         settings.listen.push(Listen { socket: Address::tcp("127.0.0.1", 8080).into(), place });
     }
+    let identity = Identity::of(settings.user.as_deref(), settings.group.as_deref())?;
+    if let Some(identity) = &identity {
+        identity.prepare()?;
+    }
     let runtime = runtime(&mut settings).map_err(RunError::Runtime)?;
-    let result = runtime.block_on(serve(settings));
+    let result = runtime.block_on(serve(settings, identity));
     // Applications that do not come back are left behind.
     runtime.shutdown(Duration::from_secs(1));
     if let Some(marks) = marks {
@@ -83,35 +96,70 @@ fn runtime(settings: &mut Settings) -> io::Result<CallRuntime> {
     Ok(runtime)
 }
 
-async fn serve(settings: Settings) -> Result<(), RunError> {
+async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), RunError> {
     let mut signals = Signals::catch().map_err(RunError::Signals)?;
+    let mut restarts = signal(SignalKind::user_defined2()).map_err(RunError::Signals)?;
+    let manager = Arc::new(ServiceManager::from_environment());
+    let mut takeover = Takeover::receive().map_err(RunError::Takeover)?;
     // Before any worker is started: a taken port is the commonest trouble.
-    let listeners = listeners(&settings).await?;
+    let mut sockets = Vec::new();
+    let listeners = listeners(&settings, &mut takeover, &mut sockets).await?;
+    let admin = admin_listener(&settings, &mut takeover, &mut sockets).await?;
+    become_user(identity.as_ref())?;
     let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
     }
-    for listener in &listeners {
-        tracing::info!("listening on {}", url(listener.address()));
-    }
-    if let Some(address) = &settings.status {
-        show_status(address, &built.workers, settings.server.clone().hosts(serve::Hosts::all())).await?;
+    let addresses = listeners.iter().map(|listener| url(listener.address())).collect::<Vec<_>>();
+    for address in &addresses {
+        tracing::info!("listening on {address}");
     }
     let access_log = settings.access.open()?;
     let _written_at_the_end = Flushed(access_log.clone());
-    reloads(&built.workers, access_log.clone()).at_hangup().map_err(RunError::Signals)?;
-    let config = settings.server.telemetry(settings.access.telemetry(access_log));
-    let server = Server::routed(built.site).config(config);
+    let status = format!("serving {}", addresses.join(" "));
+    let reloads = reloads(&built.workers, access_log.clone());
+    reloads.at_hangup(Arc::clone(&manager), status.clone()).map_err(RunError::Signals)?;
+    let mut telemetry = settings.access.telemetry(access_log);
+    let readiness = Readiness::default();
+    if let Some(listener) = admin {
+        let metrics = Metrics::new(
+            settings.mounts.iter().map(|mount| String::from_utf8_lossy(mount.prefix.script_name()).into_owned()),
+        );
+        telemetry = telemetry.metrics(metrics.clone());
+        show_admin(listener, &built, metrics, readiness.clone(), settings.server.clone());
+    }
+    let server = Server::routed(built.site).config(settings.server.telemetry(telemetry));
     let handle = server.handle();
     let mut serving = tokio::spawn(server.serve(listeners));
-    let result = tokio::select! {
-        ended = &mut serving => ended,
-        name = signals.next() => {
-            stopping(name, &handle);
-            tokio::select! {
-                ended = &mut serving => ended,
-                name = signals.next() => return Err(at_once(name)),
-            }
+    readiness.set(true);
+    manager.ready(&status);
+    tokio::spawn({
+        let manager = Arc::clone(&manager);
+        async move { manager.keep_alive().await }
+    });
+    takeover.ready();
+    let successor = Successor::with(sockets);
+    let result = loop {
+        let name = tokio::select! {
+            ended = &mut serving => break ended,
+            name = signals.next() => name,
+            _ = restarts.recv() => match replace(&successor, &mut signals).await {
+                Replaced::By(pid) => {
+                    manager.main_process(pid);
+                    "SIGUSR2"
+                }
+                Replaced::Stopped(name) => name,
+                Replaced::ByNobody => continue,
+            },
+        };
+        readiness.set(false);
+        stopping(name, &handle);
+        if name != "SIGUSR2" {
+            manager.stopping();
+        }
+        tokio::select! {
+            ended = &mut serving => break ended,
+            name = signals.next() => return Err(at_once(name)),
         }
     };
     tokio::select! {
@@ -120,6 +168,49 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     }
     tracing::info!("stopped");
     result.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(RunError::Serve)
+}
+
+/// What came of a restart.
+enum Replaced {
+    /// Another process serves now.
+    By(u32),
+    /// It did not work, and this process goes on.
+    ByNobody,
+    /// A signal to stop came first.
+    Stopped(&'static str),
+}
+
+async fn replace(successor: &Successor, signals: &mut Signals) -> Replaced {
+    let started = tokio::select! {
+        started = successor.start() => started,
+        name = signals.next() => return Replaced::Stopped(name),
+    };
+    match started {
+        Ok(pid) => {
+            successor.leave_files();
+            tracing::info!(pid, "restarted: the new process serves");
+            Replaced::By(pid)
+        }
+        Err(error) => {
+            tracing::error!(%error, "not restarted: this process goes on");
+            Replaced::ByNobody
+        }
+    }
+}
+
+/// Gives up root, once all is bound and read that needs it.
+fn become_user(identity: Option<&Identity>) -> Result<(), RunError> {
+    match identity {
+        Some(identity) => {
+            identity.take()?;
+            tracing::info!(user = identity.name(), "privileges dropped");
+        }
+        None if rustix::process::geteuid().is_root() => {
+            tracing::warn!("serving as root: --user NAME gives that up once the sockets are bound");
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// The access log, written out however the server ends.
@@ -133,16 +224,24 @@ impl Drop for Flushed {
     }
 }
 
-/// Answers what the workers are doing, until the process ends.
-async fn show_status(address: &Address, groups: &[Group], config: serve::Config) -> Result<(), RunError> {
-    let place = || Place::Flag("--status".to_owned());
-    let bound = Listener::bind(address, &ListenOptions::default()).await;
-    let failed = |source| RunError::Listen { place: place(), socket: address.clone().into(), source };
-    let listener = bound.map_err(failed)?;
-    tracing::info!(address = %listener.address(), "status page");
-    let pools = groups.iter().map(|group| (group.name().to_owned(), group.handle())).collect();
-    tokio::spawn(Server::new(StatusPage::new(pools)).config(config).serve(vec![listener]));
-    Ok(())
+async fn admin_listener(
+    settings: &Settings,
+    takeover: &mut Takeover,
+    sockets: &mut Vec<(String, ListenerHandle)>,
+) -> Result<Option<Listener>, RunError> {
+    let Some(address) = &settings.admin else { return Ok(None) };
+    let listen = Listen { socket: address.clone().into(), place: Place::Flag("--admin".to_owned()) };
+    Ok(open(&listen, &ListenOptions::default(), takeover, sockets).await?.pop())
+}
+
+/// Answers whether all is well, what was counted and what the workers are doing, until the process ends.
+fn show_admin(listener: Listener, built: &Built, metrics: Metrics, readiness: Readiness, config: serve::Config) {
+    tracing::info!(address = %listener.address(), "admin listener");
+    let pools = built.workers.iter().map(|group| (group.name().to_owned(), group.handle())).collect();
+    let sources = Sources { calls: config.calls().cloned(), ..built.sources.clone() };
+    let page = AdminPage { readiness, metrics, sources, workers: StatusPage::new(pools) };
+    // Whoever asks here names a machine and not a site.
+    tokio::spawn(Server::new(page).config(config.hosts(serve::Hosts::all())).serve(vec![listener]));
 }
 
 /// What SIGHUP does; the configuration itself is not read again.
@@ -185,13 +284,32 @@ async fn stop_workers(workers: Vec<Group>) {
     while stopping.join_next().await.is_some() {}
 }
 
-async fn listeners(settings: &Settings) -> Result<Vec<Listener>, RunError> {
+async fn listeners(
+    settings: &Settings,
+    takeover: &mut Takeover,
+    sockets: &mut Vec<(String, ListenerHandle)>,
+) -> Result<Vec<Listener>, RunError> {
     let options = with(ListenOptions::default(), settings.socket_mode, ListenOptions::unix_mode);
     let options = with(options, settings.socket_owner, ListenOptions::unix_owner);
     let mut listeners = Vec::with_capacity(settings.listen.len());
-    for Listen { socket, place } in &settings.listen {
-        let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };
-        listeners.extend(socket.open(&options).await.map_err(failed)?);
+    for listen in &settings.listen {
+        listeners.extend(open(listen, &options, takeover, sockets).await?);
+    }
+    Ok(listeners)
+}
+
+/// Opens the sockets of one address, or takes them over; `sockets` gets what a successor will need.
+async fn open(
+    listen: &Listen,
+    options: &ListenOptions,
+    takeover: &mut Takeover,
+    sockets: &mut Vec<(String, ListenerHandle)>,
+) -> Result<Vec<Listener>, RunError> {
+    let Listen { socket, place } = listen;
+    let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };
+    let listeners = takeover.listen(socket, options).await.map_err(failed)?;
+    for listener in &listeners {
+        sockets.push((socket.to_string(), ListenerHandle::of(listener).map_err(failed)?));
     }
     Ok(listeners)
 }

@@ -29,8 +29,13 @@ pub(super) struct Settings {
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
     pub(super) mounts: Vec<Mount>,
-    /// Where the status page of the workers answers.
-    pub(super) status: Option<Address>,
+    /// Where the admin listener answers.
+    pub(super) admin: Option<Address>,
+    /// Whether other machines may ask it.
+    pub(super) admin_open: bool,
+    /// Whom the server becomes once its sockets are bound.
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
 }
 
 /// One address, and where it was given.
@@ -86,11 +91,27 @@ const _: () = assert!(MAX_THREADS == 4096);
 /// Keys at the top of the configuration file; tables have their own.
 pub(super) const TOP: &[Rule<Settings>] = &[
     Rule::new(
-        "status",
+        "admin",
         "HOST:PORT or unix:PATH",
-        "where the status page of the workers of fastcgi:spawn: answers over HTTP; nowhere by default",
-        |s, _, v| put(&mut s.status, v.parse().ok()),
+        "where health, metrics and what workers do are answered over HTTP, see docs/operation.md; nowhere by default",
+        |s, _, v| put(&mut s.admin, v.parse().ok()),
     ),
+    Rule::new(
+        "admin_open",
+        SWITCH,
+        "whether admin may be an address that other machines reach: it tells everybody everything; false by default",
+        |s, _, v| set(&mut s.admin_open, value::switch(v)),
+    ),
+    Rule::new(
+        "user",
+        "a name that the system knows, or a number",
+        "whom the server becomes, once its sockets are bound and its keys are read, if root starts it; its groups are those of the system's list unless \
+         there is group. Nobody else by default",
+        |s, _, v| put(&mut s.user, value::text(v)),
+    ),
+    Rule::new("group", "a name that the system knows, or a number", "the only group of user", |s, _, v| {
+        put(&mut s.group, value::text(v))
+    }),
     Rule::new(
         "threads",
         THREADS,

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Decision, SocketFlags, Why, http_url, log};
+use crate::notify::ServiceManager;
 use crate::serve::{Config, Server};
 
 /// Calls that may wait on threads of their own: slow uploads, and what finds no place on a worker.
@@ -35,8 +36,9 @@ pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Deci
     let handle = server.handle();
     let signals = signals(&runtime)?;
     note(&format!("listening on {at} (Ctrl-C ends it)"));
+    let at_ready = format!("serving {at}");
     let served = runtime.block_on(async move {
-        tokio::spawn(at_signal(signals, move || handle.stop()));
+        tokio::spawn(told(signals, at_ready, move || handle.stop()));
         tokio::spawn(server.serve(listeners)).await
     });
     end(runtime, served, &at)
@@ -64,8 +66,9 @@ pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) 
     if matches!(socket, SocketSource::Address(_)) {
         note(&format!("FastCGI worker on {at} (Ctrl-C ends it)"));
     }
+    let at_ready = format!("serving {at}");
     let served = runtime.block_on(async move {
-        tokio::spawn(at_signal(signals, move || handle.shutdown()));
+        tokio::spawn(told(signals, at_ready, move || handle.shutdown()));
         tokio::spawn(worker.serve(listener)).await
     });
     end(runtime, served, &at)
@@ -137,6 +140,20 @@ fn signals(runtime: &Runtime) -> Result<Signals, String> {
     let caught =
         signal(SignalKind::terminate()).and_then(|terminate| Ok([terminate, signal(SignalKind::interrupt())?]));
     caught.map_err(|error| format!("cannot wait for signals: {error}"))
+}
+
+/// [`at_signal`], with a service manager that is told of all of it.
+async fn told(signals: Signals, status: String, stop: impl FnOnce()) {
+    let manager = ServiceManager::from_environment();
+    manager.ready(&status);
+    let stop = || {
+        manager.stopping();
+        stop();
+    };
+    tokio::select! {
+        () = manager.keep_alive() => {}
+        () = at_signal(signals, stop) => {}
+    }
 }
 
 /// Stops gracefully at the first signal (FCGI-10), at once at the second.

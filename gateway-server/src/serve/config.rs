@@ -103,6 +103,12 @@ impl Config {
         self
     }
 
+    /// The places for calls that were set, if any were.
+    #[cfg(feature = "cli")]
+    pub(crate) fn calls(&self) -> Option<&Calls> {
+        self.calls.as_ref()
+    }
+
     /// Connections open at once. Default 10 000: an idle one holds some 12 KiB. Further ones wait in the system's
     /// queue.
     #[must_use]

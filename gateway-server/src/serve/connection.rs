@@ -210,6 +210,7 @@ async fn close_staged(wire: &Wire, timer: &mut Timer) {
 }
 
 fn log_refusal(wire: &Wire, refusal: Refusal) {
+    record::count_refusal(&wire.shared, refusal);
     let status = refusal.status().as_u16();
     tracing::warn!(peer = %wire.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
 }

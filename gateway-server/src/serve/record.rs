@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::shared::Shared;
 use super::wire::Wire;
 use crate::h1::RequestHead;
-use crate::telemetry::{Ended, Ending, Line, Record};
+use crate::telemetry::{Ended, Ending, Line, Reason, Record};
 use gateway_fastcgi::net::Peer;
 use gateway_spec::Environ;
 use http::StatusCode;
@@ -15,8 +15,8 @@ use std::time::Instant;
 use tracing::Span;
 
 /// A request that somebody may hear of.
-pub(super) struct Recording {
-    record: Option<Record>,
+pub(super) struct Recording<'s> {
+    record: Option<Record<'s>>,
     event: Option<Event>,
 }
 
@@ -39,9 +39,9 @@ pub(super) struct Result {
     pub(super) outcome: Outcome,
 }
 
-impl Recording {
+impl<'s> Recording<'s> {
     /// Of a request on its way to its application; gives it its id.
-    pub(super) fn begin(shared: &Shared, environ: &mut Environ) -> Self {
+    pub(super) fn begin(shared: &'s Shared, environ: &mut Environ) -> Self {
         let record = shared.config.telemetry.as_ref().map(|telemetry| telemetry.begin(environ));
         let event = tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Event {
             method: environ.request_method().to_string(),
@@ -96,6 +96,24 @@ pub(super) fn refused(wire: &Wire, refusal: Refusal) {
         called: None,
         at: Instant::now(),
     });
+}
+
+/// Counts what the server refused by itself.
+pub(super) fn count_refusal(shared: &Shared, refusal: Refusal) {
+    if let Some(metrics) = shared.config.telemetry.as_ref().and_then(|telemetry| telemetry.counters()) {
+        metrics.refused(reason(refusal));
+    }
+}
+
+fn reason(refusal: Refusal) -> Reason {
+    match refusal.status().as_u16() {
+        400 => Reason::Malformed,
+        404 => Reason::NotFound,
+        408 => Reason::Slow,
+        413 | 414 | 431 => Reason::TooLarge,
+        503 => Reason::Busy,
+        _ => Reason::Other,
+    }
 }
 
 /// The request line of a request for which no application was found.

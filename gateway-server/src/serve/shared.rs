@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::handler::Router;
 use super::wire::Wire;
+use crate::telemetry::Metrics;
 use gateway_fastcgi::calls::Calls;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,6 +57,9 @@ impl Shared {
     /// Enters a connection in the list of those that a stop must reach.
     pub(super) fn enter(self: &Arc<Self>, wire: &Arc<Wire>) -> Entry {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics() {
+            metrics.connection_accepted();
+        }
         self.live().insert(id, Live { wire: Arc::downgrade(wire), task: None });
         Entry { shared: Arc::clone(self), id }
     }
@@ -65,6 +69,10 @@ impl Shared {
         if let Some(live) = self.live().get_mut(&id) {
             live.task = Some(task);
         }
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        self.config.telemetry.as_ref()?.counters()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -106,6 +114,9 @@ pub(super) struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if let Some(metrics) = self.shared.metrics() {
+            metrics.connection_closed();
+        }
         let mut live = self.shared.live();
         live.remove(&self.id);
         if live.is_empty() {

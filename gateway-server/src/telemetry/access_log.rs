@@ -6,11 +6,10 @@
 //! in which the writer takes the lines away. The writer wakes with the first line, lets others gather, and writes all of them at once; where
 //! nothing happens it sleeps. Lines of one moment may stand out of order, as they do in every server that gathers them by thread.
 
-use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::format::AccessFormat;
 use super::record::{Ended, Record};
+use super::shard::{SHARDS, this_shard};
 
 /// A log with a line for each request; clones are the same log.
 ///
@@ -77,9 +77,6 @@ struct Lines {
     bytes: Vec<u8>,
     ends: Vec<(Instant, usize)>,
 }
-
-/// More than threads that end requests at the same time, on most machines.
-const SHARDS: usize = 16;
 
 /// How long lines gather.
 const GATHER: Duration = Duration::from_millis(500);
@@ -171,7 +168,7 @@ impl AccessLog {
     }
 
     /// Adds the line of a request.
-    pub(super) fn write(&self, record: &Record, ended: &Ended) {
+    pub(super) fn write(&self, record: &Record<'_>, ended: &Ended) {
         let length = {
             let Some(shard) = self.inner.shards.get(this_shard()) else { return };
             let Shard { lines, clock } = &mut *lock(shard);
@@ -296,19 +293,6 @@ fn merge(taken: &mut [Lines; SHARDS], text: &mut Vec<u8>) {
         lines.bytes.clear();
         lines.ends.clear();
     }
-}
-
-/// The number of this thread, within the shards.
-fn this_shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    SHARD.with(|shard| {
-        let number = shard.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-        shard.set(Some(number));
-        number
-    })
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -205,7 +205,7 @@ impl AccessFormat {
     }
 
     /// Writes one line, with its end.
-    pub(super) fn write(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record, ended: &Ended) {
+    pub(super) fn write(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
         match self.form {
             Form::Common | Form::Combined => self.combined(line, clock, record, ended),
             Form::Json => self.json(line, clock, record, ended),
@@ -214,7 +214,7 @@ impl AccessFormat {
         line.push(b'\n');
     }
 
-    fn combined(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record, ended: &Ended) {
+    fn combined(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
         text::word(line, record.text(Text::RemoteAddr));
         line.extend_from_slice(b" - ");
         text::word(line, record.text(Text::RemoteUser));
@@ -239,7 +239,7 @@ impl AccessFormat {
         }
     }
 
-    fn json(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record, ended: &Ended) {
+    fn json(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
         for (at, field) in self.fields.iter().enumerate() {
             line.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
             line.extend_from_slice(field.name().as_bytes());
@@ -267,7 +267,7 @@ impl AccessFormat {
         line.push(b'}');
     }
 
-    fn pairs(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record, ended: &Ended) {
+    fn pairs(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
                 line.push(b' ');
@@ -319,7 +319,7 @@ fn texts_of(field: AccessField) -> &'static [Text] {
     }
 }
 
-fn value<'a>(field: AccessField, record: &'a Record, ended: &'a Ended) -> Value<'a> {
+fn value<'a>(field: AccessField, record: &'a Record<'_>, ended: &'a Ended) -> Value<'a> {
     match field {
         AccessField::Status => ended.status.map_or(Value::Text(None), |status| Value::Number(status.into())),
         AccessField::Bytes => Value::Number(ended.body_bytes),
@@ -339,7 +339,7 @@ fn value<'a>(field: AccessField, record: &'a Record, ended: &'a Ended) -> Value<
 }
 
 /// `GET /path HTTP/1.1`, escaped; `-` if nothing came that is one.
-fn request_line(line: &mut Vec<u8>, record: &Record) {
+fn request_line(line: &mut Vec<u8>, record: &Record<'_>) {
     if record.text(Text::Method).is_empty() {
         return line.push(b'-');
     }

@@ -1,4 +1,4 @@
-//! What is told of requests: the access log and request ids.
+//! What is told of requests: the access log, request ids and metrics.
 //!
 //! Holds the choice, [`Telemetry`], which a [`Config`](crate::serve::Config) carries. Without one a request is told of nowhere and costs nothing
 //! more. Does not hold events of `tracing`, which the gateways write wherever something happens.
@@ -9,22 +9,27 @@
 //! | `record` | one request, until its end |
 //! | `format`, `clock`, `text` | a line of the access log, and what stands in it |
 //! | `access_log` | gathering and writing lines |
+//! | `metrics`, `openmetrics` | counters, and how they are told |
+//! | `shard` | which thread works where |
 
 mod access_log;
 mod clock;
 mod format;
+mod metrics;
+pub(crate) mod openmetrics;
 mod record;
 mod request_id;
+mod shard;
 #[cfg(test)]
 mod tests;
 mod text;
-
-use std::sync::Arc;
 
 use gateway_spec::Environ;
 
 pub use access_log::AccessLog;
 pub use format::{AccessField, AccessFormat, UnknownField};
+pub use metrics::Metrics;
+pub(crate) use metrics::Reason;
 pub(crate) use record::{Ended, Ending, Line, Record};
 pub use request_id::RequestId;
 
@@ -41,6 +46,7 @@ pub use request_id::RequestId;
 #[derive(Debug, Clone, Default)]
 pub struct Telemetry {
     access_log: Option<AccessLog>,
+    metrics: Option<Metrics>,
     request_ids: bool,
 }
 
@@ -65,18 +71,26 @@ impl Telemetry {
         self
     }
 
-    pub(crate) fn makes_ids(&self) -> bool {
-        self.request_ids
+    /// Counts requests and connections. Default: nobody counts.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// Begins the record of a request that goes to an application.
-    pub(crate) fn begin(self: &Arc<Self>, environ: &mut Environ) -> Record {
+    pub(crate) fn begin(&self, environ: &mut Environ) -> Record<'_> {
         Record::of(self, environ)
     }
 
     /// Begins the record of a request that goes nowhere.
-    pub(crate) fn refuse(self: &Arc<Self>, remote: &str, line: Option<Line<'_>>) -> Record {
+    pub(crate) fn refuse(&self, remote: &str, line: Option<Line<'_>>) -> Record<'_> {
         Record::of_refused(self, remote, line)
+    }
+
+    /// Whoever counts.
+    pub(crate) fn counters(&self) -> Option<&Metrics> {
+        self.metrics.as_ref()
     }
 
     /// Gives a request its id.

@@ -2,11 +2,11 @@
 //!
 //! Holds what must be kept of a request while its environ is with the application. Does not hold what becomes of it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use gateway_spec::Environ;
 
+use super::metrics::{Counted, Metrics};
 use super::{RequestId, Telemetry};
 
 /// A text of the request.
@@ -78,8 +78,9 @@ pub(crate) struct Ended {
 
 /// A request that has begun.
 #[derive(Debug)]
-pub(crate) struct Record {
-    telemetry: Arc<Telemetry>,
+pub(crate) struct Record<'t> {
+    telemetry: &'t Telemetry,
+    in_progress: Option<InProgress<'t>>,
     began: Instant,
     began_at: SystemTime,
     id: Option<RequestId>,
@@ -90,6 +91,19 @@ pub(crate) struct Record {
     is_routed: bool,
 }
 
+/// A request that is counted as one in progress, until this is dropped.
+#[derive(Debug)]
+struct InProgress<'t> {
+    metrics: &'t Metrics,
+    counted: Counted,
+}
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.metrics.leave(self.counted);
+    }
+}
+
 /// A request line of which nothing was made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line<'a> {
@@ -98,11 +112,13 @@ pub(crate) struct Line<'a> {
     pub(crate) protocol: &'a str,
 }
 
-impl Record {
+impl<'t> Record<'t> {
     /// A request on its way to its application. Gives it its id.
-    pub(super) fn of(telemetry: &Arc<Telemetry>, environ: &mut Environ) -> Self {
+    pub(super) fn of(telemetry: &'t Telemetry, environ: &mut Environ) -> Self {
         let id = telemetry.mark(environ);
         let mut record = Self::new(telemetry, id);
+        let (prefix, method) = (environ.script_name(), environ.request_method());
+        record.count(Some(prefix.as_bytes()), method.as_bytes());
         record.is_routed = true;
         record.note(|text, bytes| {
             let name = match text {
@@ -127,8 +143,9 @@ impl Record {
     }
 
     /// A request that reaches no application; without a line if none could be read.
-    pub(super) fn of_refused(telemetry: &Arc<Telemetry>, remote: &str, line: Option<Line<'_>>) -> Self {
-        let mut record = Self::new(telemetry, telemetry.makes_ids().then(RequestId::new));
+    pub(super) fn of_refused(telemetry: &'t Telemetry, remote: &str, line: Option<Line<'_>>) -> Self {
+        let mut record = Self::new(telemetry, telemetry.request_ids.then(RequestId::new));
+        record.count(None, line.map_or(b"", |line| line.method.as_bytes()));
         record.note(|text, bytes| match (text, line) {
             (Text::RemoteAddr, _) => bytes.extend_from_slice(remote.as_bytes()),
             (Text::Method, Some(line)) => bytes.extend_from_slice(line.method.as_bytes()),
@@ -139,9 +156,10 @@ impl Record {
         record
     }
 
-    fn new(telemetry: &Arc<Telemetry>, id: Option<RequestId>) -> Self {
+    fn new(telemetry: &'t Telemetry, id: Option<RequestId>) -> Self {
         Self {
-            telemetry: Arc::clone(telemetry),
+            telemetry,
+            in_progress: None,
             began: Instant::now(),
             began_at: SystemTime::now(),
             id,
@@ -149,6 +167,11 @@ impl Record {
             ends: [0; TEXTS.len()],
             is_routed: false,
         }
+    }
+
+    fn count(&mut self, prefix: Option<&[u8]>, method: &[u8]) {
+        let begin = |metrics: &'t Metrics| InProgress { metrics, counted: metrics.begin(prefix, method) };
+        self.in_progress = self.telemetry.metrics.as_ref().map(begin);
     }
 
     fn note(&mut self, mut each: impl FnMut(Text, &mut Vec<u8>)) {
@@ -166,6 +189,9 @@ impl Record {
     pub(crate) fn end(self, ended: &Ended) {
         if let Some(log) = &self.telemetry.access_log {
             log.write(&self, ended);
+        }
+        if let Some(InProgress { metrics, counted }) = &self.in_progress {
+            metrics.end(*counted, ended.status, ended.body_bytes, self.duration(ended));
         }
     }
 

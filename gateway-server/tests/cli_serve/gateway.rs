@@ -85,6 +85,11 @@ impl Gateway {
         (self.child.wait().unwrap(), std::mem::take(&mut self.log))
     }
 
+    /// Waits for the end of the process alone: another may still write to its log.
+    pub(crate) fn end_of_process(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     pub(crate) fn stop(self) -> (ExitStatus, Vec<String>) {
         self.signal(Signal::TERM);
         self.end()

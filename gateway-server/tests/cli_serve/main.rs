@@ -9,6 +9,7 @@
 )]
 
 mod access_log;
+mod admin;
 mod authorizer;
 mod cgi;
 mod demonstration;
@@ -18,6 +19,7 @@ mod log;
 mod marks;
 mod mounts;
 mod named_files;
+mod service;
 mod sockets;
 mod stop;
 mod variables;

@@ -67,7 +67,7 @@ fn gateway_serve_shows_its_workers_and_replaces_them_at_sighup() {
     let mount = format!("/app=fastcgi:spawn:{}?workers=2&look_interval=50ms", testbed.display());
     let mut front = Running::listen(place, "front", Vec::new(), |_, port| {
         let mut command = Command::new(&gateway);
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--status", &page.to_string()]);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--admin", &page.to_string()]);
         command.args(["--no-access-log", "--mount", &mount]);
         command
     });

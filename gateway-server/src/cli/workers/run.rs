@@ -13,6 +13,7 @@ use crate::cli::build::with;
 use crate::cli::logging;
 use crate::cli::run::{Signals, advice};
 use crate::cli::settings::Log;
+use crate::notify::ServiceManager;
 use crate::serve::{self, Server};
 
 /// Why there are no workers, or none any more.
@@ -73,12 +74,21 @@ async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), 
         let server = Server::new(StatusPage::new(vec![(plan.command.join(" "), workers.handle())])).config(pages);
         tokio::spawn(server.serve(vec![page]));
     }
+    let service = ServiceManager::from_environment();
+    let status = format!("workers accept on {address}");
+    service.ready(&status);
     let signal = loop {
         tokio::select! {
             signal = signals.next() => break signal,
-            _ = hangup.recv() => reload(plan, flags, workers.handle()),
+            () = service.keep_alive() => {}
+            _ = hangup.recv() => {
+                service.reloading();
+                reload(plan, flags, workers.handle());
+                service.ready(&status);
+            }
         }
     };
+    service.stopping();
     tracing::info!(signal, "stopping: workers finish their requests");
     tokio::select! {
         () = workers.stop() => {}

@@ -5,6 +5,7 @@
 
 mod forms;
 
+use crate::telemetry::openmetrics::{CONTENT_TYPE, Page};
 use gateway_fastcgi::manager::{Status, WorkersHandle};
 use gateway_spec::{AppError, Application, Body, Environ, StartResponse, StatusCode, headers};
 
@@ -19,6 +20,11 @@ impl StatusPage {
         Self { pools }
     }
 
+    /// Writes the figures of all pools.
+    pub(in crate::cli) fn write_metrics(&self, page: &mut Page) {
+        forms::openmetrics(page, &self.statuses());
+    }
+
     fn statuses(&self) -> Vec<(&str, Status)> {
         self.pools.iter().map(|(name, pool)| (name.as_str(), pool.status())).collect()
     }
@@ -26,7 +32,6 @@ impl StatusPage {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 impl Application for StatusPage {
     fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
@@ -36,7 +41,9 @@ impl Application for StatusPage {
         let (status, kind, text) = match (path.as_slice(), query.as_slice()) {
             (b"/ping", _) => (StatusCode::OK, TEXT, "pong\n".to_owned()),
             (b"/metrics", _) | (b"/status", b"openmetrics") => {
-                (StatusCode::OK, OPENMETRICS, forms::openmetrics(&statuses()))
+                let mut page = Page::default();
+                self.write_metrics(&mut page);
+                (StatusCode::OK, CONTENT_TYPE, page.end())
             }
             (b"/status", b"json") => (StatusCode::OK, JSON, forms::json(&statuses())),
             (b"/" | b"/status", _) => (StatusCode::OK, TEXT, forms::text(&statuses())),

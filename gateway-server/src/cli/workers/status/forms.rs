@@ -5,14 +5,10 @@ use std::fmt::Write as _;
 use gateway_fastcgi::manager::{State, Status, WorkerStatus};
 use serde_json::{Value, json};
 
+use crate::telemetry::openmetrics::{Kind, Page};
+
 /// What is counted about a pool: its name, whether it only grows, what it means, and how it is read.
 type Figure = (&'static str, Kind, &'static str, fn(&Status) -> u64);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Gauge,
-    Counter,
-}
 
 /// All figures, in the order in which they are shown.
 const FIGURES: [Figure; 19] = [
@@ -122,21 +118,14 @@ fn worker(worker: &WorkerStatus) -> Value {
     })
 }
 
-/// Figures for Prometheus and its kin (OpenMetrics 1.0).
-pub(super) fn openmetrics(pools: &[(&str, Status)]) -> String {
-    let mut text = String::new();
+/// Figures for Prometheus and its kin.
+pub(super) fn openmetrics(page: &mut Page, pools: &[(&str, Status)]) {
     for (figure, kind, about, read) in FIGURES {
-        let (word, suffix) = if kind == Kind::Counter { ("counter", "_total") } else { ("gauge", "") };
-        let _ = writeln!(text, "# TYPE gateway_workers_{figure} {word}\n# HELP gateway_workers_{figure} {about}");
+        let family = format!("gateway_workers_{figure}");
+        page.family(&family, kind, about);
+        let sample = if kind == Kind::Counter { family + "_total" } else { family };
         for (name, status) in pools {
-            let name = label(name);
-            let _ = writeln!(text, "gateway_workers_{figure}{suffix}{{pool=\"{name}\"}} {}", read(status));
+            page.sample(&sample, &[("pool", name)], read(status));
         }
     }
-    text + "# EOF\n"
-}
-
-/// A label's value, escaped.
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
