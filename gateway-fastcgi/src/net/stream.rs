@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::Interest;
@@ -20,7 +21,10 @@ use tokio::net::{TcpStream, UnixStream};
 /// `try_*` never wait: they answer [`io::ErrorKind::WouldBlock`], and then [`Stream::readable`] or [`Stream::writable`]
 /// tells when to try again. Dropping closes.
 #[derive(Debug)]
-pub struct Stream(Kind);
+pub struct Stream {
+    socket: Kind,
+    insists: AtomicBool,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -31,7 +35,7 @@ enum Kind {
 /// Calls one method on whichever socket it is.
 macro_rules! either {
     ($stream:expr, $socket:ident => $call:expr) => {
-        match &$stream.0 {
+        match &$stream.socket {
             Kind::Tcp($socket) => $call,
             Kind::Unix($socket) => $call,
         }
@@ -124,6 +128,9 @@ impl Stream {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when nothing fits; otherwise what the system says.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.insists() {
+            return self.write_now(&[IoSlice::new(bytes)]);
+        }
         either!(self, socket => socket.try_write(bytes))
     }
 
@@ -132,13 +139,28 @@ impl Stream {
     /// # Errors
     /// As [`Stream::try_write`].
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.insists() {
+            return self.write_now(slices);
+        }
         either!(self, socket => socket.try_write_vectored(slices))
+    }
+
+    /// Whether attempts to write ask the system also where it has said that nothing fits. By default they do not ask twice.
+    ///
+    /// A system says that there is room again only when a good part of its buffer is free: on a slow line, that takes long. Whoever
+    /// insists finds out whether the peer takes anything at all.
+    pub fn insist(&self, insist: bool) {
+        self.insists.store(insist, Ordering::Relaxed);
+    }
+
+    fn insists(&self) -> bool {
+        self.insists.load(Ordering::Relaxed)
     }
 
     /// Whether [`Stream::try_send_file`] can do what it says. What stands between us and the socket, such as encryption, would
     /// have to see the bytes.
     pub fn sends_files(&self) -> bool {
-        match &self.0 {
+        match &self.socket {
             Kind::Tcp(_) | Kind::Unix(_) => true,
         }
     }
@@ -153,11 +175,12 @@ impl Stream {
         const MOST: usize = 2 << 20;
         let count = usize::try_from(part.length()).map_or(MOST, |left| left.min(MOST));
         let mut offset = part.offset();
-        let send = || {
+        let mut send = || {
             let sent = rustix::io::retry_on_intr(|| rustix::fs::sendfile(self, part.file(), Some(&mut offset), count));
             Ok(sent?)
         };
-        let sent = either!(self, socket => socket.try_io(Interest::WRITABLE, send))?;
+        let sent =
+            if self.insists() { send() } else { either!(self, socket => socket.try_io(Interest::WRITABLE, send)) }?;
         if sent == 0 && count > 0 {
             return Err(part.ended_early());
         }
@@ -270,7 +293,7 @@ impl Stream {
     /// # Errors
     /// What the system says.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match &self.0 {
+        match &self.socket {
             Kind::Tcp(socket) => socket.set_nodelay(nodelay),
             Kind::Unix(_) => Ok(()),
         }
@@ -281,7 +304,7 @@ impl Stream {
     /// # Errors
     /// What the system says, such as that a TCP peer has gone.
     pub fn peer(&self) -> io::Result<Peer> {
-        match &self.0 {
+        match &self.socket {
             Kind::Tcp(socket) => socket.peer_addr().map(Peer::Tcp),
             Kind::Unix(socket) => PeerCredentials::of(socket).map(Peer::Unix),
         }
@@ -289,22 +312,28 @@ impl Stream {
 
     /// The TCP address at this end; `None` on a UNIX socket.
     pub fn local_tcp(&self) -> Option<SocketAddr> {
-        match &self.0 {
+        match &self.socket {
             Kind::Tcp(socket) => socket.local_addr().ok(),
             Kind::Unix(_) => None,
         }
     }
 }
 
+impl From<Kind> for Stream {
+    fn from(socket: Kind) -> Self {
+        Self { socket, insists: AtomicBool::new(false) }
+    }
+}
+
 impl From<TcpStream> for Stream {
     fn from(socket: TcpStream) -> Self {
-        Self(Kind::Tcp(socket))
+        Kind::Tcp(socket).into()
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(socket: UnixStream) -> Self {
-        Self(Kind::Unix(socket))
+        Kind::Unix(socket).into()
     }
 }
 

@@ -8,7 +8,7 @@ use super::access::Access;
 use super::mistake::Place;
 use super::rules::{Rule, put, set};
 use super::target::Target;
-use super::value::{self, BYTES, COUNT, DURATION, MODE, SWITCH};
+use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, MODE, SWITCH};
 use crate::h1;
 use crate::launch::MAX_THREADS;
 use crate::mount::Prefix;
@@ -179,6 +179,18 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
     Rule::new("max_trailer_bytes", BYTES, "longest trailer of a chunked body; 8KiB by default", |s, _, v| {
         limit(s, value::size(v), h1::Limits::max_trailer_bytes)
     }),
+    Rule::new(
+        "min_body_bytes_per_second",
+        COUNT_OR_NONE,
+        "how fast a request body must come while it is waited for, or 0; 240 by default",
+        |s, _, v| server(s, value::count_or_none(v).map(|n| n as u64), serve::Config::min_body_bytes_per_second),
+    ),
+    Rule::new(
+        "min_write_bytes_per_second",
+        COUNT_OR_NONE,
+        "how fast a client must take its answer while it is waited for, or 0; 240 by default",
+        |s, _, v| server(s, value::count_or_none(v).map(|n| n as u64), serve::Config::min_write_bytes_per_second),
+    ),
     Rule::new("max_connections", COUNT, "open connections; 10000 by default", |s, _, v| {
         server(s, value::count(v), serve::Config::max_connections)
     }),
@@ -230,6 +242,12 @@ pub(super) const TIMEOUTS: &[Rule<Settings>] = &[
     Rule::new("write", DURATION, "for a client to take more of its answer; 30s by default", |s, _, v| {
         server(s, value::duration(v), serve::Config::write_timeout)
     }),
+    Rule::new(
+        "rate_grace",
+        DURATION,
+        "how long a client may be waited for in all before limits.min_…_bytes_per_second are asked of it; 10s by default",
+        |s, _, v| server(s, value::duration(v), serve::Config::rate_grace),
+    ),
     Rule::new(
         "half_close",
         DURATION,

@@ -192,6 +192,11 @@ impl Connection {
         self.buffer.len() - self.held_head
     }
 
+    /// How much of the body has arrived, in bytes: what came out of it, and what lies in the buffer.
+    pub fn body_arrived(&self) -> u64 {
+        self.body_bytes.saturating_add(self.buffered() as u64)
+    }
+
     /// Is it between two requests, with nothing received of the next?
     pub fn is_idle(&self) -> bool {
         matches!(self.request, RequestState::Head) && self.buffer.is_empty()

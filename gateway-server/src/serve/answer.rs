@@ -120,8 +120,10 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
         if wire.flush(timer).await.is_err() {
             return Err(Outcome::Gone);
         }
-        let deadline = after(wire.shared.config.body_timeout);
-        match wire.receive(timer, deadline, false).await {
+        let wait = wire.wait_for_body();
+        let received = wire.receive(timer, after(wait.longest), false).await;
+        wire.end_wait_for_body(&wait);
+        match received {
             Received::Bytes => {}
             Received::Timeout => return Err(Outcome::Refused(Refusal::BodyTimeout)),
             Received::End => {

@@ -32,6 +32,9 @@ pub struct Config {
     pub(super) keep_alive_timeout: Duration,
     pub(super) body_timeout: Duration,
     pub(super) write_timeout: Duration,
+    pub(super) rate_grace: Duration,
+    pub(super) min_body_bytes_per_second: u64,
+    pub(super) min_write_bytes_per_second: u64,
     pub(super) half_close_timeout: Duration,
     pub(super) linger_timeout: Duration,
     pub(super) stop_timeout: Duration,
@@ -57,6 +60,9 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            rate_grace: Duration::from_secs(10),
+            min_body_bytes_per_second: 240,
+            min_write_bytes_per_second: 240,
             half_close_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(2),
             stop_timeout: Duration::from_secs(30),
@@ -157,17 +163,43 @@ impl Config {
         self
     }
 
-    /// Longest pause within a request body. Default 30 s. Then: 408, if nothing was answered yet.
+    /// Longest pause within a request body. Default 30 s, some retransmissions of a lost packet. Then: 408, if nothing was answered
+    /// yet. A body that nobody reads is read away for this long at most.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.body_timeout = timeout;
         self
     }
 
-    /// Longest pause of a client that does not take its response. Default 30 s. Then: closed.
+    /// Longest pause of a client that takes nothing of its response. Default 30 s, as for bodies. Then: reset.
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
+        self
+    }
+
+    /// How long a client may keep us waiting in all before the two rates below are asked of it. Default 10 s: a line that stutters at
+    /// its beginning is no attack.
+    #[must_use]
+    pub fn rate_grace(mut self, grace: Duration) -> Self {
+        self.rate_grace = grace;
+        self
+    }
+
+    /// How fast a request body must come, on average, while it is waited for; 0 asks for nothing. Default 240: slower than any line in
+    /// use, yet pauses alone would let a client hold a place with one byte in half a minute. Then: 408, if nothing was answered
+    /// yet. Time in which the application does not read is not the client's.
+    #[must_use]
+    pub fn min_body_bytes_per_second(mut self, bytes: u64) -> Self {
+        self.min_body_bytes_per_second = bytes;
+        self
+    }
+
+    /// How fast a client must take its response, on average, while it is waited for; 0 asks for nothing. Default 240, as for bodies.
+    /// What the buffers of the system hold at first does not count. Then: reset.
+    #[must_use]
+    pub fn min_write_bytes_per_second(mut self, bytes: u64) -> Self {
+        self.min_write_bytes_per_second = bytes;
         self
     }
 

@@ -151,7 +151,7 @@ async fn refuse(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Time
 
 /// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).
 async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
-    let mut drained = 0;
+    let (mut drained, mut deadline) = (0, None);
     loop {
         match wire.next_cycle() {
             NextCycle::Ready => break,
@@ -162,7 +162,8 @@ async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
                 if wire.flush(timer).await.is_err() {
                     return Err(Closing::AtOnce);
                 }
-                drain(wire, &mut drained, timer).await?;
+                let deadline = *deadline.get_or_insert_with(|| after(wire.shared.config.body_timeout));
+                drain(wire, &mut drained, deadline, timer).await?;
             }
         }
     }
@@ -172,8 +173,7 @@ async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
     Ok(())
 }
 
-async fn drain(wire: &Wire, drained: &mut usize, timer: &mut Timer) -> Result<(), Closing> {
-    let config = &wire.shared.config;
+async fn drain(wire: &Wire, drained: &mut usize, deadline: Instant, timer: &mut Timer) -> Result<(), Closing> {
     loop {
         match wire.lock().machine.next_event() {
             Ok(Event::Data(data)) => *drained += data.len(),
@@ -182,10 +182,10 @@ async fn drain(wire: &Wire, drained: &mut usize, timer: &mut Timer) -> Result<()
             Err(_) => return Err(Closing::Staged),
         }
     }
-    if *drained > config.drain_bytes {
+    if *drained > wire.shared.config.drain_bytes {
         return Err(Closing::Staged);
     }
-    match wire.receive(timer, after(config.body_timeout), false).await {
+    match wire.receive(timer, deadline, false).await {
         Received::Bytes => Ok(()),
         Received::Timeout => Err(Closing::Staged),
         _ => Err(Closing::AtOnce),

@@ -3,6 +3,7 @@
 //! Holds reading straight from the connection: what the application does not ask for stays in the socket, so the client
 //! is slowed down and nothing piles up here. The first read sends `100 Continue` where the client waits for it (HTTP-120).
 
+use super::pace::Wait;
 use super::refusal::Refusal;
 use super::wire::{State, Wire};
 use crate::h1::{Event, RequestError};
@@ -21,8 +22,8 @@ pub(super) struct WireInput {
     wire: Arc<Wire>,
     request: u64,
     rest: Bytes,
-    /// For the asynchronous form: rings when the body has paused for too long.
-    pause: Option<Pin<Box<Sleep>>>,
+    /// For the asynchronous form: a wait, and what rings when it has become too long.
+    pause: Option<(Wait, Pin<Box<Sleep>>)>,
 }
 
 /// One look at the connection.
@@ -92,8 +93,10 @@ impl InputSource for WireInput {
                 Look::End => return Ok(Bytes::new()),
                 Look::NotYet { unsent: true } => self.wire.flush_blocking()?,
                 Look::NotYet { unsent: false } => {
-                    let limit = self.wire.shared.config.body_timeout;
-                    match self.wire.block_on(limit, self.wire.stream.readable()) {
+                    let wait = self.wire.wait_for_body();
+                    let waited = self.wire.block_on(wait.longest, self.wire.stream.readable());
+                    self.wire.end_wait_for_body(&wait);
+                    match waited {
                         Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(self.timed_out()),
                         waited => waited?,
                     }
@@ -115,7 +118,9 @@ impl Stream for WireInput {
         loop {
             match this.look() {
                 Ok(Look::Data(data)) => {
-                    this.pause = None;
+                    if let Some((wait, _)) = this.pause.take() {
+                        this.wire.end_wait_for_body(&wait);
+                    }
                     return Poll::Ready(Some(Ok(data)));
                 }
                 Ok(Look::End) => return Poll::Ready(None),
@@ -128,9 +133,12 @@ impl Stream for WireInput {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return Poll::Ready(Some(Err(e))),
                         Poll::Pending => {
-                            let limit = this.wire.shared.config.body_timeout;
-                            let pause = this.pause.get_or_insert_with(|| Box::pin(sleep_until(after(limit))));
-                            if pause.as_mut().poll(cx).is_ready() {
+                            let (_, sleep) = this.pause.get_or_insert_with(|| {
+                                let wait = this.wire.wait_for_body();
+                                let sleep = Box::pin(sleep_until(after(wait.longest)));
+                                (wait, sleep)
+                            });
+                            if sleep.as_mut().poll(cx).is_ready() {
                                 return Poll::Ready(Some(Err(this.timed_out())));
                             }
                             return Poll::Pending;

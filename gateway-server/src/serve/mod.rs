@@ -20,6 +20,7 @@
 //! | `answer` | one request through its application |
 //! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
+//! | `pace` | how slow a client may be |
 //! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
 //! | `refusal` | the server's own answers |
 
@@ -31,6 +32,7 @@ mod handler;
 mod hosts;
 mod input;
 mod outbox;
+mod pace;
 mod record;
 mod refusal;
 mod request;

@@ -16,6 +16,7 @@ pub(super) struct Outbox {
     chunk: Bytes,
     file: Option<FilePart>,
     tail: &'static [u8],
+    taken: u64,
 }
 
 /// Copying this much costs less than a second slice does.
@@ -51,12 +52,20 @@ impl Outbox {
         self.tail = tail;
     }
 
+    /// How many bytes the socket has taken so far, in all.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Writes what the socket takes; true when everything is gone.
     pub(super) fn try_flush(&mut self, stream: &Stream) -> io::Result<bool> {
         while !self.is_empty() {
             let bytes = self.bytes.get(self.written..).unwrap_or_default();
             if let (true, Some(part)) = (bytes.is_empty(), &mut self.file) {
-                if !send_file(stream, part)? {
+                let before = part.length();
+                let sent = send_file(stream, part);
+                self.taken += before - part.length();
+                if !sent? {
                     return Ok(false);
                 }
                 self.file = None;
@@ -89,6 +98,7 @@ impl Outbox {
         let of_chunk = (written - of_bytes).min(self.chunk.len());
         let of_tail = (written - of_bytes - of_chunk).min(self.tail.len());
         self.written += of_bytes;
+        self.taken += written as u64;
         self.chunk.advance(of_chunk);
         self.tail = self.tail.get(of_tail..).unwrap_or_default();
         if self.written == self.bytes.len() {

@@ -8,6 +8,7 @@ use super::answer::Outcome;
 use super::date::DateText;
 use super::outbox::Outbox;
 use super::record::{RefusedLine, Result as Recorded};
+use super::pace::{Pace, Rule, Wait};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use crate::environ::{ConnectionFacts, SOFTWARE};
@@ -52,6 +53,9 @@ pub(super) struct State {
     pub(super) called: Option<std::time::Instant>,
     /// What was asked for, if it is refused and somebody is to be told.
     pub(super) refused_line: Option<RefusedLine>,
+    /// How the client sends the body of the request in progress, and takes the response.
+    sending: Pace,
+    taking: Pace,
     /// When it was first seen that the peer sends no more.
     half_closed_since: Option<Instant>,
 }
@@ -103,6 +107,8 @@ impl Wire {
             body_bytes: 0,
             called: None,
             refused_line: None,
+            sending: Pace::from_first_byte(),
+            taking: Pace::default(),
             half_closed_since: None,
         };
         let facts = ConnectionFacts::of(&stream, peer);
@@ -183,6 +189,8 @@ impl Wire {
         let next = state.machine.start_next_cycle();
         if next != NextCycle::Drain {
             state.request += 1;
+            state.sending = Pace::from_first_byte();
+            state.taking = Pace::default();
         }
         next
     }
@@ -192,10 +200,17 @@ impl Wire {
         self.lock().out.try_flush(&self.stream)
     }
 
-    /// Writes everything out, however long it takes, as long as the peer takes some of it now and then.
+    /// Writes everything out, however long it takes, as long as the peer takes it at the pace that is asked of it.
     pub(super) async fn flush(&self, timer: &mut Timer) -> io::Result<()> {
         while !self.try_flush()? {
-            timer.within(self.shared.config.write_timeout, self.stream.writable()).await.map_err(timed_out)??;
+            let wait = self.wait_for_room();
+            match timer.within(wait.longest, self.stream.writable()).await {
+                Ok(ready) => {
+                    self.lock().taking.end(&wait);
+                    ready?;
+                }
+                Err(Elapsed) => self.takes_anything(&wait)?,
+            }
         }
         Ok(())
     }
@@ -203,9 +218,51 @@ impl Wire {
     /// [`Wire::flush`] for threads that may block.
     pub(super) fn flush_blocking(&self) -> io::Result<()> {
         while !self.try_flush()? {
-            self.block_on(self.shared.config.write_timeout, self.stream.writable())?;
+            let wait = self.wait_for_room();
+            match self.block_on(wait.longest, self.stream.writable()) {
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => self.takes_anything(&wait)?,
+                ready => {
+                    self.lock().taking.end(&wait);
+                    ready?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn wait_for_room(&self) -> Wait {
+        let state = &mut *self.lock();
+        state.taking.begin(Rule::of_responses(&self.shared.config), state.out.taken())
+    }
+
+    /// After a wait without room: has the peer taken anything all the same, and enough of it?
+    ///
+    /// Otherwise the connection is reset, so that the system does not go on sending what nobody takes.
+    fn takes_anything(&self, wait: &Wait) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.taking.end(wait);
+        let before = state.out.taken();
+        self.stream.insist(true);
+        let flushed = state.out.try_flush(&self.stream);
+        self.stream.insist(false);
+        flushed?;
+        let taken = state.out.taken();
+        if taken > before && !state.taking.left(Rule::of_responses(&self.shared.config), taken).is_zero() {
+            return Ok(());
+        }
+        tracing::warn!(peer = %self.peer, sent = state.body_bytes, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Begins a wait for more of the body, to be ended with [`Wire::end_wait_for_body`].
+    pub(super) fn wait_for_body(&self) -> Wait {
+        let state = &mut *self.lock();
+        state.sending.begin(Rule::of_bodies(&self.shared.config), state.machine.body_arrived())
+    }
+
+    pub(super) fn end_wait_for_body(&self, wait: &Wait) {
+        self.lock().sending.end(wait);
     }
 
     /// Waits on a thread that runs application code, letting the runtime go on without it.

@@ -18,5 +18,7 @@ mod limits;
 mod persistence;
 mod requests;
 mod rows;
+mod slow;
+mod smuggling;
 mod stop;
 mod support;
