@@ -79,7 +79,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a table that is a value", "log = \"info\"", "1:7: log: \"info\" is not allowed; allowed is a table: [log]".into()),
         ("a time without a unit", "[timeouts]\nheader = 5", format!("2:10: timeouts.header: \"5\" is not allowed; allowed is {DURATION}")),
         ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
-        ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, half_close, linger, stop".into()),
+        ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, rate_grace, half_close, linger, stop".into()),
         ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
         ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_method_bytes, max_body_bytes, length_required, max_chunk_extension_bytes, max_trailer_bytes, min_body_bytes_per_second, min_write_bytes_per_second, max_connections, max_requests_per_connection, max_pipelined, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
         ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),

@@ -202,6 +202,11 @@ impl Connection {
         matches!(self.request, RequestState::Head) && self.buffer.is_empty()
     }
 
+    /// Is a part of the next head here, and the rest still to come?
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.request, RequestState::Head) && !self.buffer.is_empty()
+    }
+
     /// Has the peer said that it will send no more?
     pub fn is_peer_closed(&self) -> bool {
         self.peer_closed

@@ -4,6 +4,7 @@ use super::answer::{Outcome, answer, answer_at_once};
 use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;
+use super::room::Waiting;
 use super::wire::{Put, Received, Wire};
 use crate::h1::{Event, NextCycle};
 use gateway_fastcgi::net::{Timer, after};
@@ -55,21 +56,25 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 if wire.flush(timer).await.is_err() {
                     return Closing::AtOnce;
                 }
-                let deadline = match (idle, head_deadline) {
-                    (_, Some(deadline)) => deadline,
-                    (true, None) => after(config.keep_alive_timeout),
-                    (false, None) => *head_deadline.insert(after(config.header_timeout)),
+                let (deadline, limit) = match (idle, head_deadline) {
+                    (_, Some(deadline)) => (deadline, config.header_timeout),
+                    (true, None) => (after(config.keep_alive_timeout), config.keep_alive_timeout),
+                    (false, None) => (*head_deadline.insert(after(config.header_timeout)), config.header_timeout),
                 };
-                let received = wire.receive(timer, deadline, idle).await;
+                let since = deadline.checked_sub(limit).unwrap_or(deadline);
+                let waiting = if idle { Waiting::ForRequest } else { Waiting::ForHead };
+                let received = wire.receive(timer, deadline, Some((waiting, since))).await;
                 if idle && received == Received::Bytes {
                     tracing::trace!(target: "gateway::marks", mark = "received");
                 }
                 match received {
                     // The end is the machine's to judge: between requests it is no error.
                     Received::Bytes | Received::End => {}
-                    Received::Stop | Received::Lost => return Closing::AtOnce,
-                    Received::Timeout if idle => return Closing::AtOnce,
-                    Received::Timeout => return refuse_unread(wire, Refusal::HeadTimeout, false, timer).await,
+                    Received::Lost => return Closing::AtOnce,
+                    Received::Stop | Received::Timeout if idle => return Closing::AtOnce,
+                    Received::Stop | Received::Timeout => {
+                        return refuse_unread(wire, Refusal::HeadTimeout, false, timer).await;
+                    }
                 }
             }
             Step::Call(mut call) => {
@@ -185,7 +190,7 @@ async fn drain(wire: &Wire, drained: &mut usize, deadline: Instant, timer: &mut 
     if *drained > wire.shared.config.drain_bytes {
         return Err(Closing::Staged);
     }
-    match wire.receive(timer, deadline, false).await {
+    match wire.receive(timer, deadline, None).await {
         Received::Bytes => Ok(()),
         Received::Timeout => Err(Closing::Staged),
         _ => Err(Closing::AtOnce),

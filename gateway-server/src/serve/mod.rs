@@ -15,6 +15,7 @@
 //! | `handler` | who answers |
 //! | `hosts` | under which names |
 //! | `server`, `shared` | accepting, counting, stopping |
+//! | `room` | who makes room in a full house |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
 //! | `answer` | one request through its application |
@@ -36,6 +37,7 @@ mod pace;
 mod record;
 mod refusal;
 mod request;
+mod room;
 mod server;
 mod shared;
 mod wire;

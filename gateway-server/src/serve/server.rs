@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::connection::serve_connection;
 use super::handler::{Handler, Router};
+use super::room::place;
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
 use gateway_fastcgi::calls::{CallRuntime, Turns};
@@ -229,16 +230,16 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
     let mut turns = Turns::default();
     loop {
         turns.next().await;
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|accepted| (accepted, place))
-        };
         let accepted = tokio::select! {
             () = &mut wanted => return Ok(()),
-            accepted = next => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(((stream, peer), place)) => {
+            Ok((stream, peer)) => {
+                let place = tokio::select! {
+                    () = &mut wanted => return Ok(()),
+                    place = place(&places, &shared) => place,
+                };
                 tracing::trace!(target: "gateway::marks", mark = "accepted");
                 let wire = Arc::new(Wire::new(stream, peer, Arc::clone(&shared)));
                 let entry = shared.enter(&wire);

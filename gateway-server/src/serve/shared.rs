@@ -97,7 +97,7 @@ impl Shared {
         }
     }
 
-    fn wires(&self) -> Vec<Arc<Wire>> {
+    pub(super) fn wires(&self) -> Vec<Arc<Wire>> {
         self.live().values().filter_map(|live| live.wire.upgrade()).collect()
     }
 

@@ -7,9 +7,10 @@
 use super::answer::Outcome;
 use super::date::DateText;
 use super::outbox::Outbox;
-use super::record::{RefusedLine, Result as Recorded};
 use super::pace::{Pace, Rule, Wait};
+use super::record::{RefusedLine, Result as Recorded};
 use super::refusal::Refusal;
+use super::room::Waiting;
 use super::shared::Shared;
 use crate::environ::{ConnectionFacts, SOFTWARE};
 use crate::h1::{AfterResponse, Connection, NextCycle, Stamp};
@@ -31,8 +32,15 @@ pub(super) struct Wire {
     pub(super) facts: ConnectionFacts,
     pub(super) peer: Peer,
     state: Mutex<State>,
-    /// Who waits for the next request, to be woken by a graceful stop.
-    idle: Mutex<Option<Waker>>,
+    /// The last wait for a request or the rest of its head, to be ended by a graceful stop or to make room.
+    pause: Mutex<Option<Pause>>,
+}
+
+struct Pause {
+    waiting: Waiting,
+    since: Instant,
+    waker: Waker,
+    is_given_up: bool,
 }
 
 /// What the lock guards.
@@ -81,7 +89,7 @@ pub(super) enum Received {
     Bytes,
     /// The peer sends no more.
     End,
-    /// The server is stopping and nothing was in progress.
+    /// The server is stopping and nothing was in progress, or the place is needed.
     Stop,
     Timeout,
     Lost,
@@ -112,7 +120,7 @@ impl Wire {
             half_closed_since: None,
         };
         let facts = ConnectionFacts::of(&stream, peer);
-        Self { stream, shared, facts, peer, state: Mutex::new(state), idle: Mutex::new(None) }
+        Self { stream, shared, facts, peer, state: Mutex::new(state), pause: Mutex::new(None) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -272,8 +280,14 @@ impl Wire {
         tokio::task::block_in_place(|| runtime.block_on(bounded)).map_err(|_| timed_out(Elapsed))?
     }
 
-    /// Waits for bytes. With `interruptible`, a graceful stop ends the wait.
-    pub(super) async fn receive(&self, timer: &mut Timer, deadline: Instant, interruptible: bool) -> Received {
+    /// Waits for bytes of a body, or of what is said, since then. A wait for a request ends at a graceful stop, and one for its head too
+    /// where its place is needed.
+    pub(super) async fn receive(
+        &self,
+        timer: &mut Timer,
+        deadline: Instant,
+        pause: Option<(Waiting, Instant)>,
+    ) -> Received {
         loop {
             match self.lock().try_fill(&self.stream, HEAD_ROOM) {
                 Ok(Some(0)) => return Received::End,
@@ -281,10 +295,9 @@ impl Wire {
                 Ok(None) => {}
                 Err(_) => return Received::Lost,
             }
-            let waited = if interruptible {
-                timer.until(deadline, self.readable_or_stop()).await
-            } else {
-                timer.until(deadline, async { Some(self.stream.readable().await) }).await
+            let waited = match pause {
+                Some((waiting, since)) => timer.until(deadline, self.readable_or_stop(waiting, since)).await,
+                None => timer.until(deadline, async { Some(self.stream.readable().await) }).await,
             };
             match waited {
                 Ok(Some(Ok(()))) => {}
@@ -296,31 +309,71 @@ impl Wire {
     }
 
     /// Between requests the connection's task is the only one that waits, so the socket's single place for a waker will do.
-    async fn readable_or_stop(&self) -> Option<io::Result<()>> {
+    async fn readable_or_stop(&self, waiting: Waiting, since: Instant) -> Option<io::Result<()>> {
         poll_fn(|cx| {
             if let Poll::Ready(ready) = self.stream.poll_read_ready(cx) {
                 return Poll::Ready(Some(ready));
             }
-            self.note_idle(cx.waker());
+            let is_given_up = self.note_pause(waiting, since, cx.waker());
             // Looked at after the waker is in its place: a stop either is seen here or finds the waker.
-            if self.shared.is_stopping() { Poll::Ready(None) } else { Poll::Pending }
+            let stops = waiting == Waiting::ForRequest && self.shared.is_stopping();
+            if is_given_up || stops { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
     }
 
-    fn note_idle(&self, waker: &Waker) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !idle.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *idle = Some(waker.clone());
+    /// Notes a wait; true if it has been given up since it began.
+    fn note_pause(&self, waiting: Waiting, since: Instant, waker: &Waker) -> bool {
+        let mut pause = self.pause();
+        match &mut *pause {
+            Some(pause) => {
+                pause.is_given_up &= (pause.waiting, pause.since) == (waiting, since);
+                (pause.waiting, pause.since) = (waiting, since);
+                pause.waker.clone_from(waker);
+                pause.is_given_up
+            }
+            None => {
+                *pause = Some(Pause { waiting, since, waker: waker.clone(), is_given_up: false });
+                false
+            }
+        }
+    }
+
+    /// What the connection waits for, and since when, if nobody answers anything on it.
+    pub(super) fn waiting(&self) -> Option<(Waiting, Instant)> {
+        let waiting = {
+            let state = self.lock();
+            match (state.machine.is_idle(), state.machine.is_in_head()) {
+                (true, _) => Waiting::ForRequest,
+                (false, true) => Waiting::ForHead,
+                (false, false) => return None,
+            }
+        };
+        let pause = self.pause();
+        // A pause that is over looks like this one only if it begins again at once.
+        pause
+            .as_ref()
+            .filter(|pause| pause.waiting == waiting && !pause.is_given_up)
+            .map(|pause| (waiting, pause.since))
+    }
+
+    /// Ends the wait for a request or the rest of its head, if it still goes on.
+    pub(super) fn give_up(&self) {
+        if let Some(pause) = &mut *self.pause() {
+            pause.is_given_up = true;
+            pause.waker.wake_by_ref();
         }
     }
 
     /// Wakes the connection's task if it waits for a request.
     pub(super) fn wake_idle(&self) {
-        let waker = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(pause) = &*self.pause() {
+            pause.waker.wake_by_ref();
         }
+    }
+
+    fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the peer torn the connection down?

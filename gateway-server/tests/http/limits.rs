@@ -141,19 +141,55 @@ fn http_168_181_a_row_of_pipelined_requests_is_answered_before_the_next_row() {
 }
 
 #[test]
-fn connections_over_the_limit_wait() {
-    let server = serve_with(config().max_connections(1), echo);
+fn http_181_busy_connections_do_not_make_room() {
+    let (release, gate) = std::sync::mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let server = serve_with(config().max_connections(1), move |environ: Environ, start_response: StartResponse| {
+        if environ.path_info() == "/busy" {
+            gate.lock().unwrap().recv()?;
+        }
+        echo(environ, start_response)
+    });
     let mut first = server.client();
-    first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(first.response().text(), "/1 ");
+    first.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut second = server.client();
     second.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
     second.stream.set_read_timeout(Some(SHORT)).unwrap();
     let mut byte = [0];
-    assert!(std::io::Read::read(&mut second.stream, &mut byte).is_err(), "it is not accepted yet");
-    drop(first);
+    assert!(std::io::Read::read(&mut second.stream, &mut byte).is_err(), "there is no place for it yet");
+    release.send(()).unwrap();
+    assert_eq!(first.response().text(), "/busy ");
     second.stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!(second.response().text(), "/2 ");
+    assert_eq!(second.response().text(), "/2 ", "now the first one waits and makes room");
+    first.expect_closed();
+}
+
+#[test]
+fn http_181_the_connection_that_waited_longest_makes_room_in_a_full_house() {
+    let server = serve_with(config().max_connections(2), echo);
+    let [mut first, mut second] = ["/1", "/2"].map(|path| {
+        let mut client = server.client();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(client.response().text(), format!("{path} "));
+        client
+    });
+    // Now the second is the one that has waited longer.
+    first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(first.response().text(), "/1 ");
+    assert_eq!(server.get("/3").text(), "/3 ");
+    second.expect_closed();
+    first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(first.response().text(), "/1 ");
+}
+
+#[test]
+fn http_181_a_head_that_is_arriving_makes_room_where_nothing_else_can() {
+    let server = serve_with(config().max_connections(1), echo);
+    let mut slow = server.client();
+    slow.send("GET / HTTP/1.1\r\nHost:");
+    assert_eq!(server.get("/2").text(), "/2 ");
+    assert_eq!(slow.response().status, 408);
+    slow.expect_closed();
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn http_174_181_a_body_that_drips_into_an_asynchronous_application_is_408() {
 fn a_body_that_drips_is_taken_where_no_rate_is_asked_for() {
     let server = serve_with(demanding().min_body_bytes_per_second(0), echo);
     let mut client = server.client();
-    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n");
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 40\r\n\r\n");
     let dripping = drip(&client.stream, b"x");
     assert_eq!(client.response().text(), format!("/x {}", "x".repeat(40)));
     drop(client);

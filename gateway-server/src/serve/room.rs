@@ -1,0 +1,59 @@
+//! Who makes room when all places are taken (HTTP-181).
+//!
+//! Holds the order in which connections that wait for a request are given up, and how the accept loop comes by a place. Does not hold
+//! the waits themselves (`wire`).
+
+use super::shared::Shared;
+use super::wire::Wire;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+/// What a connection waits for while nobody answers anything on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiting {
+    /// The next request, of which nothing is here. To close it costs its client nothing but another connection.
+    ForRequest,
+    /// The rest of a head.
+    ForHead,
+}
+
+/// How many are given up at once, at most: a crowd is let in without a look at all connections for each of them.
+const MOST_AT_ONCE: usize = 32;
+
+/// How often a full house is looked at again: one that was busy may wait by now.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A place for a connection that has been accepted. Where there is none, those that wait for a request make room.
+pub(super) async fn place(places: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    loop {
+        shared.make_room();
+        if let Ok(place) = timeout(LOOK, Arc::clone(places).acquire_owned()).await {
+            // It is never closed.
+            return place.ok();
+        }
+    }
+}
+
+impl Shared {
+    /// Gives up some of the connections that wait for a request, or else for the rest of a head: those that have waited longest.
+    fn make_room(&self) {
+        let mut waiting: Vec<(Waiting, Instant, Arc<Wire>)> = self
+            .wires()
+            .into_iter()
+            .filter_map(|wire| wire.waiting().map(|(waiting, since)| (waiting, since, wire)))
+            .collect();
+        waiting.sort_unstable_by_key(|(waiting, since, _)| (*waiting, *since));
+        let Some((kind, ..)) = waiting.first() else { return };
+        let of_this_kind = waiting.iter().take_while(|(waiting, ..)| waiting == kind).count();
+        let count = (of_this_kind / 8).clamp(1, MOST_AT_ONCE);
+        tracing::warn!(connections = self.count(), closed = count, "all places are taken; see max_connections");
+        for (.., wire) in waiting.into_iter().take(count) {
+            wire.give_up();
+        }
+    }
+}
