@@ -276,6 +276,27 @@ fn every_limit_of_fastcgi_in_the_page_can_be_set_and_those_of_a_connection_are_a
 }
 
 #[test]
+fn every_limit_of_http_is_in_the_page_and_can_be_set() {
+    let page = HTTP.text();
+    let section = page.split("\n## ").find(|part| part.starts_with("Limits")).unwrap();
+    let named: BTreeSet<String> = cells(section).flat_map(|row| code(row[0])).collect();
+    assert!(named.len() > 20, "the limits were not found");
+    let setters = |file: &str| {
+        let text = std::fs::read_to_string(workspace().join("gateway-server/src").join(file)).unwrap();
+        let lines = text.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once("(mut self"));
+        lines.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>()
+    };
+    let (limits, config) = (setters("h1/limits.rs"), setters("serve/config.rs"));
+    let all: BTreeSet<&String> = limits.union(&config).collect();
+    let unknown: Vec<_> = named.iter().filter(|name| !all.contains(name)).collect();
+    assert!(unknown.is_empty(), "no such limits: {unknown:?}");
+    let bounds = |name: &&String| name.starts_with("max_") || name.starts_with("min_") || name.ends_with("_timeout");
+    let missing: Vec<_> =
+        limits.iter().chain(config.iter().filter(bounds)).filter(|name| !named.contains(*name)).collect();
+    assert!(missing.is_empty(), "not in docs/http1.md: {missing:?}");
+}
+
+#[test]
 fn tests_are_found_behind_their_attributes() {
     let source = "#[test]\nfn a_1() {}\nfn no() {}\n#[tokio::test(flavor = \"x\")]\n#[cfg(unix)]\nasync fn b() {}\n";
     assert_eq!(tests_in(source), ["a_1", "b"]);

@@ -19,6 +19,5 @@ mod persistence;
 mod requests;
 mod rows;
 mod slow;
-mod smuggling;
 mod stop;
 mod support;
