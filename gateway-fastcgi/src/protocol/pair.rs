@@ -9,7 +9,8 @@ use std::fmt;
 const MAX_LENGTH: u32 = 0x7fff_ffff;
 
 /// Lengths up to here take one byte (FCGI-40).
-const MAX_SHORT: u32 = 127;
+const SHORT: u8 = 127;
+const MAX_SHORT: u32 = SHORT as u32;
 
 /// One name-value pair whose lengths can be written.
 ///
@@ -71,10 +72,18 @@ impl<'a> Pair<'a> {
     /// [`PairError::NameTooLong`] or [`PairError::ValueTooLong`].
     ///
     /// Source: FastCGI 1.0 §3.4; requirement FCGI-42.
+    #[inline]
     pub fn decode(input: &'a [u8], limits: &PairLimits) -> Result<Option<(Self, usize)>, PairError> {
-        let Some((name_length, rest)) = decode_length(input) else { return Ok(None) };
-        limits.check(name_length, 0)?;
-        let Some((value_length, rest)) = decode_length(rest) else { return Ok(None) };
+        let (name_length, value_length, rest) = match input {
+            // Nearly all pairs, so they have a way of their own.
+            [name @ ..=SHORT, value @ ..=SHORT, rest @ ..] => (u32::from(*name), u32::from(*value), rest),
+            _ => {
+                let Some((name_length, rest)) = decode_length(input) else { return Ok(None) };
+                limits.check(name_length, 0)?;
+                let Some((value_length, rest)) = decode_length(rest) else { return Ok(None) };
+                (name_length, value_length, rest)
+            }
+        };
         limits.check(name_length, value_length)?;
         let Some((name, rest)) = split(rest, name_length) else { return Ok(None) };
         let Some((value, rest)) = split(rest, value_length) else { return Ok(None) };
@@ -143,7 +152,9 @@ impl PairScan {
     /// # Errors
     /// A length or the number of pairs is over its limit.
     pub fn advance(&mut self, input: &[u8], limits: &PairLimits) -> Result<(), PairError> {
-        while let Some((_, taken)) = Pair::decode(input.get(self.checked..).unwrap_or_default(), limits)? {
+        let mut rest = input.get(self.checked..).unwrap_or_default();
+        while let Some((_, taken)) = Pair::decode(rest, limits)? {
+            rest = rest.get(taken..).unwrap_or_default();
             self.checked += taken;
             self.pairs += 1;
             if self.pairs > limits.max_pairs {

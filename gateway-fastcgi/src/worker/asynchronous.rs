@@ -4,10 +4,10 @@
 //! is how it is cancelled; work that it has started elsewhere is told by a [`Cancellation`].
 
 use super::body::BodyPieces;
-use super::environ::{Described, First, ParamsError};
+use super::environ::{Described, First};
 use super::output::{Ended, Next, RequestIo};
 use gateway_spec::{
-    AsyncExchange, Cancellation, Disconnected, DynAsyncApplication, Environ, ErrorStream, Event, Failure, InputStream,
+    AsyncExchange, Cancellation, Disconnected, DynAsyncApplication, ErrorStream, Event, Failure, InputStream,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,16 @@ pub(super) async fn run_asynchronous(
     io: &Arc<RequestIo>,
     longest_silence: Duration,
     failed: impl Fn(&Failure),
-) -> Result<Ended, ParamsError> {
-    let Described { builder, content_length, .. } = described;
-    let errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
-    let mut environ: Environ = builder.errors(errors).build()?;
+) -> Ended {
+    let Described { mut environ, content_length, .. } = described;
+    environ.errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
     let cancellation = Cancellation::new();
     environ.extensions.insert(cancellation.clone());
     let _cancel = CancelOnDrop(cancellation);
     let input = InputStream::new(BodyPieces::new(Arc::clone(io), longest_silence), content_length);
     let mut exchange = AsyncExchange::call(app, environ, input);
     let mut rest = false;
-    let ended = loop {
+    loop {
         let next = if std::mem::take(&mut rest) {
             io.put_rest()
         } else {
@@ -57,8 +56,7 @@ pub(super) async fn run_asynchronous(
         if io.link.flush().await.is_err() {
             break Ended::Unwanted;
         }
-    };
-    Ok(ended)
+    }
 }
 
 /// Where the gateway would stop sending the body once it gets output, the rest of it is received before there is any.

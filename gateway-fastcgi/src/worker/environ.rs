@@ -7,16 +7,19 @@ use super::roles::FilterDataError;
 use super::{Duplex, WorkerConfig};
 use crate::protocol::{Params, Role};
 use gateway_cgi::variables::{Credentials, is_for_programs};
-use gateway_spec::{EnvironBuilder, EnvironError, VariableName};
+use gateway_spec::{Environ, EnvironBuilder, EnvironError, VariableName};
 
 const CONTENT_LENGTH: VariableName = VariableName::new("CONTENT_LENGTH");
 const FCGI_ROLE: VariableName = VariableName::new("FCGI_ROLE");
+const HTTP_CONNECTION: VariableName = VariableName::new("HTTP_CONNECTION");
 const PATH_INFO: VariableName = VariableName::new("PATH_INFO");
 const QUERY_STRING: VariableName = VariableName::new("QUERY_STRING");
+const SCRIPT_FILENAME: VariableName = VariableName::new("SCRIPT_FILENAME");
 const SCRIPT_NAME: VariableName = VariableName::new("SCRIPT_NAME");
 const SERVER_NAME: VariableName = VariableName::new("SERVER_NAME");
 const SERVER_PORT: VariableName = VariableName::new("SERVER_PORT");
 const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
+const SERVER_SOFTWARE: VariableName = VariableName::new("SERVER_SOFTWARE");
 
 /// Why parameters make no request; the answer is 400.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +35,10 @@ pub(super) enum ParamsError {
     FilterData(#[from] FilterDataError),
 }
 
-/// What the parameters say, without the body and the streams.
+/// What the parameters say.
 pub(super) struct Described {
-    pub(super) builder: EnvironBuilder,
+    /// Without the body and the error stream.
+    pub(super) environ: Environ,
     /// `None` if none was declared: the body then ends with STDIN.
     pub(super) content_length: Option<u64>,
     /// What has to be received before anything is sent.
@@ -72,21 +76,27 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     builder.set_known(QUERY_STRING, "");
     for pair in params.iter() {
         let (name, value) = (pair.name(), pair.value());
-        match name {
-            b"SCRIPT_NAME" => sent.script_name = value,
-            b"PATH_INFO" => sent.path_info = Some(value),
-            b"CONTENT_LENGTH" => content_length = length(value)?,
-            b"SCRIPT_FILENAME" => {
+        let Some(known) = VariableName::everyday(name) else {
+            if is_wanted(name) {
+                builder.set(name, value);
+            }
+            continue;
+        };
+        match known {
+            _ if known == SCRIPT_NAME => sent.script_name = value,
+            _ if known == PATH_INFO => sent.path_info = Some(value),
+            _ if known == CONTENT_LENGTH => content_length = length(value)?,
+            // The one of these names that is about the gateway's own connection.
+            _ if known == HTTP_CONNECTION => {}
+            _ if known == SCRIPT_FILENAME => {
                 sent.script_filename = value;
-                builder.set(name, script_filename(value));
+                builder.set_known(known, script_filename(value));
             }
             _ => {
-                if name == b"SERVER_SOFTWARE" {
+                if known == SERVER_SOFTWARE {
                     sent.server_software = value;
                 }
-                if is_wanted(name) {
-                    builder.set(name, value);
-                }
+                builder.set_known(known, value);
             }
         }
     }
@@ -111,9 +121,10 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
     fill_gaps(&mut builder, params);
     // As libfcgi and PHP tell it to a program that plays several roles.
     builder.set_known(FCGI_ROLE, role.name().unwrap_or_default());
-    let builder =
-        builder.url_scheme_from_variables().multithread(true).multiprocess(config.multiprocess).run_once(false);
-    Ok(Described { builder, content_length, first, one_at_a_time })
+    let mut environ = builder.url_scheme_from_variables().build()?;
+    environ.multithread = true;
+    environ.multiprocess = config.multiprocess;
+    Ok(Described { environ, content_length, first, one_at_a_time })
 }
 
 /// Puts something true in the place of variables that must not be empty and sometimes are.

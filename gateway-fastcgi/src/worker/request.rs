@@ -73,10 +73,7 @@ impl Serving<'_> {
             Some(App::Asynchronous(app)) => {
                 let longest = self.shared.config.read_timeout;
                 let failed = |failure: &Failure| log_failure(self.io, self.params, failure);
-                match run_asynchronous(&**app, described, self.io, longest, failed).await {
-                    Ok(ended) => ended,
-                    Err(error) => return no_request(&self.io.link, self.io.serial, self.io.id, &error),
-                }
+                run_asynchronous(&**app, described, self.io, longest, failed).await
             }
             Some(App::Synchronous(app)) => match self.call(app, described).await? {
                 Some(Over { ended, failure }) => {
@@ -156,17 +153,16 @@ impl Serving<'_> {
 }
 
 fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>, role: Role) -> Result<Environ, ParamsError> {
-    let Described { builder, content_length, .. } = described;
+    let Described { mut environ, content_length, .. } = described;
     let source = |from| BodySource::new(Arc::clone(io), from);
-    let input = match arrived {
+    environ.input = match arrived {
         Arrived::Whole(bytes) if content_length.is_none_or(|length| length == bytes.len() as u64) => Input::from(bytes),
         // Fewer or more bytes than declared: the application sees the mismatch, or only what was declared (FCGI-94).
         Arrived::Whole(bytes) => Input::reader(std::io::empty(), content_length).with_arrived(bytes),
         Arrived::Part(bytes) => Input::new(source(InputKind::Stdin), content_length).with_arrived(bytes),
         Arrived::Aborted => Input::empty(),
     };
-    let errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
-    let mut environ = builder.input(input).errors(errors).build()?;
+    environ.errors = ErrorStream::new(Arc::clone(io) as Arc<_>);
     if role == Role::FILTER {
         FilterData::received(&environ, source(InputKind::Data))?.attach(&mut environ);
     }

@@ -4,7 +4,7 @@
 
 use super::arena::Arena;
 use super::field::{Mapping, map_byte, mapping};
-use super::name::{REQUEST_METHOD, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, VariableName};
+use super::name::{HTTPS, REQUEST_METHOD, REQUEST_SCHEME, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, VariableName};
 use super::{Environ, Scheme};
 use crate::{ErrorStream, FileWrapper, Input};
 
@@ -102,6 +102,9 @@ impl EnvironBuilder {
     /// [`variable`](Self::variable) for a builder that is filled in a loop.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
         let name = name.as_ref();
+        if let Some(known) = VariableName::everyday(name) {
+            return self.set_known(known, value);
+        }
         match EnvironError::check_name(name) {
             Ok(()) => self.environ.variables.set(name, value.as_ref()),
             Err(error) => self.note(error),
@@ -109,7 +112,8 @@ impl EnvironBuilder {
         self
     }
 
-    /// [`set`](Self::set) for a name that was checked by the compiler: the quick way.
+    /// [`set`](Self::set) for a name that was checked before: the quick way.
+    #[inline]
     pub fn set_known(&mut self, name: VariableName, value: impl AsRef<[u8]>) -> &mut Self {
         self.environ.variables.set_known(name, value.as_ref());
         self
@@ -163,11 +167,12 @@ impl EnvironBuilder {
 
     /// Takes the scheme from HTTPS or REQUEST_SCHEME, as a program behind another gateway must (CGI-7, CGI-42).
     #[must_use]
+    #[inline]
     pub fn url_scheme_from_variables(mut self) -> Self {
-        let https = self.environ.get("HTTPS").is_some_and(|value| {
+        let https = self.environ.known(HTTPS).is_some_and(|value| {
             value.eq_ignore_ascii_case(b"on") || value == "1" || value.eq_ignore_ascii_case(b"yes")
         });
-        let named = self.environ.get("REQUEST_SCHEME").is_some_and(|value| value.eq_ignore_ascii_case(b"https"));
+        let named = self.environ.known(REQUEST_SCHEME).is_some_and(|value| value.eq_ignore_ascii_case(b"https"));
         self.environ.url_scheme = if https || named { Scheme::Https } else { Scheme::Http };
         self
     }
@@ -211,6 +216,7 @@ impl EnvironBuilder {
     ///
     /// # Errors
     /// The first [`EnvironError`] met, or the first required variable that is missing or empty.
+    #[inline]
     pub fn build(self) -> Result<Environ, EnvironError> {
         if let Some(error) = self.error {
             return Err(error);

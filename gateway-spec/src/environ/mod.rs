@@ -5,6 +5,7 @@
 
 mod arena;
 mod builder;
+mod everyday;
 mod field;
 mod name;
 mod url;

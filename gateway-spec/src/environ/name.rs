@@ -1,6 +1,6 @@
 //! The name of a variable that is known when the program is compiled.
 
-/// A variable's name, checked when the program is compiled and quick to look up.
+/// A variable's name that was checked, when the program was compiled or by [`VariableName::everyday`], and is quick to look up.
 ///
 /// # Examples
 /// ```
@@ -13,10 +13,17 @@
 /// ```compile_fail
 /// const WRONG: gateway_spec::VariableName = gateway_spec::VariableName::new("A=B");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Eq)]
 pub struct VariableName {
     name: &'static str,
     mark: u64,
+}
+
+impl PartialEq for VariableName {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.mark == other.mark && self.name == other.name
+    }
 }
 
 impl VariableName {
@@ -71,11 +78,13 @@ macro_rules! names {
 names!(
     CONTENT_LENGTH,
     CONTENT_TYPE,
+    HTTPS,
     HTTP_HOST,
     PATH_INFO,
     QUERY_STRING,
     REMOTE_ADDR,
     REQUEST_METHOD,
+    REQUEST_SCHEME,
     SCRIPT_NAME,
     SERVER_NAME,
     SERVER_PORT,
