@@ -62,8 +62,8 @@ impl CallRuntime {
         Ok(Self { sleepers: Sleepers(Arc::clone(&calls.watch.spares)), runtime, calls })
     }
 
-    /// How many applications may run at once on workers unless somebody says otherwise: four for each core, and 16 at
-    /// least, since those that wait do not work.
+    /// How many applications may run at once on workers unless somebody says otherwise, in a process that is one of several:
+    /// four for each core, and 16 at least, since those that wait do not work.
     pub fn default_inline() -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         (4 * cores).max(16)

@@ -74,7 +74,7 @@ pub(super) struct Serve {
     /// The hosts that are served, such as example.org,*.example.org; requests for others are answered with 421. [default: all]
     #[arg(long, value_name = "NAMES")]
     hosts: Option<String>,
-    /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 16 at least]
+    /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 128 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
     /// Where health, metrics and what workers do are answered over HTTP: HOST:PORT or unix:PATH. [default: nowhere]

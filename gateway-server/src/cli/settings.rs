@@ -115,7 +115,7 @@ pub(super) const TOP: &[Rule<Settings>] = &[
     Rule::new(
         "threads",
         THREADS,
-        "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 16 at least, by default",
+        "applications that may run at once on threads of the runtime, which has one more for sockets; four for each core, and 128 at least, by default",
         |s, _, v| put(&mut s.threads, value::count(v).filter(|threads| *threads <= MAX_THREADS)),
     ),
     Rule::new(

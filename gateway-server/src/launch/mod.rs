@@ -238,7 +238,7 @@ Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8
 
 How:
   --threads N              so many requests may be in the application at once, each on a thread;
-                           one more serves sockets (default: four for each core, at least 16)
+                           one more serves sockets (default: four for each core; at least 128, as a FastCGI worker 16)
   --socket-mode MODE       permissions of a socket file (default: 600)
   --socket-owner USER[:GROUP]  its owner (default: this process's user and group)
   --allow-user USER        FastCGI: serve processes of this user only, over a UNIX socket (may be repeated)

@@ -27,7 +27,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Serves HTTP until a signal.
 pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
-    let runtime = runtime(decision)?;
+    let runtime = runtime(decision, Config::default_threads)?;
     let options = listen_options(&decision.socket)?;
     let listeners = runtime.block_on(socket.open(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
     let at = listeners.iter().map(|listener| http_url(listener.address())).collect::<Vec<_>>().join(" ");
@@ -47,7 +47,7 @@ pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Deci
 /// Serves FastCGI until a signal.
 pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
-    let runtime = runtime(decision)?;
+    let runtime = runtime(decision, CallRuntime::default_inline)?;
     let (options, allowed) = (listen_options(&decision.socket)?, allowed(&decision.socket)?);
     let listener =
         runtime.block_on(socket.open_one(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
@@ -75,8 +75,8 @@ pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) 
 }
 
 /// A runtime in which as many applications may run at once on workers as `--threads` says.
-fn runtime(decision: &Decision) -> Result<CallRuntime, String> {
-    let threads = decision.threads.unwrap_or_else(CallRuntime::default_inline);
+fn runtime(decision: &Decision, usual: fn() -> usize) -> Result<CallRuntime, String> {
+    let threads = decision.threads.unwrap_or_else(usual);
     CallRuntime::new(threads, OVERFLOW).map_err(|error| format!("cannot start {threads} threads: {error}"))
 }
 

@@ -49,7 +49,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            threads: CallRuntime::default_inline(),
+            threads: Self::default_threads(),
             max_blocking_calls: 256,
             calls: None,
             max_connections: 10_000,
@@ -84,12 +84,19 @@ impl Config {
     }
 
     /// Applications that may run at once on workers of the runtime, at least one; the runtime has one worker more, for
-    /// sockets. Default four for each core, and 16 at least: those that wait do not work. Within a runtime of the caller's
-    /// ([`super::Server::serve`]) that one's workers count, all but one.
+    /// sockets. Default [`Config::default_threads`]. Within a runtime of the caller's ([`super::Server::serve`]) that one's
+    /// workers count, all but one.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
+    }
+
+    /// Four for each core, and 128 at least: those that wait do not work, and as long as nobody waits the workers beyond the
+    /// cores sleep and cost some kilobytes each. When the places run out, every call costs a change of threads, so there are more
+    /// than clients that are commonly stuck in slow calls at the same time.
+    pub fn default_threads() -> usize {
+        CallRuntime::default_inline().max(128)
     }
 
     /// Calls that may wait on threads of their own: those that find no place on a worker, and those whose body is

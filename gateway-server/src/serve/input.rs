@@ -57,7 +57,7 @@ impl WireInput {
             state.machine.send_continue(&mut state.out.bytes);
             // Only the continuation is written here: a response in progress is its sender's business.
             let unsent = !state.machine.is_response_started() && !state.out.try_flush(&self.wire.stream)?;
-            match state.try_fill_body(&self.wire.stream) {
+            match state.try_fill(&self.wire.stream) {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Look::NotYet { unsent }),
                 Err(_) => return Err(io::Error::other(Disconnected)),

@@ -25,6 +25,9 @@ const COPY_BELOW: usize = 2048;
 /// Responses to pipelined requests are gathered up to this size.
 const GATHER_BYTES: usize = 32 << 10;
 
+/// So much room is kept from one response to the next: enough for a small one.
+const KEPT_BYTES: usize = 4 << 10;
+
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.chunk.is_empty() && self.tail.is_empty() && self.file.is_none()
@@ -103,6 +106,7 @@ impl Outbox {
         self.tail = self.tail.get(of_tail..).unwrap_or_default();
         if self.written == self.bytes.len() {
             self.bytes.clear();
+            self.bytes.shrink_to(KEPT_BYTES);
             self.written = 0;
         }
         if self.chunk.is_empty() {

@@ -18,6 +18,7 @@ use gateway_fastcgi::net::{Elapsed, Timer};
 use gateway_fastcgi::net::{Peer, Stream};
 use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
 use http::StatusCode;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,8 +96,8 @@ pub(super) enum Received {
     Lost,
 }
 
-/// Room for a usual head.
-const HEAD_ROOM: usize = 8 << 10;
+/// Room for a usual head, or some that follow each other.
+const HEAD_ROOM: usize = 16 << 10;
 
 /// Room for bodies: fewer system calls for large ones.
 const BODY_ROOM: usize = 64 << 10;
@@ -289,7 +290,7 @@ impl Wire {
         pause: Option<(Waiting, Instant)>,
     ) -> Received {
         loop {
-            match self.lock().try_fill(&self.stream, HEAD_ROOM) {
+            match self.lock().try_fill(&self.stream) {
                 Ok(Some(0)) => return Received::End,
                 Ok(Some(_)) => return Received::Bytes,
                 Ok(None) => {}
@@ -431,9 +432,13 @@ impl State {
     }
 
     /// Reads what is there: how many bytes, 0 at the end of input, `None` if nothing is there yet.
-    pub(super) fn try_fill(&mut self, stream: &Stream, room: usize) -> io::Result<Option<usize>> {
+    pub(super) fn try_fill(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
         loop {
-            return match stream.try_read_buf(self.machine.receive_buffer(room)) {
+            let read = match self.machine.body_left() {
+                Some(0) => self.try_read_head(stream),
+                _ => stream.try_read_buf(self.machine.receive_buffer(BODY_ROOM)),
+            };
+            return match read {
                 Ok(0) => {
                     self.machine.receive_end();
                     Ok(Some(0))
@@ -446,9 +451,17 @@ impl State {
         }
     }
 
-    /// [`State::try_fill`] with room for a large body.
-    pub(super) fn try_fill_body(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
-        self.try_fill(stream, BODY_ROOM)
+    /// Reads by way of a buffer of the thread's: a head is small and soon copied, and a connection that waits for one, as most do,
+    /// holds no room of its own for it.
+    fn try_read_head(&mut self, stream: &Stream) -> io::Result<usize> {
+        thread_local! {
+            static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; HEAD_ROOM].into());
+        }
+        ROOM.with_borrow_mut(|room| {
+            let read = stream.try_read_buf(&mut &mut room[..])?;
+            self.machine.receive(room.get(..read).unwrap_or_default());
+            Ok(read)
+        })
     }
 }
 
