@@ -116,6 +116,14 @@ install_missing() {
   need libfcgi-dev /usr/include/fcgiapp.h
   need libfcgi-perl '/usr/lib/*/perl5/*/FCGI.pm'
   need ruby-fcgi /usr/lib/ruby/vendor_ruby/fcgi.rb
+  # HTTP servers that are not ours, behind the proxy mount.
+  need gunicorn /usr/bin/gunicorn
+  need uvicorn /usr/bin/uvicorn
+  need python3-websockets '/usr/lib/python3/dist-packages/websockets/__init__.py'
+  need python3-hypercorn /usr/bin/hypercorn
+  need daphne /usr/bin/daphne
+  need nodejs /usr/bin/node
+  need tomcat10-common /usr/share/tomcat10/bin/catalina.sh # with Java; not tomcat10, which is a service
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"

@@ -42,7 +42,7 @@ fn the_file_shown_passes_check_config() {
     let output = gateway(folder.path(), &["check-config", "gateway.toml"]);
     let (said, mistakes) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!((output.status.code(), mistakes.as_str()), (Some(0), ""));
-    assert!(said.starts_with("OK\nlisten ") && said.matches("\nmount ").count() == 6, "{said}");
+    assert!(said.starts_with("OK\nlisten ") && said.matches("\nmount ").count() == 7, "{said}");
 }
 
 #[test]

@@ -71,6 +71,9 @@ pub(super) struct Serve {
     /// What answers which paths, such as /app=cgi:./app?timeout=5s; may be repeated.
     #[arg(long, value_name = "PREFIX=TARGET")]
     mount: Vec<String>,
+    /// Proxies in front of this server whose X-Forwarded-For and -Proto are believed, such as 127.0.0.1,10.0.0.0/8,unix. [default: none]
+    #[arg(long, value_name = "LIST")]
+    trusted_proxies: Option<String>,
     /// The hosts that are served, such as example.org,*.example.org; requests for others are answered with 421. [default: all]
     #[arg(long, value_name = "NAMES")]
     hosts: Option<String>,
@@ -119,6 +122,8 @@ Targets, each with ?key=value&key=value behind it (values may be percent-encoded
   fastcgi:unix:PATH           FastCGI workers that run already
   fastcgi:tcp:HOST:PORT       the same, over TCP
   fastcgi:spawn:COMMAND ARGS  FastCGI workers that this process starts, and starts again when they die
+  http://HOST:PORT            another HTTP server, such as gunicorn, uvicorn, Tomcat or Node
+  http:unix:PATH              the same, behind a socket
   static:DIR                  files
 `gateway keys` lists all keys.
 
@@ -157,6 +162,7 @@ impl Serve {
             ("--admin-open", TOP, "admin_open", self.admin_open.then_some("true")),
             ("--user", TOP, "user", self.user.as_deref()),
             ("--group", TOP, "group", self.group.as_deref()),
+            ("--trusted-proxies", TOP, "trusted_proxies", self.trusted_proxies.as_deref()),
             ("--hosts", TOP, "hosts", self.hosts.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
             ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),

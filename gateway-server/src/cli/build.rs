@@ -20,11 +20,11 @@ use gateway_spec::{
 use super::admin::Sources;
 use super::logging::error_stream_of;
 use super::mistake::Place;
-use super::options::{CgiOptions, FastCgiOptions, PhpOptions, SpawnOptions};
+use super::options::{CgiOptions, FastCgiOptions, PhpOptions, ProxyOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
-use crate::mount::{Links, MountTable, NamedFiles, PhpSite, Prefix, Site, StaticFiles};
+use crate::mount::{Links, MountTable, NamedFiles, PhpSite, Prefix, Proxy, ProxyConfig, Site, StaticFiles};
 use crate::serve::Handler;
 
 /// What answers, and the workers behind it, which live as long as this does.
@@ -161,6 +161,9 @@ impl Built {
             }
             Target::Php(addresses, options) => {
                 named_files(self.php(addresses, options)?, &options.client.sendfile, &options.client.accel)?
+            }
+            Target::Http(upstream, options) => {
+                Handler::asynchronous(Proxy::new(upstream.clone(), proxy_config(options)))
             }
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links).precompressed(options.precompressed);
@@ -313,6 +316,24 @@ fn client_config(options: &FastCgiOptions) -> client::Config {
     }
     config = with(config, options.worker_root.as_ref(), client::Config::worker_root).params(options.set);
     with(config, options.script.as_ref(), client::Config::script)
+}
+
+fn proxy_config(options: &ProxyOptions) -> ProxyConfig {
+    let mut config = with(ProxyConfig::default(), options.paths, ProxyConfig::paths);
+    config = with(config, options.host.clone(), ProxyConfig::host);
+    config = with(config, options.upgrade, ProxyConfig::upgrade);
+    config = with(config, options.timeout.map(Some), ProxyConfig::total_timeout);
+    config = with(config, options.connect_timeout, ProxyConfig::connect_timeout);
+    config = with(config, options.header_timeout, ProxyConfig::header_timeout);
+    config = with(config, options.read_timeout, ProxyConfig::read_timeout);
+    config = with(config, options.queue_timeout, ProxyConfig::queue_timeout);
+    config = with(config, options.idle_timeout, ProxyConfig::idle_timeout);
+    config = with(config, options.tunnel_timeout, ProxyConfig::tunnel_timeout);
+    config = with(config, options.max_connections, ProxyConfig::max_connections);
+    config = with(config, options.max_kept, ProxyConfig::max_kept);
+    config = with(config, options.max_queue, ProxyConfig::max_queue);
+    config = with(config, options.max_head_bytes, ProxyConfig::max_head_bytes);
+    with(config, options.max_fields, ProxyConfig::max_fields)
 }
 
 fn variables(extra: &[(String, String)], authorization: bool) -> MetaVariables {

@@ -109,6 +109,9 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             looks.extend(paths.map(|path| (place.clone(), socket(path))));
             looks.extend(php(place, options));
         }
+        Target::Http(upstream, _) => {
+            looks.extend(upstream.address().unix_path().map(|path| (place.clone(), socket(path))));
+        }
         Target::Static(path, _) => looks.push((place.clone(), folder(path))),
     }
     let mistake = |(place, found): (Place, Result<(), Problem>)| Some(Mistake { place, problem: found.err()? });

@@ -9,11 +9,11 @@ use gateway_cgi::host::{Nph, Resource, UnknownLength};
 use gateway_fastcgi::client::ParamSet;
 use gateway_fastcgi::net::Address;
 
-use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
+use super::keys::{CGI, FASTCGI, GUARD, PHP, POOL, PROXY, STATIC};
 use super::rules::{Problem, apply};
 use super::target::resolved;
 use super::workers::PoolOptions;
-use crate::mount::{Links, Prefix};
+use crate::mount::{Links, Paths, Prefix, ProxyHost};
 
 /// Options of every kind of target, and all that `app:…` has: who is asked before it answers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -109,6 +109,27 @@ pub(super) struct PhpOptions {
     pub(super) links: Links,
 }
 
+/// Options of `http://…`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ProxyOptions {
+    pub(super) guard: GuardOptions,
+    pub(super) paths: Option<Paths>,
+    pub(super) host: Option<ProxyHost>,
+    pub(super) upgrade: Option<bool>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) header_timeout: Option<Duration>,
+    pub(super) read_timeout: Option<Duration>,
+    pub(super) queue_timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) tunnel_timeout: Option<Duration>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) max_kept: Option<usize>,
+    pub(super) max_queue: Option<usize>,
+    pub(super) max_head_bytes: Option<usize>,
+    pub(super) max_fields: Option<usize>,
+}
+
 /// Options of `static:…`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct StaticOptions {
@@ -174,6 +195,12 @@ impl PhpOptions {
             }
             done => done,
         }
+    }
+}
+
+impl ProxyOptions {
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+        apply(PROXY, self, key, value)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{ACCESS, CGI, FASTCGI, GUARD, PHP, POOL, STATIC};
+use super::keys::{ACCESS, CGI, FASTCGI, GUARD, PHP, POOL, PROXY, STATIC};
 use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
@@ -41,6 +41,7 @@ pub(super) fn text() -> String {
     section(&mut text, "fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:spawn:COMMAND ARGS…", FASTCGI);
     section(&mut text, "fastcgi:spawn:COMMAND ARGS… also, and gateway workers", POOL);
     section(&mut text, "php:unix:PATH, php:tcp:HOST:PORT, beside the keys of fastcgi:unix:PATH but for script", PHP);
+    section(&mut text, "http://HOST:PORT, http://HOST:PORT/PATH, http:unix:PATH", PROXY);
     section(&mut text, "static:DIR", STATIC);
     text
 }

@@ -12,7 +12,7 @@ use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, MODE, SWITCH};
 use crate::h1;
 use crate::launch::MAX_THREADS;
 use crate::mount::Prefix;
-use crate::serve;
+use crate::serve::{self, ForwardedFields};
 
 /// What `gateway serve` does.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +123,19 @@ pub(super) const TOP: &[Rule<Settings>] = &[
         "names such as example.org, *.example.org or [::1], with commas between them",
         "the hosts that are served; requests for others are answered with 421; all by default",
         |s, _, v| server(s, v.parse().ok(), serve::Config::hosts),
+    ),
+    Rule::new(
+        "trusted_proxies",
+        "addresses, networks such as 10.0.0.0/8, or unix for peers on UNIX sockets, with commas between them",
+        "proxies in front of this server whose word about the client is taken, for every mount: REMOTE_ADDR and the scheme follow from \
+         it; what others say is dropped then; nobody by default, and the fields mean nothing",
+        |s, _, v| server(s, v.parse().ok(), serve::Config::trusted_proxies),
+    ),
+    Rule::new(
+        "trusted_fields",
+        "x-forwarded or forwarded",
+        "which fields those proxies set: X-Forwarded-For and its like, or Forwarded (RFC 7239); the others are dropped; x-forwarded by default",
+        |s, _, v| server(s, forwarded_fields(v), serve::Config::trusted_fields),
     ),
     Rule::new("socket_mode", MODE, "permissions of socket files to listen on; 600 by default", |s, _, v| {
         put(&mut s.socket_mode, value::mode(v))
@@ -273,6 +286,14 @@ fn server<T>(settings: &mut Settings, value: Option<T>, set: fn(serve::Config, T
 fn limit<T>(settings: &mut Settings, value: Option<T>, set: fn(h1::Limits, T) -> h1::Limits) -> Option<()> {
     settings.limits = set(std::mem::take(&mut settings.limits), value?);
     Some(())
+}
+
+fn forwarded_fields(text: &str) -> Option<ForwardedFields> {
+    match text {
+        "x-forwarded" => Some(ForwardedFields::XForwarded),
+        "forwarded" => Some(ForwardedFields::Forwarded),
+        _ => None,
+    }
 }
 
 fn format(text: &str) -> Option<Format> {

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::client::MAX_UPSTREAMS;
 use gateway_fastcgi::net::{Address, SocketSource};
 
-use super::options::{CgiOptions, FastCgiOptions, GuardOptions, PhpOptions, SpawnOptions, StaticOptions};
+use super::options::{CgiOptions, FastCgiOptions, GuardOptions, PhpOptions, ProxyOptions, SpawnOptions, StaticOptions};
 use super::rules::Problem;
 use super::words;
 use super::workers::PoolOptions;
+use crate::mount::{Upstream, UpstreamError};
 
 /// One thing that answers requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub(super) enum Target {
     Spawn(Vec<String>, SpawnOptions),
     /// A PHP site: scripts for workers that run already, and files.
     Php(Vec<Address>, PhpOptions),
+    /// Another HTTP server.
+    Http(Upstream, ProxyOptions),
     /// Files.
     Static(PathBuf, StaticOptions),
 }
@@ -43,7 +46,7 @@ pub(super) enum App {
 
 /// What a target may look like, for messages.
 pub(super) const FORMS: &str = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, \
-     fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
+     fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, http://HOST:PORT, http:unix:PATH, static:DIR, each with ?key=value&key=value";
 
 /// A mistake in a target, and the option it is about if it is about one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +94,8 @@ impl Target {
             ("cgi" | "static", "") => Err(form()),
             ("cgi", path) => Ok(Target::Cgi(base.join(path), CgiOptions::default())),
             ("static", path) => Ok(Target::Static(base.join(path), StaticOptions::default())),
+            ("http", upstream) => Ok(Target::Http(http_upstream(text, upstream, base)?, ProxyOptions::default())),
+            ("https", _) => Err(Problem::refused(text, UpstreamError::Tls)),
             ("php", upstream) => Ok(Target::Php(upstreams(upstream, base)?, PhpOptions::default())),
             ("fastcgi", upstream) => Self::parse_fastcgi(upstream, base),
             _ => Err(form()),
@@ -131,6 +136,7 @@ impl Target {
             Target::FastCgi(_, options) => options.set(key, value, base),
             Target::Spawn(_, options) => options.set(key, value, base),
             Target::Php(_, options) => options.set(key, value, base),
+            Target::Http(_, options) => options.set(key, value),
             Target::Static(_, options) => options.set(key, value),
         }
     }
@@ -143,6 +149,7 @@ impl Target {
             Target::FastCgi(_, options) => &options.guard,
             Target::Spawn(_, options) => &options.client.guard,
             Target::Php(_, options) => &options.client.guard,
+            Target::Http(_, options) => &options.guard,
             Target::Static(_, options) => &options.guard,
         }
     }
@@ -154,6 +161,7 @@ impl Target {
             Target::FastCgi(_, options) => &mut options.guard,
             Target::Spawn(_, options) => &mut options.client.guard,
             Target::Php(_, options) => &mut options.client.guard,
+            Target::Http(_, options) => &mut options.guard,
             Target::Static(_, options) => &mut options.guard,
         }
     }
@@ -165,7 +173,7 @@ impl Target {
             Target::FastCgi(..) => matches!(key, "accel" | "split"),
             Target::Spawn(..) => matches!(key, "accel" | "split") || PoolOptions::repeats(key),
             Target::Php(..) => matches!(key, "accel" | "split" | "deny" | "no_scripts"),
-            Target::App(..) | Target::Static(..) => false,
+            Target::App(..) | Target::Http(..) | Target::Static(..) => false,
         }
     }
 
@@ -177,6 +185,7 @@ impl Target {
             Target::FastCgi(..) => "fastcgi",
             Target::Spawn(..) => "fastcgi:spawn",
             Target::Php(..) => "php",
+            Target::Http(..) => "http",
             Target::Static(..) => "static",
         }
     }
@@ -192,9 +201,18 @@ impl std::fmt::Display for Target {
             Target::FastCgi(addresses, _) => write!(f, "fastcgi:{}", joined(addresses)),
             Target::Spawn(words, _) => write!(f, "fastcgi:spawn:{}", words.join(" ")),
             Target::Php(addresses, _) => write!(f, "php:{}", joined(addresses)),
+            Target::Http(upstream, _) => write!(f, "{upstream}"),
             Target::Static(path, _) => write!(f, "static:{}", path.display()),
         }
     }
+}
+
+/// Another HTTP server: a plain URL, or `http:` and a socket's address.
+fn http_upstream(text: &str, place: &str, base: &Path) -> Result<Upstream, Problem> {
+    let spelt = if place.starts_with("unix:") || place.starts_with("tcp:") { place } else { text };
+    let upstream: Upstream = spelt.parse().map_err(|error| Problem::refused(text, error))?;
+    let address = resolved(upstream.address().clone(), base);
+    Ok(upstream.at(address))
 }
 
 /// The addresses of one or several upstreams. A comma separates them where `unix:` or `tcp:` follows; elsewhere it belongs to
@@ -284,6 +302,9 @@ mod tests {
                 "php:tcp:h:9000,unix:/s",
                 Target::Php(vec![Address::tcp("h", 9000), Address::unix("/s")], PhpOptions::default()),
             ),
+            ("http://h:80/x", Target::Http("http://h:80/x".parse().unwrap(), ProxyOptions::default())),
+            ("http:tcp:h:80", Target::Http("tcp:h:80".parse().unwrap(), ProxyOptions::default())),
+            ("http:unix:s", Target::Http("unix:/base/s".parse().unwrap(), ProxyOptions::default())),
             ("fastcgi:spawn:php-cgi", Target::Spawn(words(&["php-cgi"]), SpawnOptions::default())),
             ("fastcgi:spawn:a 'b c' d=e:f", Target::Spawn(words(&["a", "b c", "d=e:f"]), SpawnOptions::default())),
             ("cgi:x?", Target::Cgi("/base/x".into(), CgiOptions::default())),
@@ -327,7 +348,11 @@ mod tests {
             "php:spawn:php-cgi",
             "fastcgi:spawn: ",
             "fastcgi:spawn:'a",
-            "http://host",
+            "http:",
+            "http:host",
+            "http:unix:",
+            "http://user@host",
+            "https://host",
             "?x=y",
         ];
         for text in texts {

@@ -187,6 +187,12 @@ impl Connection {
         }
     }
 
+    /// Takes everything that lies behind the request: what comes after an answer that ends HTTP on this connection (101).
+    pub fn take_rest(&mut self) -> Bytes {
+        self.drop_held_head();
+        self.buffer.split().freeze()
+    }
+
     /// How many bytes lie in the buffer behind the head given out.
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.held_head

@@ -60,22 +60,19 @@ pub(super) fn encode_head(
     stamp: Stamp<'_>,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    status_line(status, out);
     // A response to HEAD, and 304, tell the length that GET would have had (HTTP-144); 1xx and 204 tell none.
     let describes_length = framing == ResponseFraming::None
         && !status.is_informational()
         && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
-    let (mut has_date, mut has_server) = (false, false);
+    let (mut has_date, mut has_server, mut has_upgrade) = (false, false, false);
     for (name, value) in headers.iter() {
         if is_framing(name) && !(describes_length && name == header::CONTENT_LENGTH) {
             continue;
         }
         has_date |= name == header::DATE;
         has_server |= name == header::SERVER;
+        has_upgrade |= name == header::UPGRADE;
         field(name.as_str().as_bytes(), value.as_bytes(), out);
     }
     match framing {
@@ -91,11 +88,32 @@ pub(super) fn encode_head(
     if let (Some(server), false) = (stamp.server, has_server) {
         field(b"server", server, out);
     }
-    match announce {
-        Announce::Nothing => {}
-        Announce::KeepAlive => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        Announce::Close => out.extend_from_slice(b"connection: close\r\n"),
+    // RFC 9110 §7.8: whoever sends Upgrade says that it is about the connection (HTTP-130, HTTP-131).
+    match (announce, has_upgrade) {
+        (Announce::Nothing, false) => {}
+        (Announce::Nothing, true) => out.extend_from_slice(b"connection: upgrade\r\n"),
+        (Announce::KeepAlive, false) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        (Announce::KeepAlive, true) => out.extend_from_slice(b"connection: keep-alive, upgrade\r\n"),
+        (Announce::Close, false) => out.extend_from_slice(b"connection: close\r\n"),
+        (Announce::Close, true) => out.extend_from_slice(b"connection: close, upgrade\r\n"),
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes an interim response: status and fields, nothing else (HTTP-145).
+pub(super) fn encode_interim(status: StatusCode, headers: &Headers, out: &mut Vec<u8>) {
+    status_line(status, out);
+    for (name, value) in headers.iter().filter(|(name, _)| !is_framing(name) && *name != header::UPGRADE) {
+        field(name.as_str().as_bytes(), value.as_bytes(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(status: StatusCode, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

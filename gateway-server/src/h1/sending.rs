@@ -6,8 +6,9 @@
 use super::chunked::{CHUNK_END, LAST_CHUNK, encode_chunk_size};
 use super::connection::Connection;
 use super::head::Version;
-use super::response::{Announce, ResponseFraming, Stamp, encode_head};
-use gateway_spec::ResponseHead;
+use super::response::{Announce, ResponseFraming, Stamp, encode_head, encode_interim};
+use gateway_spec::{Headers, ResponseHead};
+use http::StatusCode;
 
 /// How far the response is.
 ///
@@ -84,6 +85,19 @@ impl Connection {
             self.forget_expectation();
         }
         waits
+    }
+
+    /// Writes an interim response (1xx), if one may be sent now: to HTTP/1.1, before the response (HTTP-127). Tells whether it did.
+    /// 100 is [`Connection::send_continue`]'s, and 101 is no interim response.
+    pub fn send_interim(&mut self, status: StatusCode, headers: &Headers, out: &mut Vec<u8>) -> bool {
+        let may = self.response == ResponseState::Expected
+            && self.version() == Version::Http11
+            && status.is_informational()
+            && !matches!(status, StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS);
+        if may {
+            encode_interim(status, headers, out);
+        }
+        may
     }
 
     /// Writes the head of the response.

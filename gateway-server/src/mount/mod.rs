@@ -3,8 +3,8 @@
 //! Holds the decoding of a request path ([`RequestPath`]), prefixes ([`Prefix`]) and the table of them ([`MountTable`]).
 //! These are pure: no file is looked at, no application is called, and what stands behind a prefix is the table's type
 //! parameter. Beside them are a table of applications as a whole ([`Site`]) and, with feature `cli`, what can be mounted
-//! that is neither a function nor a program: a folder (`StaticFiles`), a PHP site (`PhpSite`), any tower service
-//! (`TowerService`), and programs that name files instead of sending them (`NamedFiles`).
+//! that is neither a function nor a program: a folder (`StaticFiles`), a PHP site (`PhpSite`), another HTTP server (`Proxy`),
+//! any tower service (`TowerService`), and programs that name files instead of sending them (`NamedFiles`).
 //!
 //! A path is decoded once and then taken apart by whole segments, so `/app` is a prefix of `/app` and `/app/x` and not
 //! of `/apple`. What two readers could understand in two ways is refused and not repaired:
@@ -27,6 +27,8 @@ mod path;
 #[cfg(feature = "cli")]
 mod php;
 mod prefix;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod site;
 mod table;
 #[cfg(feature = "cli")]
@@ -36,12 +38,14 @@ mod tower;
 pub use files::{Links, StaticFiles};
 #[cfg(feature = "cli")]
 pub use named_file::NamedFiles;
-#[cfg(feature = "cli")]
+#[cfg(feature = "proxy")]
 pub(crate) use path::encode_path;
 pub use path::{PathError, RequestPath};
 #[cfg(feature = "cli")]
 pub use php::PhpSite;
 pub use prefix::{Prefix, PrefixError};
+#[cfg(feature = "proxy")]
+pub use proxy::{Paths, Proxy, ProxyConfig, ProxyError, ProxyHost, Upstream, UpstreamError};
 pub use site::Site;
 pub use table::{AlreadyMounted, MountTable, Mounted};
 #[cfg(feature = "cli")]

@@ -167,7 +167,7 @@ fn escaped(path: &[u8], at: usize) -> Result<u8, PathError> {
 }
 
 /// A decoded path as it stands in a URL: everything but unreserved characters and slashes is percent-encoded.
-#[cfg(feature = "cli")]
+#[cfg(feature = "proxy")]
 pub(crate) fn encode_path(path: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::with_capacity(path.len());

@@ -8,16 +8,20 @@
 
 use super::handler::Handler;
 use super::input::WireInput;
+use super::interim::Interim;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
+use super::upgrade::{Upgrade, Upgraded};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
 use gateway_fastcgi::net::{Timer, after};
 use gateway_spec::{
     Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputStream,
-    Permit,
+    Permit, ResponseHead, StatusCode,
 };
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -30,6 +34,8 @@ pub(super) enum Outcome {
     Aborted,
     /// The client has gone, or takes nothing any longer.
     Gone,
+    /// The connection spoke another protocol since, and is done.
+    Switched,
     /// Nothing was sent: answer this instead.
     Refused(Refusal),
 }
@@ -64,7 +70,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
         Rest::Call(call) => call,
         Rest::Exchange(exchange, permit, pause) => return go_on(wire, exchange, permit, pause, timer).await,
     };
-    let Call { handler, mut environ, mut body, request, waits_for_continue } = call;
+    let Call { handler, mut environ, mut body, request, waits_for_continue, upgrade } = call;
     let mut begun = Bytes::new();
     if let Arrival::Arriving { length } = body {
         if let (Handler::Sync(_), Some(length), false) = (handler, length, waits_for_continue)
@@ -86,7 +92,10 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
                 Arrival::Whole(bytes) => InputStream::from(bytes),
                 Arrival::Arriving { length } => InputStream::new(arriving(begun), length),
             };
-            asynchronous(wire, &**app, environ, input, timer).await
+            if app.has_interim() {
+                environ.extensions.insert(Interim::new(wire, request));
+            }
+            asynchronous(wire, &**app, environ, input, upgrade, timer).await
         }
         Handler::Sync(app) => match body {
             Arrival::Arriving { length } => {
@@ -311,8 +320,9 @@ fn log_failure(wire: &Wire, failure: &Failure) {
 async fn asynchronous(
     wire: &Arc<Wire>,
     app: &dyn DynAsyncApplication,
-    environ: Environ,
+    mut environ: Environ,
     input: InputStream,
+    upgrade: Option<Upgrade>,
     timer: &mut Timer,
 ) -> Outcome {
     if wire.flush(timer).await.is_err() {
@@ -320,7 +330,14 @@ async fn asynchronous(
     }
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
     wire.note_called();
+    if let Some(upgrade) = &upgrade {
+        environ.extensions.insert(upgrade.clone());
+    }
     let mut exchange = AsyncExchange::call(app, environ, input);
+    if upgrade.is_some() {
+        exchange = exchange.may_switch_protocols();
+    }
+    let mut head_waits = false;
     loop {
         if let Some(part) = wire.sendable(|| exchange.take_file()) {
             match wire.put_file(part) {
@@ -329,7 +346,15 @@ async fn asynchronous(
                 _ => {}
             }
         }
+        // A head goes out together with what is ready behind it, and does not wait for what is not.
+        let ready = if head_waits { ready(&mut exchange).await } else { None };
+        if std::mem::take(&mut head_waits) && ready.is_none() && wire.flush(timer).await.is_err() {
+            return Outcome::Gone;
+        }
         let event = loop {
+            if let Some(event) = ready {
+                break event;
+            }
             // A client that has torn down its connection is noticed within this time, and the application dropped.
             match timer.within(PEER_LOOK, exchange.next()).await {
                 Ok(event) => break event,
@@ -343,8 +368,15 @@ async fn asynchronous(
                 return Outcome::Refused(trouble);
             }
         }
+        let event = match (event, &upgrade) {
+            (Event::Head(head), Some(upgrade)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                drop(exchange);
+                return switch(wire, head, upgrade, timer).await;
+            }
+            (event, _) => event,
+        };
         match wire.put(event) {
-            Put::More => {}
+            Put::More => head_waits = true,
             Put::Flush | Put::Nothing => {
                 if wire.flush(timer).await.is_err() {
                     return Outcome::Gone;
@@ -354,6 +386,29 @@ async fn asynchronous(
             Put::Abort => return Outcome::Aborted,
         }
     }
+}
+
+/// The next event, if it is there already.
+async fn ready(exchange: &mut AsyncExchange<'_>) -> Option<Event> {
+    poll_fn(|cx| match exchange.poll_event(cx) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Sends the last head in HTTP, and lets the application speak what was agreed (HTTP-130).
+async fn switch(wire: &Arc<Wire>, mut head: ResponseHead, upgrade: &Upgrade, timer: &mut Timer) -> Outcome {
+    let Some(accepted) = upgrade.take_accepted() else {
+        tracing::warn!(peer = %wire.peer, "application answered 101 without accepting the upgrade");
+        return Outcome::Aborted;
+    };
+    head.headers.push(http::header::UPGRADE, accepted.protocol);
+    if wire.put(Event::Head(head)) == Put::Abort || wire.flush(timer).await.is_err() {
+        return Outcome::Gone;
+    }
+    (accepted.run)(Upgraded::new(Arc::clone(wire))).await;
+    Outcome::Switched
 }
 
 const PEER_LOOK: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! How the listener behaves: threads, times, sizes. Every default says why it has its value.
 
 use super::hosts::Hosts;
+use super::trusted::{ForwardedFields, TrustedProxies};
 use crate::h1::Limits;
 use crate::telemetry::Telemetry;
 use gateway_fastcgi::calls::{CallRuntime, Calls};
@@ -39,6 +40,8 @@ pub struct Config {
     pub(super) linger_timeout: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) hosts: Hosts,
+    pub(super) trusted_proxies: TrustedProxies,
+    pub(super) trusted_fields: ForwardedFields,
     pub(super) max_pipelined: u32,
     pub(super) server_field: bool,
     pub(super) errors: ErrorStream,
@@ -67,6 +70,8 @@ impl Default for Config {
             linger_timeout: Duration::from_secs(2),
             stop_timeout: Duration::from_secs(30),
             hosts: Hosts::all(),
+            trusted_proxies: TrustedProxies::default(),
+            trusted_fields: ForwardedFields::default(),
             max_pipelined: 64,
             server_field: false,
             errors: ErrorStream::stderr(),
@@ -240,6 +245,21 @@ impl Config {
     #[must_use]
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.hosts = hosts;
+        self
+    }
+
+    /// The proxies whose word about the client is taken: from them REMOTE_ADDR and the scheme follow, and the fields about the client
+    /// of all others are dropped (HTTP-52). Default none: these fields then are text for the application, and nothing follows.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Which fields the trusted proxies set. Default X-Forwarded-*, which nearly all do.
+    #[must_use]
+    pub fn trusted_fields(mut self, fields: ForwardedFields) -> Self {
+        self.trusted_fields = fields;
         self
     }
 

@@ -107,6 +107,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                             Err(_) => Closing::AtOnce,
                         };
                     }
+                    Outcome::Switched => return Closing::Staged,
                     Outcome::Gone | Outcome::Refused(_) => return Closing::AtOnce,
                 }
                 if let Err(closing) = next_request(wire, timer).await {

@@ -22,6 +22,8 @@
 //! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
 //! | `pace` | how slow a client may be |
+//! | `trusted`, `forwarding` | proxies in front of us, and what they say of the client |
+//! | `interim`, `upgrade` | what an asynchronous application may send before its answer, or instead of one |
 //! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
 //! | `refusal` | the server's own answers |
 
@@ -29,9 +31,11 @@ mod answer;
 mod config;
 mod connection;
 mod date;
+mod forwarding;
 mod handler;
 mod hosts;
 mod input;
+mod interim;
 mod outbox;
 mod pace;
 mod record;
@@ -40,9 +44,16 @@ mod request;
 mod room;
 mod server;
 mod shared;
+mod trusted;
+mod upgrade;
 mod wire;
 
 pub use config::Config;
+#[cfg(feature = "proxy")]
+pub(crate) use forwarding::TrustedPeer;
 pub use handler::{Handler, Route, Router};
 pub use hosts::{Hosts, HostsError};
+pub use interim::Interim;
 pub use server::{Bound, Server, ServerHandle};
+pub use trusted::{ForwardedFields, TrustedProxies, TrustedProxiesError};
+pub use upgrade::{NotOffered, Upgrade, Upgraded};

@@ -132,7 +132,7 @@ impl RefusedLine {
 impl From<Outcome> for Ending {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Complete => Self::Complete,
+            Outcome::Complete | Outcome::Switched => Self::Complete,
             Outcome::Aborted => Self::Aborted,
             Outcome::Gone => Self::Gone,
             Outcome::Refused(_) => Self::Refused,

@@ -1,11 +1,13 @@
 //! From what arrived to what is to be done: the step between the machine and the application.
 
+use super::forwarding;
 use super::handler::Handler;
 use super::record::RefusedLine;
 use super::refusal::Refusal;
+use super::upgrade::Upgrade;
 use super::wire::{State, Wire};
 use crate::environ::{decode_path, environ_builder, finish, server_name};
-use crate::h1::{BodyFraming, Event, TargetForm};
+use crate::h1::{BodyFraming, Event, RequestHead, TargetForm, Version};
 use bytes::{Bytes, BytesMut};
 use gateway_spec::Environ;
 
@@ -29,6 +31,7 @@ pub(super) struct Call<'a> {
     pub(super) body: Arrival,
     pub(super) request: u64,
     pub(super) waits_for_continue: bool,
+    pub(super) upgrade: Option<Upgrade>,
 }
 
 /// How much of a request body is here.
@@ -89,15 +92,34 @@ impl Wire {
         let Some(route) = self.shared.router.route(path) else { return refuse(Refusal::NotFound, head.method()) };
         let builder = environ_builder(&head, &self.facts, path, route.script_name_bytes);
         let (framing, waits_for_continue) = (head.body(), head.expects_continue());
+        let upgrade = upgrade(&head, route.handler);
         let Ok(mut environ) = finish(builder) else { return refuse(Refusal::Environ, head.method()) };
         environ.errors = self.shared.config.errors.clone();
+        let config = &self.shared.config;
+        if !config.trusted_proxies.are_none()
+            && forwarding::apply(&mut environ, self.peer, &config.trusted_proxies, config.trusted_fields).is_err()
+        {
+            return Step::Refuse { refusal: Refusal::Environ, head_only: environ.request_method() == "HEAD" };
+        }
         let body = match framing {
             BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
             BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
             BodyFraming::Chunked => Arrival::Arriving { length: None },
         };
-        Step::Call(Call { handler: route.handler, environ, body, request: state.request, waits_for_continue })
+        Step::Call(Call { handler: route.handler, environ, body, request: state.request, waits_for_continue, upgrade })
     }
+}
+
+/// The wish for another protocol (HTTP-130), where somebody could grant it. A request with a body has none: nobody needs it, and
+/// what would follow the body could be read in two ways (HTTP-129).
+fn upgrade(head: &RequestHead<'_>, handler: &Handler) -> Option<Upgrade> {
+    let may = head.has_connection_options()
+        && matches!(handler, Handler::Async(_))
+        && head.version() == Version::Http11
+        && head.body() == BodyFraming::None
+        && head.is_connection_option(b"upgrade");
+    let offered = head.field("upgrade").filter(|_| may)?;
+    Some(Upgrade::new(offered))
 }
 
 impl State {

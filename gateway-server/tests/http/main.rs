@@ -21,3 +21,4 @@ mod rows;
 mod slow;
 mod stop;
 mod support;
+mod switching;

@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use http::StatusCode;
 
 use super::{AsyncResponse, BodyStream, BoxFuture, DynAsyncApplication, InputStream};
-use crate::exchange::{LengthGuard, StoredHead, check, error_page};
+use crate::exchange::{LengthGuard, StoredHead, check, check_switch, error_page};
 use crate::{AppError, Environ, Event, Failure, FilePart};
 
 /// One request on its way through an asynchronous application, turned into [`Event`]s.
@@ -34,6 +35,7 @@ use crate::{AppError, Environ, Event, Failure, FilePart};
 pub struct AsyncExchange<'a> {
     state: State<'a>,
     head_request: bool,
+    may_switch: bool,
     pending: Option<Bytes>,
     length: LengthGuard,
     failure: Option<Failure>,
@@ -70,7 +72,22 @@ impl<'a> AsyncExchange<'a> {
     }
 
     fn from_state(state: State<'a>, head_request: bool) -> Self {
-        AsyncExchange { state, head_request, pending: None, length: LengthGuard::unknown(), failure: None }
+        AsyncExchange {
+            state,
+            head_request,
+            may_switch: false,
+            pending: None,
+            length: LengthGuard::unknown(),
+            failure: None,
+        }
+    }
+
+    /// Lets the application answer 101, which only a gateway can keep that hands its connections over: the head then has no
+    /// body, and what follows it is no longer HTTP. Otherwise 101 is refused like any status below 200.
+    #[must_use]
+    pub fn may_switch_protocols(mut self) -> Self {
+        self.may_switch = true;
+        self
     }
 
     /// The next event; after [`Event::End`] or [`Event::Abort`] it is that again. Safe to cancel and call again.
@@ -122,22 +139,28 @@ impl<'a> AsyncExchange<'a> {
                     Err(error) => Step::Fail(Failure::application(error)),
                 });
             }
-            State::Head(_, body) => body,
+            State::Head(_, body) => {
+                let at_once = body.is_head_at_once();
+                return match Pin::new(body).poll_next(cx) {
+                    Poll::Pending if at_once => Poll::Ready(Step::BodyLater),
+                    polled => polled.map(Step::of_piece),
+                };
+            }
             State::Body(_) if length.is_complete() => return Poll::Ready(Step::Finish),
             State::Body(body) => body,
             State::End | State::Abort => return Poll::Ready(Step::Finish),
         };
-        Poll::Ready(match ready!(Pin::new(body).poll_next(cx)) {
-            Some(Ok(chunk)) => Step::Chunk(chunk),
-            Some(Err(error)) => Step::Fail(Failure::application(error)),
-            None => Step::BodyEnded,
-        })
+        Pin::new(body).poll_next(cx).map(Step::of_piece)
     }
 
     fn apply(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Answered(AsyncResponse { status, headers, body }) => {
-                let (head, error) = match check(status, headers) {
+                let checked = match status {
+                    StatusCode::SWITCHING_PROTOCOLS if self.may_switch => check_switch(headers),
+                    _ => check(status, headers),
+                };
+                let (head, error) = match checked {
                     Ok(head) => (Some(head), None),
                     Err(error) => (None, Some(error)),
                 };
@@ -155,6 +178,7 @@ impl<'a> AsyncExchange<'a> {
                 }
                 None => Some(self.send(chunk)),
             },
+            Step::BodyLater => self.release(None),
             Step::BodyEnded => self.release(Some(0)).or_else(|| {
                 match self.length.missing() {
                     None => self.over(State::End),
@@ -230,9 +254,21 @@ impl Drop for AsyncExchange<'_> {
 enum Step {
     Answered(AsyncResponse),
     Chunk(Bytes),
+    /// The head need not wait for the body.
+    BodyLater,
     BodyEnded,
     Fail(Failure),
     Finish,
+}
+
+impl Step {
+    fn of_piece(piece: Option<Result<Bytes, AppError>>) -> Self {
+        match piece {
+            Some(Ok(chunk)) => Step::Chunk(chunk),
+            Some(Err(error)) => Step::Fail(Failure::application(error)),
+            None => Step::BodyEnded,
+        }
+    }
 }
 
 impl std::fmt::Debug for AsyncExchange<'_> {

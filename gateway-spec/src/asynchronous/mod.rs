@@ -50,17 +50,32 @@ pub trait AsyncApplication: Send + Sync + 'static {
         environ: Environ,
         input: InputStream,
     ) -> impl Future<Output = Result<AsyncResponse, AppError>> + Send;
+
+    /// Whether this application sends interim responses (1xx), so that a gateway which can carry them says how, by a value of its
+    /// own among the extensions of the environ. By default not: most never do, and the value costs something.
+    fn sends_interim(&self) -> bool {
+        false
+    }
 }
 
 /// [`AsyncApplication`] behind a pointer: every one of them is one of these.
 pub trait DynAsyncApplication: Send + Sync + 'static {
     /// Answers one request, boxed.
     fn call_boxed(&self, environ: Environ, input: InputStream) -> BoxFuture<'_, Result<AsyncResponse, AppError>>;
+
+    /// As [`AsyncApplication::sends_interim`].
+    fn has_interim(&self) -> bool {
+        false
+    }
 }
 
 impl<A: AsyncApplication> DynAsyncApplication for A {
     fn call_boxed(&self, environ: Environ, input: InputStream) -> BoxFuture<'_, Result<AsyncResponse, AppError>> {
         Box::pin(self.call(environ, input))
+    }
+
+    fn has_interim(&self) -> bool {
+        self.sends_interim()
     }
 }
 
@@ -68,12 +83,16 @@ impl AsyncApplication for Arc<dyn DynAsyncApplication> {
     async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
         (**self).call_boxed(environ, input).await
     }
+
+    fn sends_interim(&self) -> bool {
+        (**self).has_interim()
+    }
 }
 
 /// What an asynchronous application answers.
 #[derive(Debug)]
 pub struct AsyncResponse {
-    /// 200 to 599.
+    /// 200 to 599; 101 only as a gateway's own means makes it.
     pub status: StatusCode,
     /// The fields, in order, under the same rules as for `start_response`.
     pub headers: Headers,

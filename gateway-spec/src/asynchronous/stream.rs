@@ -156,6 +156,7 @@ impl Stream for IntoBody {
 pub struct BodyStream {
     content: Content,
     length: Option<u64>,
+    head_at_once: bool,
 }
 
 enum Content {
@@ -172,7 +173,7 @@ impl BodyStream {
 
     /// A body of whatever the stream gives.
     pub fn new(stream: impl Stream<Item = Result<Bytes, AppError>> + Send + 'static) -> Self {
-        BodyStream { content: Content::Boxed(Box::pin(stream)), length: None }
+        BodyStream { content: Content::Boxed(Box::pin(stream)), length: None, head_at_once: false }
     }
 
     /// A part of an open file.
@@ -180,7 +181,7 @@ impl BodyStream {
     /// A gateway that can sends it without reading it. Where it is read, whoever polls waits for the disk: this is for files
     /// of this machine, not for what may be far away. A file that shrinks meanwhile is an error (HTTP-211).
     pub fn file(part: FilePart) -> Self {
-        BodyStream { length: Some(part.length()), content: Content::File(part) }
+        BodyStream { length: Some(part.length()), content: Content::File(part), head_at_once: false }
     }
 
     /// Takes what is left, if it is a part of a file; nothing comes out any more then.
@@ -199,6 +200,20 @@ impl BodyStream {
     pub fn with_length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
+    }
+
+    /// Lets the head go out while nothing of the body is there yet. By default it waits for the first piece, so that a body that
+    /// fails at once can still be an error page; an application that passes on what another server says, or sends events as
+    /// they happen, knows its head to be right.
+    #[must_use]
+    pub fn head_at_once(mut self) -> Self {
+        self.head_at_once = true;
+        self
+    }
+
+    /// Whether [`BodyStream::head_at_once`] was said.
+    pub(crate) fn is_head_at_once(&self) -> bool {
+        self.head_at_once
     }
 
     /// The number of bytes the body had when it was made, if that is known exactly.
@@ -235,7 +250,7 @@ impl Stream for BodyStream {
 impl<T: Into<Bytes>> From<T> for BodyStream {
     fn from(bytes: T) -> Self {
         let bytes = bytes.into();
-        BodyStream { length: Some(bytes.len() as u64), content: Content::Buffer(bytes) }
+        BodyStream { length: Some(bytes.len() as u64), content: Content::Buffer(bytes), head_at_once: false }
     }
 }
 

@@ -174,6 +174,37 @@ fn pep_72_73_the_head_waits_for_data_or_the_end() {
 }
 
 #[test]
+fn a_body_may_let_its_head_go_first() {
+    let events = |pieces: &'static [Piece]| {
+        let app = answer(200, headers![], move || Counts::default().body(pieces).head_at_once());
+        let mut exchange = AsyncExchange::call(&app, Environ::example("GET", "/"), InputStream::empty());
+        drive(&mut exchange)
+    };
+    assert_eq!(events(&[Piece::Wait, Data("x")]), (vec!["200 unknown".into(), "+x".into(), "end".into()], None));
+    assert_eq!(events(&[]), (vec!["200 exact=0".into(), "end".into()], None), "what is known at once is still said");
+    let (seen, failed) = events(&[Piece::Wait, Piece::Error]);
+    assert_eq!((seen, failed.is_some()), (vec!["200 unknown".to_owned(), "abort".to_owned()], true));
+}
+
+#[test]
+fn http_130_131_a_switch_of_protocols_is_for_gateways_that_can_keep_it() {
+    let switch = || answer(101, headers!["sec-websocket-accept" => "x"], BodyStream::empty);
+    let app = switch();
+    let mut exchange = AsyncExchange::call(&app, Environ::example("GET", "/"), InputStream::empty());
+    let (seen, failed) = drive(&mut exchange);
+    assert_eq!((seen[0].as_str(), failed.is_some()), (PAGE[0], true), "{failed:?}");
+    let app = switch();
+    let exchange = AsyncExchange::call(&app, Environ::example("GET", "/"), InputStream::empty());
+    assert_eq!(drive(&mut exchange.may_switch_protocols()).0, ["101 none", "end"]);
+    // Only 426 says what to switch to.
+    let fields = || headers!["upgrade" => "websocket"];
+    check("GET", answer(426, fields(), BodyStream::empty), &["426 exact=0", "end"], None);
+    let app = answer(200, fields(), BodyStream::empty);
+    let mut exchange = AsyncExchange::call(&app, Environ::example("GET", "/"), InputStream::empty());
+    assert_eq!(drive(&mut exchange).0[0], PAGE[0]);
+}
+
+#[test]
 fn pep_90_91_92_the_declared_length_is_kept_both_ways() {
     let five = || headers!["content-length" => 5];
     let long = Some("application gave more than the 5 bytes it declared");

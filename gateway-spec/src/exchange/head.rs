@@ -11,7 +11,7 @@ use crate::{FilePart, Headers, StartError};
 /// not there: those are the gateway's to add (PEP-66).
 #[derive(Debug, Clone)]
 pub struct ResponseHead {
-    /// 200 to 599.
+    /// 200 to 599; or 101 where [`may_switch_protocols`](crate::AsyncExchange::may_switch_protocols) was said.
     pub status: StatusCode,
     /// In the application's order, repeats kept.
     pub headers: Headers,
@@ -62,7 +62,7 @@ pub(crate) fn check(status: StatusCode, headers: Headers) -> Result<StoredHead, 
             if declared.replace(length).is_some() {
                 return Err(StartError::ContentLength);
             }
-        } else if is_hop_by_hop(name) {
+        } else if is_hop_by_hop(name) && !is_upgrade_required(status, name) {
             return Err(StartError::HopByHop(name.clone()));
         } else if name.as_str() == "status" {
             return Err(StartError::StatusField);
@@ -71,12 +71,24 @@ pub(crate) fn check(status: StatusCode, headers: Headers) -> Result<StoredHead, 
     Ok(StoredHead { status, headers, declared })
 }
 
+/// [`check`] for the last head in HTTP that a connection carries: 101, whose Upgrade field is the gateway's to add.
+pub(crate) fn check_switch(headers: Headers) -> Result<StoredHead, StartError> {
+    // 204 has no body either.
+    let head = check(StatusCode::NO_CONTENT, headers)?;
+    Ok(StoredHead { status: StatusCode::SWITCHING_PROTOCOLS, ..head })
+}
+
+/// HTTP-131: 426 names the protocols that it asks for, and nobody but the application knows them.
+fn is_upgrade_required(status: StatusCode, name: &HeaderName) -> bool {
+    status == StatusCode::UPGRADE_REQUIRED && *name == header::UPGRADE
+}
+
 impl StoredHead {
     /// The head as it goes out. `known` is the body's own exact length, if it has one.
     pub(crate) fn finish(mut self, known: Option<u64>, head_request: bool) -> ResponseHead {
         let framing = match self.status {
-            StatusCode::NO_CONTENT => {
-                // HTTP-145: no length on 204.
+            StatusCode::NO_CONTENT | StatusCode::SWITCHING_PROTOCOLS => {
+                // HTTP-145: no length on 204, nor on 101.
                 self.headers.remove("content-length");
                 Framing::None
             }

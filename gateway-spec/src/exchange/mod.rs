@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{AppError, Application, Body, Disconnected, Environ, FilePart, StartResponse};
 pub use failure::Failure;
 pub use head::{Framing, ResponseHead, is_hop_by_hop};
-pub(crate) use head::{LengthGuard, StoredHead, check, error_page};
+pub(crate) use head::{LengthGuard, StoredHead, check, check_switch, error_page};
 use shared::Shared;
 
 /// What the gateway has to do next.

@@ -10,6 +10,7 @@ pub mod nginx;
 pub mod ours;
 pub mod page;
 pub mod php_fpm;
+pub mod upstream;
 
 use std::path::PathBuf;
 

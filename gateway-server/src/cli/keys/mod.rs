@@ -1,15 +1,17 @@
 //! The keys of each kind of target, and of the access log: one table each.
 //!
-//! Holds the tables, those of CGI and of workers in files of their own, and the readers of values that only targets have. Does not hold the
+//! Holds the tables, those of CGI, of workers and of proxies in files of their own, and the readers of values that only targets have. Does not hold the
 //! values (`options`).
 
 mod access;
 mod cgi;
 mod pool;
+mod proxy;
 
 pub(super) use access::ACCESS;
 pub(super) use cgi::CGI;
 pub(super) use pool::POOL;
+pub(super) use proxy::PROXY;
 
 use std::path::PathBuf;
 

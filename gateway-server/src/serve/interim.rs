@@ -1,0 +1,67 @@
+//! Interim responses (1xx) of applications that send them, such as 103 Early Hints (RFC 9110 §15.2).
+//!
+//! Holds the way to the client while the application is still at work. 100 is the listener's own affair (HTTP-120).
+
+use super::wire::Wire;
+use gateway_spec::{Headers, StatusCode};
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+/// Sends interim responses for one request.
+///
+/// The listener puts it among the [`extensions`](gateway_spec::Environ::extensions) of requests for applications whose
+/// [`sends_interim`](gateway_spec::AsyncApplication::sends_interim) is true.
+///
+/// # Examples
+/// ```
+/// use gateway_server::serve::Interim;
+/// use gateway_spec::{AppError, AsyncApplication, AsyncResponse, Environ, InputStream, StatusCode, headers};
+///
+/// struct Page;
+///
+/// impl AsyncApplication for Page {
+///     async fn call(&self, environ: Environ, _: InputStream) -> Result<AsyncResponse, AppError> {
+///         if let Some(interim) = environ.extensions.get::<Interim>() {
+///             interim.send(StatusCode::EARLY_HINTS, &headers!["link" => "</style.css>; rel=preload"]);
+///         }
+///         Ok(AsyncResponse::new(StatusCode::OK, headers!["content-type" => "text/plain"], "done"))
+///     }
+///
+///     fn sends_interim(&self) -> bool {
+///         true
+///     }
+/// }
+/// # let _ = gateway_server::serve::Handler::asynchronous(Page);
+/// ```
+#[derive(Clone)]
+pub struct Interim {
+    wire: Weak<Wire>,
+    request: u64,
+}
+
+impl Interim {
+    pub(super) fn new(wire: &Arc<Wire>, request: u64) -> Self {
+        Self { wire: Arc::downgrade(wire), request }
+    }
+
+    /// Sends `status` with `headers`, of which those about the connection are left out. Nothing is sent, and the answer is false, to a
+    /// client that speaks HTTP/1.0 (HTTP-127), once the response has begun, or if the status is no interim one.
+    pub fn send(&self, status: StatusCode, headers: &Headers) -> bool {
+        let Some(wire) = self.wire.upgrade() else { return false };
+        let state = &mut *wire.lock();
+        // A peer that takes nothing is not given more and more to hold.
+        let may = state.request == self.request && !state.out.is_full() && headers.check().is_ok();
+        let sent = may && state.machine.send_interim(status, headers, &mut state.out.bytes);
+        if sent {
+            // What does not go out now goes out with the response, whose sender hears of a lost connection too.
+            let _ = state.out.try_flush(&wire.stream);
+        }
+        sent
+    }
+}
+
+impl fmt::Debug for Interim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interim").field("request", &self.request).finish_non_exhaustive()
+    }
+}
