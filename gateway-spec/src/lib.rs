@@ -42,6 +42,7 @@ pub mod environ;
 mod error_stream;
 pub mod exchange;
 mod headers;
+mod hops;
 mod input;
 pub mod lint;
 mod middleware;
@@ -61,6 +62,7 @@ pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme
 pub use error_stream::{ErrorSink, ErrorStream};
 pub use exchange::{Event, Exchange, Failure, Framing, PushSink, ResponseHead};
 pub use headers::{HeaderError, Headers, IntoFieldName, IntoFieldValue};
+pub use hops::{Hops, Notes};
 pub use input::{Input, InputError, InputSource};
 pub use lint::lint;
 pub use middleware::{Middleware, Serial, serial};

@@ -57,8 +57,11 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, InputStream};
+use gateway_spec::{
+    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, Hops, InputStream,
+};
 use tracing::Instrument;
 
 use crate::head::{ProgramHead, ResponseKind};
@@ -222,16 +225,26 @@ impl Cgi {
         let program = self.program(&script, environ, body.length);
         let (answer, receiver) = answer::channel(config.finding.form(&script.path), environ.request_method() == "HEAD");
         let errors = environ.errors.clone();
+        let hops = environ.extensions.get::<Hops>().cloned();
+        let noted = hops.map(|hops| (hops, Instant::now()));
         let permit = self.places.take(&script.path, config.queue_timeout).await?;
+        let noted = noted.map(|(hops, began)| {
+            hops.waited(began.elapsed());
+            hops.asked(script.path.to_string_lossy());
+            (hops, Instant::now())
+        });
         let (stdin, input) = body.into_stdin();
         let has_body = input.is_some();
         let run = Run { program, stdin, input, errors, config: config.clone(), permit };
-        let script = environ.script_name().to_string();
-        let mut pieces = Pieces::new(script, receiver, run.supervise(answer).in_current_span());
+        let name = environ.script_name().to_string();
+        let mut pieces = Pieces::new(name, receiver, run.supervise(answer).in_current_span());
         if has_body {
             pieces.let_go();
         }
         let head = pieces.head().await?;
+        if let Some((hops, began)) = noted {
+            hops.answered(script.path.to_string_lossy(), began.elapsed());
+        }
         Ok((head, pieces))
     }
 

@@ -96,6 +96,8 @@ impl Authorizer {
             role: Role::AUTHORIZER,
             variables,
             errors: environ.errors.clone(),
+            // It is not the one who answers in the end.
+            hops: None,
             is_idempotent: true,
             look: Look::Quick,
             deadline: self.client.deadline(),

@@ -60,7 +60,7 @@ use bytes::Bytes;
 use gateway_cgi::redirect::redirected;
 use gateway_cgi::spool::Spool;
 use gateway_spec::{
-    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, ErrorStream, InputStream,
+    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, ErrorStream, Hops, InputStream,
 };
 
 use crate::net::Address;
@@ -230,6 +230,7 @@ impl Client {
             role: Role::RESPONDER,
             variables: Variables::choose(&self.config, script.as_ref(), environ, length),
             errors: environ.errors.clone(),
+            hops: environ.extensions.get::<Hops>().cloned(),
             is_idempotent,
             look: if is_idempotent && length.is_none_or(|length| length == 0) { Look::Quick } else { Look::Careful },
             deadline: self.deadline(),
@@ -267,6 +268,8 @@ struct Request {
     role: Role,
     variables: Variables,
     errors: ErrorStream,
+    /// Where it is noted who was asked, and when they answered.
+    hops: Option<Hops>,
     is_idempotent: bool,
     look: Look,
     deadline: Option<Instant>,

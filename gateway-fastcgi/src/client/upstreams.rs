@@ -4,6 +4,7 @@
 //! queue (`places`) or what one attempt is (`conversation`, `response`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -80,7 +81,7 @@ impl Upstreams {
     pub(super) async fn ask(&self, request: &Request, mut body: RequestBody) -> Result<Answer, ClientError> {
         let mut avoid = Avoid::NONE;
         let mut wanted = Wanted::Any;
-        let mut place = self.places.wait(avoid).await?;
+        let mut place = self.wait(request, avoid).await?;
         let mut tries = 1;
         loop {
             let upstream = place.upstream();
@@ -94,17 +95,26 @@ impl Upstreams {
             (place, wanted) = match retry {
                 Retry::OnFresh(place) => (place, Wanted::Fresh),
                 Retry::AtAnother if !another => return Err(error),
-                Retry::AtAnother => (self.places.wait(avoid).await?, Wanted::Any),
+                Retry::AtAnother => (self.wait(request, avoid).await?, Wanted::Any),
                 Retry::Anywhere => {
                     // Everybody had it: the worker may have been one of many behind its address.
                     avoid = if another { avoid } else { Avoid::NONE };
-                    (self.places.wait(avoid).await?, Wanted::Any)
+                    (self.wait(request, avoid).await?, Wanted::Any)
                 }
             };
             tries += 1;
             tracing::debug!(%error, tries, "request is sent again");
             body = rewound;
         }
+    }
+
+    /// Waits for a place, and notes for how long.
+    async fn wait(&self, request: &Request, avoid: Avoid) -> Result<Place, ClientError> {
+        let Some(hops) = &request.hops else { return self.places.wait(avoid).await };
+        let began = Instant::now();
+        let place = self.places.wait(avoid).await;
+        hops.waited(began.elapsed());
+        place
     }
 
     /// Sends the request once.
@@ -119,6 +129,10 @@ impl Upstreams {
         // Each place has the number of a pool.
         let Some(pool) = self.pools.get(place.upstream()) else { return Err(last(ClientError::Closed)) };
         let (mut place, mut body) = (place, body);
+        let asked = request.hops.as_ref().map(|hops| {
+            hops.asked(pool.address().to_string());
+            (hops, Instant::now())
+        });
         let mut conversation = loop {
             let link = match pool.link(place, wanted, request.look).await {
                 Ok(link) => link,
@@ -131,7 +145,12 @@ impl Upstreams {
             }
         };
         match response::head(&mut conversation, &self.config).await {
-            Ok((head, start)) => Ok((conversation, head, start)),
+            Ok((head, start)) => {
+                if let Some((hops, began)) = asked {
+                    hops.answered(pool.address().to_string(), began.elapsed());
+                }
+                Ok((conversation, head, start))
+            }
             Err(error) => Err(Failed { retry: conversation.into_retry(&error, request.is_idempotent), error }),
         }
     }

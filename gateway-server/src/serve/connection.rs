@@ -93,10 +93,10 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 };
                 if let Outcome::Refused(refusal) = outcome {
                     let closing = refuse(wire, refusal, head_only, timer).await;
-                    recording.end(&wire.peer, &wire.result(outcome));
+                    recording.end(wire, outcome);
                     return closing;
                 }
-                recording.end(&wire.peer, &wire.result(outcome));
+                recording.end(wire, outcome);
                 match outcome {
                     Outcome::Complete => {}
                     Outcome::Aborted => {

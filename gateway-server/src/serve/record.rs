@@ -59,7 +59,13 @@ impl<'s> Recording<'s> {
         }
     }
 
-    pub(super) fn end(self, peer: &Peer, result: &Result) {
+    pub(super) fn end(self, wire: &Wire, outcome: Outcome) {
+        if self.record.is_some() || self.event.is_some() {
+            self.tell(&wire.peer, &wire.result(outcome));
+        }
+    }
+
+    fn tell(self, peer: &Peer, result: &Result) {
         let Result { request, status, body_bytes: bytes, called, outcome } = *result;
         let status = match outcome {
             Outcome::Refused(refusal) => Some(refusal.status()),
@@ -100,7 +106,7 @@ pub(super) fn refused(wire: &Wire, refusal: Refusal) {
 
 /// Counts what the server refused by itself.
 pub(super) fn count_refusal(shared: &Shared, refusal: Refusal) {
-    if let Some(metrics) = shared.config.telemetry.as_ref().and_then(|telemetry| telemetry.counters()) {
+    if let Some(metrics) = shared.metrics() {
         metrics.refused(reason(refusal));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::shared::Shared;
 use super::wire::Wire;
+use crate::telemetry::Shed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -52,7 +53,10 @@ impl Shared {
         let of_this_kind = waiting.iter().take_while(|(waiting, ..)| waiting == kind).count();
         let count = (of_this_kind / 8).clamp(1, MOST_AT_ONCE);
         tracing::warn!(connections = self.count(), closed = count, "all places are taken; see max_connections");
-        for (.., wire) in waiting.into_iter().take(count) {
+        for (kind, _, wire) in waiting.into_iter().take(count) {
+            if let Some(metrics) = self.metrics() {
+                metrics.connection_shed(if kind == Waiting::ForRequest { Shed::Request } else { Shed::Head });
+            }
             wire.give_up();
         }
     }

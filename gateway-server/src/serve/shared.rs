@@ -71,7 +71,7 @@ impl Shared {
         }
     }
 
-    fn metrics(&self) -> Option<&Metrics> {
+    pub(super) fn metrics(&self) -> Option<&Metrics> {
         self.config.telemetry.as_ref()?.counters()
     }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::format::AccessFormat;
-use super::record::{Ended, Record};
+use super::record::{Known, Record};
 use super::shard::{SHARDS, this_shard};
 
 /// A log with a line for each request; clones are the same log.
@@ -168,7 +168,7 @@ impl AccessLog {
     }
 
     /// Adds the line of a request.
-    pub(super) fn write(&self, record: &Record<'_>, ended: &Ended) {
+    pub(super) fn write(&self, record: &Record<'_>, ended: &Known) {
         let length = {
             let Some(shard) = self.inner.shards.get(this_shard()) else { return };
             let Shard { lines, clock } = &mut *lock(shard);

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::record::{Ended, Record, Text};
+use super::record::{Known, Record, Text};
 use super::text;
 
 /// A field of the access log.
@@ -54,13 +54,17 @@ pub enum AccessField {
     Queue,
     /// From the call to the end of the answer, in milliseconds.
     App,
+    /// Who answered behind us: an address, or the file of a program.
+    Upstream,
+    /// From asking that one to the head of its answer, in milliseconds.
+    UpstreamTime,
     /// How it ended: `complete`, `aborted`, `gone` or `refused`.
     Ending,
 }
 
 impl AccessField {
     /// Every field, with its name.
-    pub const ALL: [(AccessField, &'static str); 20] = [
+    pub const ALL: [(AccessField, &'static str); 22] = [
         (Self::Time, "time"),
         (Self::RequestId, "request_id"),
         (Self::RemoteAddr, "remote_addr"),
@@ -80,6 +84,8 @@ impl AccessField {
         (Self::Duration, "duration_ms"),
         (Self::Queue, "queue_ms"),
         (Self::App, "app_ms"),
+        (Self::Upstream, "upstream"),
+        (Self::UpstreamTime, "upstream_ms"),
         (Self::Ending, "ending"),
     ];
 
@@ -204,8 +210,14 @@ impl AccessFormat {
         self.fields.iter().any(|field| texts_of(*field).contains(&text))
     }
 
+    /// Whether a line has a field that gateways behind us have to tell.
+    pub(super) fn wants_hops(&self) -> bool {
+        use AccessField as F;
+        self.fields.iter().any(|field| matches!(field, F::Queue | F::App | F::Upstream | F::UpstreamTime))
+    }
+
     /// Writes one line, with its end.
-    pub(super) fn write(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
+    pub(super) fn write(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Known) {
         match self.form {
             Form::Common | Form::Combined => self.combined(line, clock, record, ended),
             Form::Json => self.json(line, clock, record, ended),
@@ -214,7 +226,7 @@ impl AccessFormat {
         line.push(b'\n');
     }
 
-    fn combined(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
+    fn combined(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Known) {
         text::word(line, record.text(Text::RemoteAddr));
         line.extend_from_slice(b" - ");
         text::word(line, record.text(Text::RemoteUser));
@@ -239,7 +251,7 @@ impl AccessFormat {
         }
     }
 
-    fn json(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
+    fn json(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Known) {
         for (at, field) in self.fields.iter().enumerate() {
             line.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
             line.extend_from_slice(field.name().as_bytes());
@@ -267,7 +279,7 @@ impl AccessFormat {
         line.push(b'}');
     }
 
-    fn pairs(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Ended) {
+    fn pairs(&self, line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, ended: &Known) {
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
                 line.push(b' ');
@@ -315,11 +327,13 @@ fn texts_of(field: AccessField) -> &'static [Text] {
         | AccessField::Duration
         | AccessField::Queue
         | AccessField::App
+        | AccessField::Upstream
+        | AccessField::UpstreamTime
         | AccessField::Ending => &[],
     }
 }
 
-fn value<'a>(field: AccessField, record: &'a Record<'_>, ended: &'a Ended) -> Value<'a> {
+fn value<'a>(field: AccessField, record: &'a Record<'_>, ended: &'a Known) -> Value<'a> {
     match field {
         AccessField::Status => ended.status.map_or(Value::Text(None), |status| Value::Number(status.into())),
         AccessField::Bytes => Value::Number(ended.body_bytes),
@@ -327,6 +341,8 @@ fn value<'a>(field: AccessField, record: &'a Record<'_>, ended: &'a Ended) -> Va
         AccessField::Duration => Value::Time(Some(record.duration(ended))),
         AccessField::Queue => Value::Time(record.queue(ended)),
         AccessField::App => Value::Time(record.app(ended)),
+        AccessField::Upstream => Value::Text(ended.notes.upstream.as_ref().map(String::as_bytes)),
+        AccessField::UpstreamTime => Value::Time(ended.notes.head),
         AccessField::Ending => Value::Word(ended.ending.name()),
         // The mount at the root has an empty prefix, which is not nothing.
         AccessField::Mount if record.is_routed() => Value::Text(Some(record.text(Text::Mount))),

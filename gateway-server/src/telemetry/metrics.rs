@@ -66,8 +66,18 @@ const OF_MOUNT: usize = IN_PROGRESS + 1;
 enum Own {
     Accepted,
     Closed,
+    Shed(Shed),
     Refused(Reason),
 }
+
+/// What a connection waited for that was closed because all places were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shed {
+    Request,
+    Head,
+}
+
+const SHED: [(Shed, &str); 2] = [(Shed::Request, "waited_for_request"), (Shed::Head, "waited_for_head")];
 
 /// Why the server answered by itself, or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,14 +99,15 @@ const REASONS: [(Reason, &str); 6] = [
     (Reason::Other, "other"),
 ];
 
-const OF_SERVER: usize = 2 + REASONS.len();
+const OF_SERVER: usize = 2 + SHED.len() + REASONS.len();
 
 impl Own {
     fn number(self) -> usize {
         match self {
             Self::Accepted => 0,
             Self::Closed => 1,
-            Self::Refused(reason) => 2 + reason as usize,
+            Self::Shed(shed) => 2 + shed as usize,
+            Self::Refused(reason) => 2 + SHED.len() + reason as usize,
         }
     }
 }
@@ -154,6 +165,10 @@ impl Metrics {
 
     pub(crate) fn connection_closed(&self) {
         self.add_own(Own::Closed);
+    }
+
+    pub(crate) fn connection_shed(&self, shed: Shed) {
+        self.add_own(Own::Shed(shed));
     }
 
     pub(crate) fn refused(&self, reason: Reason) {
@@ -242,6 +257,10 @@ impl Metrics {
         page.sample("gateway_connections_total", &[], accepted);
         page.family("gateway_open_connections", Kind::Gauge, "connections that are open");
         page.sample("gateway_open_connections", &[], accepted.saturating_sub(closed));
+        page.family("gateway_connections_shed", Kind::Counter, "connections closed because all places were taken");
+        for (shed, name) in SHED {
+            page.sample("gateway_connections_shed_total", &[("reason", name)], self.own(Own::Shed(shed)));
+        }
         page.family(
             "gateway_refused",
             Kind::Counter,
@@ -310,8 +329,10 @@ mod tests {
         let metrics = Metrics::new([""]);
         metrics.connection_accepted();
         metrics.refused(Reason::Busy);
+        metrics.connection_shed(Shed::Head);
         let page = metrics.openmetrics();
         assert_eq!(value(&page, "gateway_open_connections"), 1.0);
+        assert_eq!(value(&page, r#"gateway_connections_shed_total{reason="waited_for_head"}"#), 1.0);
         assert_eq!(value(&page, r#"gateway_refused_total{reason="busy"}"#), 1.0);
         metrics.connection_closed();
         assert_eq!(value(&metrics.openmetrics(), "gateway_open_connections"), 0.0);

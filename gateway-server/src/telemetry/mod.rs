@@ -29,7 +29,7 @@ use gateway_spec::Environ;
 pub use access_log::AccessLog;
 pub use format::{AccessField, AccessFormat, UnknownField};
 pub use metrics::Metrics;
-pub(crate) use metrics::Reason;
+pub(crate) use metrics::{Reason, Shed};
 pub(crate) use record::{Ended, Ending, Line, Record};
 pub use request_id::RequestId;
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use gateway_spec::Environ;
+use gateway_spec::{Environ, Hops, Notes};
 
 use super::metrics::{Counted, Metrics};
 use super::{RequestId, Telemetry};
@@ -76,6 +76,21 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
 }
 
+/// [`Ended`], and what gateways behind us have noted.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) ended: Ended,
+    pub(super) notes: Notes,
+}
+
+impl std::ops::Deref for Known {
+    type Target = Ended;
+
+    fn deref(&self) -> &Ended {
+        &self.ended
+    }
+}
+
 /// A request that has begun.
 #[derive(Debug)]
 pub(crate) struct Record<'t> {
@@ -89,6 +104,7 @@ pub(crate) struct Record<'t> {
     /// Where each of [`TEXTS`] ends.
     ends: [usize; TEXTS.len()],
     is_routed: bool,
+    hops: Option<Hops>,
 }
 
 /// A request that is counted as one in progress, until this is dropped.
@@ -120,6 +136,11 @@ impl<'t> Record<'t> {
         let (prefix, method) = (environ.script_name(), environ.request_method());
         record.count(Some(prefix.as_bytes()), method.as_bytes());
         record.is_routed = true;
+        if telemetry.access_log.as_ref().is_some_and(|log| log.format().wants_hops()) {
+            let hops = Hops::new();
+            environ.extensions.insert(hops.clone());
+            record.hops = Some(hops);
+        }
         record.note(|text, bytes| {
             let name = match text {
                 Text::RemoteAddr => "REMOTE_ADDR",
@@ -166,6 +187,7 @@ impl<'t> Record<'t> {
             bytes: Vec::new(),
             ends: [0; TEXTS.len()],
             is_routed: false,
+            hops: None,
         }
     }
 
@@ -188,7 +210,8 @@ impl<'t> Record<'t> {
     /// Tells everybody who wants to know.
     pub(crate) fn end(self, ended: &Ended) {
         if let Some(log) = &self.telemetry.access_log {
-            log.write(&self, ended);
+            let notes = self.hops.as_ref().map(Hops::notes).unwrap_or_default();
+            log.write(&self, &Known { ended: *ended, notes });
         }
         if let Some(InProgress { metrics, counted }) = &self.in_progress {
             metrics.end(*counted, ended.status, ended.body_bytes, self.duration(ended));
@@ -219,12 +242,14 @@ impl<'t> Record<'t> {
         ended.at.saturating_duration_since(self.began)
     }
 
-    pub(super) fn queue(&self, ended: &Ended) -> Option<Duration> {
-        ended.called.map(|called| called.saturating_duration_since(self.began))
+    /// Until the application was called, and what the request waited for behind it.
+    pub(super) fn queue(&self, ended: &Known) -> Option<Duration> {
+        ended.called.map(|called| called.saturating_duration_since(self.began).saturating_add(ended.notes.waited))
     }
 
-    pub(super) fn app(&self, ended: &Ended) -> Option<Duration> {
-        ended.called.map(|called| ended.at.saturating_duration_since(called))
+    /// From the call on, without the waiting.
+    pub(super) fn app(&self, ended: &Known) -> Option<Duration> {
+        ended.called.map(|called| ended.at.saturating_duration_since(called).saturating_sub(ended.notes.waited))
     }
 }
 

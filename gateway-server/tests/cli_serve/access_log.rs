@@ -90,3 +90,49 @@ fn a_log_that_cannot_be_opened_or_has_no_such_field_is_told_at_once() {
     let (_, log) = Gateway::start(folder.path(), &["--access-log", "x", "--access-format", "time,statsu"]).end();
     assert!(log.last().unwrap().contains("--access-format: \"time,statsu\" is not allowed"), "{log:#?}");
 }
+
+#[test]
+fn time_that_is_spent_waiting_and_behind_us_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    // Long enough to be seen, beside what a process takes to start.
+    let script = "#!/bin/sh\nsleep 0.2\nprintf 'Content-Type: text/plain\\n\\n'\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let worker = format!("/w=fastcgi:spawn:{}?env.GATEWAY_DEMO_ROLE=fastcgi", env!("CARGO_BIN_EXE_gateway"));
+    let flags = [
+        "--access-log",
+        "log",
+        "--access-format",
+        "json",
+        "--mount",
+        "/p=cgi:program?max_children=1",
+        "--mount",
+        &worker,
+    ];
+    let gateway = Gateway::serve(folder.path(), &flags);
+    let asked = [0, 1].map(|_| {
+        let mut stream = gateway.connect();
+        std::io::Write::write_all(&mut stream, b"GET /p HTTP/1.0\r\n\r\n").unwrap();
+        stream
+    });
+    for stream in asked {
+        assert_eq!(crate::gateway::Answer::read(stream).status, 200);
+    }
+    assert_eq!(gateway.get("/w/").status, 200);
+    gateway.stop();
+    let found: Vec<serde_json::Value> =
+        lines(&folder.path().join("log")).iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let time = |at: usize, name: &str| found[at][name].as_f64().unwrap();
+    assert_eq!((&found[0]["upstream"], &found[1]["upstream"]), (&program.to_str().into(), &program.to_str().into()));
+    assert!(time(0, "upstream_ms") >= 200.0 && time(1, "upstream_ms") >= 200.0, "{found:#?}");
+    assert!(time(0, "queue_ms") < 200.0 && time(1, "queue_ms") >= 100.0, "the second waited for the first: {found:#?}");
+    for at in 0..3 {
+        let sum = time(at, "queue_ms") + time(at, "app_ms");
+        assert!(
+            (sum - time(at, "duration_ms")).abs() < 0.01 && time(at, "upstream_ms") <= time(at, "app_ms"),
+            "{found:#?}"
+        );
+    }
+    assert!(found[2]["upstream"].as_str().unwrap().starts_with("unix:/"), "{found:#?}");
+}
