@@ -3,11 +3,12 @@
 //! Holds the beginning and the end of it, for every protocol. Does not hold what becomes of it. Where nobody listens, nothing is kept.
 
 use super::answer::Outcome;
+use super::forwarding::TrustedPeer;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::wire::Wire;
 use crate::h1::RequestHead;
-use crate::telemetry::{Ended, Ending, Line, Reason, Record};
+use crate::telemetry::{Ended, Ending, IdsOf, Line, Reason, Record};
 use gateway_fastcgi::net::Peer;
 use gateway_spec::Environ;
 use http::StatusCode;
@@ -42,7 +43,11 @@ pub(super) struct Result {
 impl<'s> Recording<'s> {
     /// Of a request on its way to its application; gives it its id.
     pub(super) fn begin(shared: &'s Shared, environ: &mut Environ) -> Self {
-        let record = shared.config.telemetry.as_ref().map(|telemetry| telemetry.begin(environ));
+        let record = shared.config.telemetry.as_ref().map(|telemetry| {
+            // HTTP-52: an id is taken from those only who are believed about the client.
+            let is_trusted = environ.extensions.get::<TrustedPeer>().is_some();
+            telemetry.begin(environ, if is_trusted { IdsOf::TrustedPeer } else { IdsOf::Ours })
+        });
         let event = tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Event {
             method: environ.request_method().to_string(),
             path: format!("{}{}", environ.script_name(), environ.path_info()),

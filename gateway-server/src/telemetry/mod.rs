@@ -64,7 +64,9 @@ impl Telemetry {
         self
     }
 
-    /// Gives each request an id, as UNIQUE_ID and as HTTP_X_REQUEST_ID in place of what a client sent. Default no.
+    /// Gives each request an id, as UNIQUE_ID and as HTTP_X_REQUEST_ID in place of what a client sent; one that a trusted proxy
+    /// ([`Config::trusted_proxies`](crate::serve::Config::trusted_proxies)) sends as X-Request-Id, or else as the trace-id of a traceparent, is
+    /// kept. Default no.
     #[must_use]
     pub fn request_ids(mut self, make: bool) -> Self {
         self.request_ids = make;
@@ -79,8 +81,8 @@ impl Telemetry {
     }
 
     /// Begins the record of a request that goes to an application.
-    pub(crate) fn begin(&self, environ: &mut Environ) -> Record<'_> {
-        Record::of(self, environ)
+    pub(crate) fn begin(&self, environ: &mut Environ, ids: IdsOf) -> Record<'_> {
+        Record::of(self, environ, ids)
     }
 
     /// Begins the record of a request that goes nowhere.
@@ -94,12 +96,31 @@ impl Telemetry {
     }
 
     /// Gives a request its id.
-    fn mark(&self, environ: &mut Environ) -> Option<RequestId> {
-        let id = self.request_ids.then(RequestId::new)?;
+    fn mark(&self, environ: &mut Environ, ids: IdsOf) -> Option<RequestId> {
+        let id = self.request_ids.then(|| match ids {
+            IdsOf::Ours => RequestId::new(),
+            IdsOf::TrustedPeer => theirs(environ).unwrap_or_default(),
+        })?;
         for name in ["UNIQUE_ID", "HTTP_X_REQUEST_ID"] {
             // Neither a name nor an id holds what a variable must not.
             let _ = environ.set(name, id.as_str());
         }
         Some(id)
     }
+}
+
+/// Whose ids count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdsOf {
+    /// What the client sends is not believed.
+    Ours,
+    /// A proxy in front of us may have made one.
+    TrustedPeer,
+}
+
+/// The id that a request came with.
+fn theirs(environ: &Environ) -> Option<RequestId> {
+    let field = |name| environ.get(name).map(gateway_spec::Value::as_bytes);
+    let id = field("HTTP_X_REQUEST_ID").and_then(RequestId::parse);
+    id.or_else(|| field("HTTP_TRACEPARENT").and_then(RequestId::of_traceparent))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use gateway_spec::{Environ, Hops, Notes};
 
 use super::metrics::{Counted, Metrics};
-use super::{RequestId, Telemetry};
+use super::{IdsOf, RequestId, Telemetry};
 
 /// A text of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,8 +130,8 @@ pub(crate) struct Line<'a> {
 
 impl<'t> Record<'t> {
     /// A request on its way to its application. Gives it its id.
-    pub(super) fn of(telemetry: &'t Telemetry, environ: &mut Environ) -> Self {
-        let id = telemetry.mark(environ);
+    pub(super) fn of(telemetry: &'t Telemetry, environ: &mut Environ, ids: IdsOf) -> Self {
+        let id = telemetry.mark(environ, ids);
         let mut record = Self::new(telemetry, id);
         let (prefix, method) = (environ.script_name(), environ.request_method());
         record.count(Some(prefix.as_bytes()), method.as_bytes());

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gateway_spec::Environ;
 
-use super::{AccessFormat, AccessLog, Ended, Ending, Line, Telemetry};
+use super::{AccessFormat, AccessLog, Ended, Ending, IdsOf, Line, Telemetry};
 
 fn log(path: &Path, format: &str) -> (AccessLog, Arc<Telemetry>) {
     let log = AccessLog::file(path, format.parse().unwrap()).unwrap();
@@ -34,7 +34,7 @@ fn every_line_of_every_thread_is_written_once() {
                 for request in 0..500 {
                     let mut environ = Environ::example("GET", "/");
                     environ.set("REQUEST_URI", format!("/{thread}/{request}")).unwrap();
-                    telemetry.begin(&mut environ).end(&complete(200));
+                    telemetry.begin(&mut environ, IdsOf::Ours).end(&complete(200));
                 }
             })
         })
@@ -54,7 +54,7 @@ fn a_file_that_was_renamed_gets_no_line_after_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let (path, old) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
     let (log, telemetry) = log(&path, "status");
-    let say = |status| telemetry.begin(&mut Environ::example("GET", "/")).end(&complete(status));
+    let say = |status| telemetry.begin(&mut Environ::example("GET", "/"), IdsOf::Ours).end(&complete(status));
     say(200);
     std::fs::rename(&path, &old).unwrap();
     say(201);
@@ -82,7 +82,7 @@ fn a_log_that_nobody_reads_holds_up_nobody_and_is_bounded() {
     environ.set("HTTP_USER_AGENT", "x".repeat(8000)).unwrap();
     let began = Instant::now();
     for _ in 0..1000 {
-        telemetry.begin(&mut environ).end(&complete(200));
+        telemetry.begin(&mut environ, IdsOf::Ours).end(&complete(200));
     }
     assert!(began.elapsed() < super::access_log::PATIENCE, "8 MB wait for nobody");
     // Their end would wait for a reader for a while.
@@ -105,7 +105,7 @@ fn each_form_says_what_happened() {
         ] {
             environ.set(name, value).unwrap();
         }
-        telemetry.begin(&mut environ).end(&complete(200));
+        telemetry.begin(&mut environ, IdsOf::Ours).end(&complete(200));
         assert_ne!(environ.get("HTTP_X_REQUEST_ID").unwrap(), "theirs");
         assert_eq!(environ.get("HTTP_X_REQUEST_ID"), environ.get("UNIQUE_ID"));
         log.flush();
@@ -155,4 +155,22 @@ fn a_format_without_texts_keeps_none() {
     let (log, _) = log(&folder.path().join("access.log"), "status,duration_ms");
     assert_eq!(log.format(), &"status,duration_ms".parse::<AccessFormat>().unwrap());
     assert!(!log.format().wants(super::record::Text::Target));
+}
+
+#[test]
+fn http_52_the_id_of_a_trusted_proxy_is_kept_and_nobody_elses() {
+    let telemetry = Telemetry::new().request_ids(true);
+    let id = |fields: &[(&str, &str)], ids| {
+        let mut environ = Environ::example("GET", "/");
+        fields.iter().for_each(|(name, value)| environ.set(name, value).unwrap());
+        telemetry.begin(&mut environ, ids);
+        environ.get("UNIQUE_ID").unwrap().to_string()
+    };
+    let trace = ("HTTP_TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let theirs = ("HTTP_X_REQUEST_ID", "theirs");
+    assert_eq!(id(&[theirs, trace], IdsOf::TrustedPeer), "theirs");
+    assert_eq!(id(&[("HTTP_X_REQUEST_ID", "no id"), trace], IdsOf::TrustedPeer), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(id(&[("HTTP_X_REQUEST_ID", "no id")], IdsOf::TrustedPeer).len(), 32);
+    assert_eq!(id(&[theirs], IdsOf::Ours).len(), 32);
+    assert_ne!(id(&[trace], IdsOf::Ours), "4bf92f3577b34da6a3ce929d0e0e4736");
 }

@@ -30,7 +30,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use gateway_fastcgi::net::after;
-use gateway_spec::{AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, InputStream, StatusCode, headers};
+use gateway_spec::{
+    AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, Hops, InputStream, StatusCode, headers,
+};
 use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
@@ -115,7 +117,7 @@ impl AsyncApplication for Proxy {
         }
         let is_head = request.method() == Method::HEAD;
         let interim = environ.extensions.get::<Interim>();
-        let exchange = inner.exchange(request, &watch, interim);
+        let exchange = inner.exchange(request, &watch, interim, environ.extensions.get::<Hops>());
         let (response, lease) = match deadline {
             None => exchange.await?,
             Some((ends, limit)) => timeout_at(ends, exchange)
@@ -140,12 +142,25 @@ impl Inner {
         request: Request<RequestBody>,
         watch: &Arc<Watch>,
         interim: Option<&Interim>,
+        hops: Option<&Hops>,
     ) -> Result<(Response<Incoming>, Lease), AppError> {
+        let began = Instant::now();
         let mut lease = self.pool.lease().await.map_err(failed)?;
+        let asked = hops.map(|hops| {
+            hops.waited(began.elapsed());
+            hops.asked(self.pool.name());
+            (hops, Instant::now())
+        });
+        let told = |answered: (Response<Incoming>, Lease)| {
+            if let Some((hops, began)) = asked {
+                hops.answered(self.pool.name(), began.elapsed());
+            }
+            answered
+        };
         let may_be_repeated = lease.is_reused() && request.body().is_empty() && is_idempotent(request.method());
         let spare = may_be_repeated.then(|| request::copy_of_head(&request));
         let trouble = match self.send(&mut lease, request, watch, interim).await {
-            Ok(response) => return Ok((response, lease)),
+            Ok(response) => return Ok(told((response, lease))),
             Err(trouble) => trouble,
         };
         let again = match (trouble, spare) {
@@ -159,7 +174,7 @@ impl Inner {
         };
         let mut lease = lease.renewed().await.map_err(failed)?;
         match self.send(&mut lease, again, watch, interim).await {
-            Ok(response) => Ok((response, lease)),
+            Ok(response) => Ok(told((response, lease))),
             Err(trouble) => Err(self.explain(trouble, watch)),
         }
     }
