@@ -4,9 +4,9 @@
 //! [`EnvironBuilder::add_header`]'s.
 
 use crate::h1::{RequestHead, TargetForm};
-use gateway_fastcgi::net::{Peer, Stream};
+use gateway_fastcgi::net::Peer;
 use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate, VariableName};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
 pub const SOFTWARE: &str = concat!("gateway-server/", env!("CARGO_PKG_VERSION"));
@@ -29,8 +29,8 @@ pub(crate) struct ConnectionFacts {
 }
 
 impl ConnectionFacts {
-    pub(crate) fn of(stream: &Stream, peer: Peer) -> Self {
-        let local = stream.local_tcp();
+    /// Of a connection from `peer` to `local`, which is no address for a UNIX socket.
+    pub(crate) fn of(local: Option<SocketAddr>, peer: Peer) -> Self {
         let server_address = local.map_or_else(
             || "localhost".to_owned(),
             |at| match at.ip().to_canonical() {

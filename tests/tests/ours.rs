@@ -31,6 +31,28 @@ fn http_listener() {
     check_ours(&gateway, server);
 }
 
+/// The other server models.
+fn check_model(name: &'static str, model: &str) {
+    let server = ours::testbed_http_with(&["--model", model]);
+    let gateway = HttpGateway { name, prefix: "", process_per_request: false, address: server.address };
+    check_ours(&gateway, server);
+}
+
+#[test]
+fn http_iterative() {
+    check_model("http iterative", "iterative");
+}
+
+#[test]
+fn http_threads() {
+    check_model("http threads", "threads");
+}
+
+#[test]
+fn http_event_loop() {
+    check_model("http event-loop", "event-loop");
+}
+
 #[test]
 fn cgi_host() {
     let server = ours::cgi_host();

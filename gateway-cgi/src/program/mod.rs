@@ -165,6 +165,12 @@ fn exchange<A: Application + ?Sized, W: Write + Send + 'static>(
 ) -> Result<Outcome, OutputError> {
     let mut exchange = Exchange::call_with(app, environ, Some(output.clone()));
     let ended = loop {
+        if let Some(part) = exchange.take_file()
+            && let Err(error) = output.send_file(&part)
+        {
+            exchange.close();
+            break Err(error);
+        }
         let event = exchange.next();
         let outcome = match &event {
             Event::End => Some(Outcome::Complete),

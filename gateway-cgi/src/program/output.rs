@@ -2,10 +2,10 @@
 //!
 //! Holds what goes into one write: the head waits for the first chunk, so that both leave together.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
-use gateway_spec::{Disconnected, Event, Headers, PushSink};
+use gateway_spec::{Disconnected, Event, FilePart, Headers, PushSink};
 use http::StatusCode;
 
 use crate::head;
@@ -53,6 +53,18 @@ impl<W: Write> Output<W> {
             Event::Nothing | Event::End => sink.write(b""),
             // What was written stays the start of a response; the exit code says that it is not whole.
             Event::Abort => Ok(()),
+        })
+    }
+
+    /// Writes a part of a file. The standard library has the system copy it, where standard output is something that takes that
+    /// (`sendfile`, `splice`), as a pipe and a socket do.
+    pub(super) fn send_file(&self, part: &FilePart) -> Result<(), OutputError> {
+        self.with(|sink| {
+            let mut file = part.file();
+            file.seek(SeekFrom::Start(part.offset()))?;
+            let sent = io::copy(&mut file.take(part.length()), &mut sink.out)?;
+            // HTTP-211: the gateway sees less than was declared.
+            if sent < part.length() { Err(part.ended_early()) } else { sink.out.flush() }
         })
     }
 

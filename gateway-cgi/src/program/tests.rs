@@ -309,3 +309,50 @@ fn an_output_that_cannot_be_written_is_reported_and_exits_with_1() {
     assert_eq!(outcome, Outcome::Aborted);
     assert!(log.0.lock().unwrap().starts_with("gateway-cgi: GET /p: writing the output failed: "));
 }
+
+/// A file without a name.
+fn unnamed_file(bytes: &[u8]) -> File {
+    let path = std::env::temp_dir().join(format!("gateway-cgi-{}-{}", std::process::id(), bytes.len()));
+    let mut options = File::options();
+    let mut file = options.create(true).truncate(true).read(true).write(true).open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+/// Answers with the file, through a pipe as a gateway gives one; what came out, and how it ended.
+fn through_a_pipe(file: &File, declared: usize) -> (Vec<u8>, Outcome) {
+    let file = file.try_clone().unwrap();
+    let app = move |_: Environ, start_response: StartResponse| {
+        start_response(StatusCode::OK, headers!["content-type" => "x/y", "content-length" => declared])?;
+        let file = file.try_clone()?;
+        Ok(Body::file_part(gateway_spec::FilePart::new(file, 3, declared as u64)))
+    };
+    let (mut reader, writer) = io::pipe().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        all
+    });
+    let stdout = File::from(OwnedFd::from(writer));
+    let outcome = serve_with(&app, environment(&[]), io::empty(), stdout, &ErrorStream::stderr());
+    let all = reading.join().unwrap();
+    let head = all.windows(2).position(|two| two == b"\n\n").or_else(|| all.windows(4).position(|w| w == b"\r\n\r\n"));
+    let body = all.get(head.unwrap()..).unwrap().trim_ascii_start().to_vec();
+    (body, outcome)
+}
+
+#[test]
+fn pep_195_197_a_file_is_copied_to_standard_output_whole() {
+    let bytes: Vec<u8> = (0..1_000_003_u32).map(|at| u8::try_from(b'a' as u32 + at % 23).unwrap()).collect();
+    let (body, outcome) = through_a_pipe(&unnamed_file(&bytes), bytes.len() - 10);
+    assert_eq!(outcome, Outcome::Complete);
+    assert!(body == bytes[3..bytes.len() - 7]);
+}
+
+#[test]
+fn http_211_a_file_that_is_shorter_than_it_was_ends_the_program_with_an_error() {
+    let file = unnamed_file(&[b'a'; 200_000]);
+    let (body, outcome) = through_a_pipe(&file, 300_000);
+    assert_eq!((body.len(), outcome), (199_997, Outcome::Aborted));
+}

@@ -62,6 +62,22 @@ impl CallRuntime {
         Ok(Self { sleepers: Sleepers(Arc::clone(&calls.watch.spares)), runtime, calls })
     }
 
+    /// Starts a runtime with one thread for sockets and calls alike: an application that blocks holds up everything else.
+    /// `overflow` calls may wait on threads of their own, for request bodies that still arrive.
+    ///
+    /// # Errors
+    /// What the system says when there are no more threads.
+    pub fn single(overflow: usize) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(overflow.saturating_add(SPARE_BLOCKING))
+            .thread_name("gateway")
+            .enable_all()
+            .build()?;
+        let calls = Calls::new(1, overflow);
+        Ok(Self { sleepers: Sleepers(Arc::clone(&calls.watch.spares)), runtime, calls })
+    }
+
     /// How many applications may run at once on workers unless somebody says otherwise, in a process that is one of several:
     /// four for each core, and 16 at least, since those that wait do not work.
     pub fn default_inline() -> usize {

@@ -2,7 +2,7 @@
 //!
 //! Holds binding with its care for socket files, and accepting. Does not hold the accept loop.
 
-use super::{Address, Owner, Peer, PeerCredentials, Stream, is_listening_socket};
+use super::{Address, BlockingListener, Owner, Peer, PeerCredentials, Stream, blocking, is_listening_socket};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Uid};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -140,6 +140,19 @@ impl Listener {
     /// Where it listens; a port of 0 has become the real one. The path of an unnamed UNIX socket is empty.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// The same socket for threads that wait, without the runtime.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn into_blocking(self) -> io::Result<BlockingListener> {
+        let Self { socket, address, file } = self;
+        let socket = match socket {
+            Kind::Tcp(socket) => blocking::Kind::Tcp(socket.into_std()?),
+            Kind::Unix(socket) => blocking::Kind::Unix(socket.into_std()?),
+        };
+        Ok(BlockingListener { socket, address, _file: file })
     }
 
     /// Waits for a connection. Nothing is lost if the future is dropped. TCP connections send small segments at once.

@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod blocking;
 mod handover;
 pub(crate) mod inherited;
 mod listener;
@@ -33,6 +34,7 @@ mod tests;
 mod timer;
 
 pub use address::{Address, AddressError};
+pub use blocking::{BlockingListener, BlockingStream};
 pub use handover::{HandedSocket, ListenerHandle, hand_over, take_over};
 pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_sockets};
 pub use listener::{AcceptTrouble, ListenOptions, Listener};

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use tokio::net::UnixStream;
 
 /// The other end of a connection.
@@ -34,6 +35,13 @@ impl PeerCredentials {
     pub(super) fn of(socket: &UnixStream) -> io::Result<Self> {
         let found = socket.peer_cred()?;
         let pid = found.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
+        Ok(Self { uid: found.uid(), gid: found.gid(), pid })
+    }
+
+    /// [`PeerCredentials::of`] for a socket without a runtime.
+    pub(super) fn of_socket(socket: &impl AsFd) -> io::Result<Self> {
+        let found = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::PeerCredentials)?;
+        let pid = u32::try_from(found.pid()).ok().filter(|pid| *pid > 0);
         Ok(Self { uid: found.uid(), gid: found.gid(), pid })
     }
 }

@@ -172,20 +172,8 @@ impl Stream {
     /// [`io::ErrorKind::WouldBlock`] when nothing fits; [`io::ErrorKind::UnexpectedEof`] when the file has become shorter;
     /// otherwise what the system says.
     pub fn try_send_file(&self, part: &mut FilePart) -> io::Result<usize> {
-        const MOST: usize = 2 << 20;
-        let count = usize::try_from(part.length()).map_or(MOST, |left| left.min(MOST));
-        let mut offset = part.offset();
-        let mut send = || {
-            let sent = rustix::io::retry_on_intr(|| rustix::fs::sendfile(self, part.file(), Some(&mut offset), count));
-            Ok(sent?)
-        };
-        let sent =
-            if self.insists() { send() } else { either!(self, socket => socket.try_io(Interest::WRITABLE, send)) }?;
-        if sent == 0 && count > 0 {
-            return Err(part.ended_early());
-        }
-        part.advance(sent as u64);
-        Ok(sent)
+        let mut send = || send_file(self.as_fd(), part);
+        if self.insists() { send() } else { either!(self, socket => socket.try_io(Interest::WRITABLE, send)) }
     }
 
     /// Waits for bytes and reads them; 0 means the peer will send no more. Nothing is lost if the future is dropped.
@@ -317,6 +305,19 @@ impl Stream {
             Kind::Unix(_) => None,
         }
     }
+}
+
+/// Sends of `part` what `socket` takes, but not all of a long one at once.
+pub(super) fn send_file(socket: BorrowedFd<'_>, part: &mut FilePart) -> io::Result<usize> {
+    const MOST: usize = 2 << 20;
+    let count = usize::try_from(part.length()).map_or(MOST, |left| left.min(MOST));
+    let mut offset = part.offset();
+    let sent = rustix::io::retry_on_intr(|| rustix::fs::sendfile(socket, part.file(), Some(&mut offset), count))?;
+    if sent == 0 && count > 0 {
+        return Err(part.ended_early());
+    }
+    part.advance(sent as u64);
+    Ok(sent)
 }
 
 impl From<Kind> for Stream {

@@ -77,6 +77,9 @@ pub(super) struct Serve {
     /// The hosts that are served, such as example.org,*.example.org; requests for others are answered with 421. [default: all]
     #[arg(long, value_name = "NAMES")]
     hosts: Option<String>,
+    /// How connections are shared out among threads: iterative, threads, event-loop or event-loops. [default: event-loops]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Applications that may run at once on threads of the runtime, which has one more for sockets. [default: four for each core, and 128 at least]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
@@ -164,6 +167,7 @@ impl Serve {
             ("--group", TOP, "group", self.group.as_deref()),
             ("--trusted-proxies", TOP, "trusted_proxies", self.trusted_proxies.as_deref()),
             ("--hosts", TOP, "hosts", self.hosts.as_deref()),
+            ("--model", TOP, "model", self.model.as_deref()),
             ("--threads", TOP, "threads", self.threads.as_deref()),
             ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),
             ("--socket-owner", TOP, "socket_owner", self.socket_owner.as_deref()),

@@ -86,12 +86,13 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
     result
 }
 
-/// A runtime in which as many applications may run at once on workers as the settings say.
+/// The runtime of the model, in which as many applications may run at once on workers as the settings say.
 fn runtime(settings: &mut Settings) -> io::Result<CallRuntime> {
     const BLOCKING: usize = 256;
     let threads = settings.threads.unwrap_or_else(serve::Config::default_threads);
-    let runtime = CallRuntime::new(threads, settings.max_blocking_calls.unwrap_or(BLOCKING))?;
-    let server = std::mem::take(&mut settings.server).limits(settings.limits.clone());
+    let runtime = settings.model.runtime(threads, settings.max_blocking_calls.unwrap_or(BLOCKING))?;
+    let server = std::mem::take(&mut settings.server).limits(settings.limits.clone()).model(settings.model);
+    let server = with(server, settings.threads, serve::Config::connection_threads);
     settings.server = server.shared_calls(runtime.calls().clone());
     Ok(runtime)
 }

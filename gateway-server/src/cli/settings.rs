@@ -12,7 +12,7 @@ use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, MODE, SWITCH};
 use crate::h1;
 use crate::launch::MAX_THREADS;
 use crate::mount::Prefix;
-use crate::serve::{self, ForwardedFields};
+use crate::serve::{self, ForwardedFields, Model};
 
 /// What `gateway serve` does.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,7 @@ pub(super) struct Settings {
     pub(super) listen: Vec<Listen>,
     pub(super) socket_mode: Option<u32>,
     pub(super) socket_owner: Option<Owner>,
+    pub(super) model: Model,
     pub(super) threads: Option<usize>,
     pub(super) max_blocking_calls: Option<usize>,
     pub(super) max_children: Option<usize>,
@@ -112,6 +113,13 @@ pub(super) const TOP: &[Rule<Settings>] = &[
     Rule::new("group", "a name that the system knows, or a number", "the only group of user", |s, _, v| {
         put(&mut s.group, value::text(v))
     }),
+    Rule::new(
+        "model",
+        "iterative, threads, event-loop or event-loops",
+        "how connections are shared out among threads: one after the other, a thread for each, one loop for all, or loops on \
+         all cores; event-loops by default",
+        |s, _, v| set(&mut s.model, v.parse().ok()),
+    ),
     Rule::new(
         "threads",
         THREADS,

@@ -22,6 +22,7 @@ use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::flags::{Flags, UsageError};
 use super::memory::MemoryRequest;
+use crate::serve::Model;
 
 /// What the process is to do, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,10 @@ pub struct Decision {
     pub why: Why,
     /// Whether to serve, or only to say something.
     pub task: Task,
-    /// `--threads`: how many calls of the application may run at once on the runtime's workers.
+    /// `--model`: how connections are shared out among threads.
+    pub model: Option<Model>,
+    /// `--threads`: how many calls of the application may run at once on the runtime's workers, or with the model `threads` how many
+    /// connections are served at once.
     pub threads: Option<usize>,
     /// The flags about the socket.
     pub socket: SocketFlags,
@@ -135,7 +139,14 @@ pub fn decide(
     let interface = is_set("GATEWAY_INTERFACE");
     if stdin == Stdin::Other && interface && is_set("REQUEST_METHOD") {
         let (gateway, why) = (Gateway::Cgi, Why::CgiRequest);
-        return Ok(Decision { gateway, why, task: Task::Serve, threads: None, socket: SocketFlags::default() });
+        return Ok(Decision {
+            gateway,
+            why,
+            task: Task::Serve,
+            model: None,
+            threads: None,
+            socket: SocketFlags::default(),
+        });
     }
     let flags = Flags::parse(arguments)?;
     let task = match flags {
@@ -159,7 +170,10 @@ pub fn decide(
         allow_groups: flags.allow_groups,
     };
     socket.check(&gateway)?;
-    Ok(Decision { gateway, why, task, threads: flags.threads, socket })
+    if flags.model.is_some() && !matches!(gateway, Gateway::Http(_)) {
+        return Err(UsageError::OnlyHttp { flag: "--model" });
+    }
+    Ok(Decision { gateway, why, task, model: flags.model, threads: flags.threads, socket })
 }
 
 impl SocketFlags {
@@ -305,6 +319,8 @@ mod tests {
             (&["--help=yes"], "--help takes no value"),
             (&["--http", "8080"], "--http \"8080\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`"),
             (&["--fastcgi", "unix:"], "--fastcgi \"unix:\": `unix:` needs a path"),
+            (&["--model", "fork"], "--model \"fork\" is not iterative, threads, event-loop or event-loops"),
+            (&["--model", "threads", "--fastcgi", "unix:x"], "--model is for HTTP: it goes with --http"),
             (&["--threads", "0"], "--threads \"0\" is not a number from 1 to 4096"),
             (&["--threads", "-1"], "--threads \"-1\" is not a number from 1 to 4096"),
             (&["--threads", "4097"], "--threads \"4097\" is not a number from 1 to 4096"),

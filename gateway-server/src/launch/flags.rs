@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use gateway_fastcgi::net::{AddressError, SocketSource};
 
 use super::memory::MemoryRequest;
+use crate::serve::Model;
 
 /// What the command line asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(super) struct Flags {
     pub(super) http: Option<SocketSource>,
     pub(super) fastcgi: Option<SocketSource>,
     pub(super) request: Option<MemoryRequest>,
+    pub(super) model: Option<Model>,
     pub(super) threads: Option<usize>,
     pub(super) socket_mode: Option<u32>,
     pub(super) socket_owner: Option<String>,
@@ -84,6 +86,12 @@ pub enum UsageError {
         /// The flag.
         flag: &'static str,
     },
+    /// A flag that says something to the HTTP listener, without one.
+    #[error("{flag} is for HTTP: it goes with --http")]
+    OnlyHttp {
+        /// The flag.
+        flag: &'static str,
+    },
     /// Two flags that exclude each other, or one that was given twice.
     #[error("{first} and {second} cannot be given together")]
     Conflict {
@@ -133,6 +141,10 @@ impl Flags {
                 let threads = value.parse().ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
                 once(name, &mut self.threads, threads.ok_or_else(|| out_of_range("a number from 1 to 4096"))?)
             }
+            Flag::Model => {
+                let model = value.parse().map_err(|_| out_of_range(MODELS))?;
+                once(name, &mut self.model, model)
+            }
             Flag::SocketMode => {
                 let octal = value.bytes().all(|digit| digit.is_ascii_digit());
                 let mode = u32::from_str_radix(value, 8).ok().filter(|mode| octal && *mode <= 0o777);
@@ -177,12 +189,15 @@ impl Flags {
 /// More application calls at once than one machine makes sense of; each has a stack.
 pub(crate) const MAX_THREADS: usize = 4096;
 
+const MODELS: &str = "iterative, threads, event-loop or event-loops";
+
 const AFTER_REQUEST: &str = "of use without a --request before it";
 
 #[derive(Debug, Clone, Copy)]
 enum Flag {
     Http,
     FastCgi,
+    Model,
     Threads,
     SocketMode,
     SocketOwner,
@@ -197,9 +212,10 @@ enum Flag {
 }
 
 impl Flag {
-    const ALL: [Flag; 13] = [
+    const ALL: [Flag; 14] = [
         Flag::Http,
         Flag::FastCgi,
+        Flag::Model,
         Flag::Threads,
         Flag::SocketMode,
         Flag::SocketOwner,
@@ -225,6 +241,7 @@ impl Flag {
         match self {
             Flag::Http => "--http",
             Flag::FastCgi => "--fastcgi",
+            Flag::Model => "--model",
             Flag::Threads => "--threads",
             Flag::SocketMode => "--socket-mode",
             Flag::SocketOwner => "--socket-owner",
@@ -244,6 +261,7 @@ impl Flag {
         match self {
             Flag::Http => Some("HOST:PORT or unix:PATH"),
             Flag::FastCgi => Some("unix:PATH or tcp:HOST:PORT"),
+            Flag::Model => Some("MODEL"),
             Flag::Threads => Some("N"),
             Flag::SocketMode => Some("MODE"),
             Flag::SocketOwner => Some("USER[:GROUP]"),

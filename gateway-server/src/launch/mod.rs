@@ -237,6 +237,8 @@ Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8
   --explain-gateway        say which gateway it would be, and why
 
 How:
+  --model MODEL            HTTP: how connections are shared out among threads: iterative, threads, event-loop
+                           or event-loops, which is the default
   --threads N              so many requests may be in the application at once, each on a thread;
                            one more serves sockets (default: four for each core; at least 128, as a FastCGI worker 16)
   --socket-mode MODE       permissions of a socket file (default: 600)
@@ -268,10 +270,18 @@ mod tests {
     #[test]
     fn help_names_every_flag() {
         let text = help("x");
-        for flag in
-            ["--http", "--fastcgi", "--threads", "--socket-mode", "--socket-owner", "--allow-user", "--allow-group"]
-                .into_iter()
-                .chain(["--request", "--header", "--body", "--explain-gateway", "--help", "--version"])
+        for flag in [
+            "--http",
+            "--fastcgi",
+            "--model",
+            "--threads",
+            "--socket-mode",
+            "--socket-owner",
+            "--allow-user",
+            "--allow-group",
+        ]
+        .into_iter()
+        .chain(["--request", "--header", "--body", "--explain-gateway", "--help", "--version"])
         {
             assert!(text.contains(flag), "{flag}");
         }

@@ -27,11 +27,15 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Serves HTTP until a signal.
 pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Decision) -> Result<ExitCode, String> {
     log::install();
+    let model = decision.model.unwrap_or_default();
     let runtime = runtime(decision, Config::default_threads)?;
     let options = listen_options(&decision.socket)?;
     let listeners = runtime.block_on(socket.open(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
     let at = listeners.iter().map(|listener| http_url(listener.address())).collect::<Vec<_>>().join(" ");
-    let config = Config::default().shared_calls(runtime.calls().clone());
+    let mut config = Config::default().model(model).shared_calls(runtime.calls().clone());
+    if let Some(threads) = decision.threads {
+        config = config.connection_threads(threads);
+    }
     let server = Server::new(app).config(config);
     let handle = server.handle();
     let signals = signals(&runtime)?;
@@ -76,8 +80,8 @@ pub(super) fn fastcgi(roles: Roles, socket: &SocketSource, decision: &Decision) 
 
 /// A runtime in which as many applications may run at once on workers as `--threads` says.
 fn runtime(decision: &Decision, usual: fn() -> usize) -> Result<CallRuntime, String> {
-    let threads = decision.threads.unwrap_or_else(usual);
-    CallRuntime::new(threads, OVERFLOW).map_err(|error| format!("cannot start {threads} threads: {error}"))
+    let (model, threads) = (decision.model.unwrap_or_default(), decision.threads.unwrap_or_else(usual));
+    model.runtime(threads, OVERFLOW).map_err(|error| format!("cannot start {threads} threads: {error}"))
 }
 
 /// How a socket file is made.

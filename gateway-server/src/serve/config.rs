@@ -1,6 +1,7 @@
 //! How the listener behaves: threads, times, sizes. Every default says why it has its value.
 
 use super::hosts::Hosts;
+use super::model::Model;
 use super::trusted::{ForwardedFields, TrustedProxies};
 use crate::h1::Limits;
 use crate::telemetry::Telemetry;
@@ -22,6 +23,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub(super) limits: Limits,
+    pub(super) model: Model,
+    pub(super) connection_threads: usize,
     pub(super) threads: usize,
     pub(super) max_blocking_calls: usize,
     pub(super) calls: Option<Calls>,
@@ -52,6 +55,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            model: Model::default(),
+            connection_threads: 256,
             threads: Self::default_threads(),
             max_blocking_calls: 256,
             calls: None,
@@ -85,6 +90,21 @@ impl Config {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How connections are shared out among threads. Default [`Model::EventLoops`].
+    #[must_use]
+    pub fn model(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// With [`Model::Threads`], connections served at once, each by its thread; further ones wait in the system's queue. Default
+    /// 256, as Apache's prefork has it: beyond, memory and switching cost more than the other models do.
+    #[must_use]
+    pub fn connection_threads(mut self, threads: usize) -> Self {
+        self.connection_threads = threads.max(1);
         self
     }
 
@@ -270,6 +290,15 @@ impl Config {
     pub fn max_pipelined(mut self, requests: u32) -> Self {
         self.max_pipelined = requests.max(1);
         self
+    }
+
+    /// How many threads wait with connections, in the models that do so.
+    pub(super) fn waiting_threads(&self) -> Option<usize> {
+        match self.model {
+            Model::Iterative => Some(1),
+            Model::Threads => Some(self.connection_threads.min(self.max_connections)),
+            Model::EventLoop | Model::EventLoops => None,
+        }
     }
 
     /// Send a Server field with name and version. Default no (HTTP-153).

@@ -93,10 +93,10 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 };
                 if let Outcome::Refused(refusal) = outcome {
                     let closing = refuse(wire, refusal, head_only, timer).await;
-                    recording.end(wire, outcome);
+                    recording.end(&wire.peer, || wire.result(outcome));
                     return closing;
                 }
-                recording.end(wire, outcome);
+                recording.end(&wire.peer, || wire.result(outcome));
                 match outcome {
                     Outcome::Complete => {}
                     Outcome::Aborted => {
@@ -122,7 +122,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 }
                 log_refusal(wire, refusal);
                 let put = wire.refuse(refusal, head_only);
-                record::refused(wire, refusal);
+                refused(wire, refusal);
                 if put != Put::End {
                     return Closing::Staged;
                 }
@@ -138,10 +138,18 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
     }
 }
 
+fn refused(wire: &Wire, refusal: Refusal) {
+    let (line, body_bytes) = {
+        let mut state = wire.lock();
+        (state.refused_line.take(), state.body_bytes)
+    };
+    record::refused(&wire.shared, &wire.peer, line.as_ref(), body_bytes, refusal);
+}
+
 /// [`refuse`] for what has no record yet: no application was found for it.
 async fn refuse_unread(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Timer) -> Closing {
     let closing = refuse(wire, refusal, head_only, timer).await;
-    record::refused(wire, refusal);
+    refused(wire, refusal);
     closing
 }
 

@@ -12,6 +12,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `config` | settings |
+//! | `model`, `blocking` | the other server models: [`Model`] |
 //! | `handler` | who answers |
 //! | `hosts` | under which names |
 //! | `server`, `shared` | accepting, counting, stopping |
@@ -28,6 +29,7 @@
 //! | `refusal` | the server's own answers |
 
 mod answer;
+mod blocking;
 mod config;
 mod connection;
 mod date;
@@ -36,6 +38,7 @@ mod handler;
 mod hosts;
 mod input;
 mod interim;
+mod model;
 mod outbox;
 mod pace;
 mod record;
@@ -54,6 +57,7 @@ pub(crate) use forwarding::TrustedPeer;
 pub use handler::{Handler, Route, Router};
 pub use hosts::{Hosts, HostsError};
 pub use interim::Interim;
+pub use model::{Model, UnknownModel};
 pub use server::{Bound, Server, ServerHandle};
 pub use trusted::{ForwardedFields, TrustedProxies, TrustedProxiesError};
 pub use upgrade::{NotOffered, Upgrade, Upgraded};

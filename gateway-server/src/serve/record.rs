@@ -6,7 +6,6 @@ use super::answer::Outcome;
 use super::forwarding::TrustedPeer;
 use super::refusal::Refusal;
 use super::shared::Shared;
-use super::wire::Wire;
 use crate::h1::RequestHead;
 use crate::telemetry::{Ended, Ending, IdsOf, Line, Reason, Record};
 use gateway_fastcgi::net::Peer;
@@ -64,9 +63,9 @@ impl<'s> Recording<'s> {
         }
     }
 
-    pub(super) fn end(self, wire: &Wire, outcome: Outcome) {
+    pub(super) fn end(self, peer: &Peer, result: impl FnOnce() -> Result) {
         if self.record.is_some() || self.event.is_some() {
-            self.tell(&wire.peer, &wire.result(outcome));
+            self.tell(peer, &result());
         }
     }
 
@@ -92,14 +91,10 @@ impl<'s> Recording<'s> {
 }
 
 /// Tells of a request for which no application was found, once the answer is made.
-pub(super) fn refused(wire: &Wire, refusal: Refusal) {
-    let Some(telemetry) = &wire.shared.config.telemetry else { return };
-    let remote = wire.peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
-    let (line, body_bytes) = {
-        let mut state = wire.lock();
-        (state.refused_line.take(), state.body_bytes)
-    };
-    let line = line.as_ref().map(|RefusedLine { method, target, protocol }| Line { method, target, protocol });
+pub(super) fn refused(shared: &Shared, peer: &Peer, line: Option<&RefusedLine>, body_bytes: u64, refusal: Refusal) {
+    let Some(telemetry) = &shared.config.telemetry else { return };
+    let remote = peer.ip().map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
+    let line = line.map(|RefusedLine { method, target, protocol }| Line { method, target, protocol });
     telemetry.refuse(&remote, line).end(&Ended {
         status: Some(refusal.status().as_u16()),
         body_bytes,

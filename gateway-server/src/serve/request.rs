@@ -4,11 +4,13 @@ use super::forwarding;
 use super::handler::Handler;
 use super::record::RefusedLine;
 use super::refusal::Refusal;
+use super::shared::Shared;
 use super::upgrade::Upgrade;
 use super::wire::{State, Wire};
-use crate::environ::{decode_path, environ_builder, finish, server_name};
-use crate::h1::{BodyFraming, Event, RequestHead, TargetForm, Version};
+use crate::environ::{ConnectionFacts, decode_path, environ_builder, finish, server_name};
+use crate::h1::{BodyFraming, Connection, Event, RequestHead, TargetForm, Version};
 use bytes::{Bytes, BytesMut};
+use gateway_fastcgi::net::Peer;
 use gateway_spec::Environ;
 
 /// What a connection does next.
@@ -53,61 +55,79 @@ impl Wire {
         state.status = None;
         state.body_bytes = 0;
         state.called = None;
-        let head = match state.machine.next_event() {
-            Ok(Event::Request(head)) => head,
-            Ok(Event::NeedMore) => return Step::Receive { idle: state.machine.is_idle() },
-            Ok(Event::Closed) => return Step::Closed,
-            // Not between requests; and if it were, there would be nothing left to do here.
-            Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,
-            Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
-        };
-        tracing::trace!(target: "gateway::marks", mark = "parsed");
-        let is_told = self.shared.config.telemetry.is_some();
-        let refused_line = &mut state.refused_line;
-        let mut refuse = |refusal, method: &str| {
-            *refused_line = is_told.then(|| RefusedLine::of(&head));
-            Step::Refuse { refusal, head_only: method == "HEAD" }
-        };
-        let hosts = &self.shared.config.hosts;
-        if !hosts.are_all() && !hosts.contain(server_name(&head, &self.facts)) {
-            return refuse(Refusal::Host, head.method());
-        }
-        if head.form() == TargetForm::Asterisk {
-            return refuse(Refusal::AboutServer, head.method());
-        }
-        if head.method() == "TRACE" {
-            return refuse(Refusal::Trace, head.method());
-        }
-        if !self.shared.router.accepts(head.path()) {
+        let State { machine, path, request, refused_line, .. } = state;
+        let reading = Reading { machine, path, request: *request, peer: self.peer, refused_line };
+        next_step(reading, &self.shared, &self.facts)
+    }
+}
+
+/// What of a connection the step from bytes to a request works on, whatever the server model.
+pub(super) struct Reading<'r> {
+    pub(super) machine: &'r mut Connection,
+    /// Room for a decoded path.
+    pub(super) path: &'r mut Vec<u8>,
+    /// Counted on this connection.
+    pub(super) request: u64,
+    pub(super) peer: Peer,
+    pub(super) refused_line: &'r mut Option<RefusedLine>,
+}
+
+/// Looks at what has arrived.
+pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &ConnectionFacts) -> Step<'a> {
+    let Reading { machine, path: decoded, request, peer, refused_line } = reading;
+    let head = match machine.next_event() {
+        Ok(Event::Request(head)) => head,
+        Ok(Event::NeedMore) => return Step::Receive { idle: machine.is_idle() },
+        Ok(Event::Closed) => return Step::Closed,
+        // Not between requests; and if it were, there would be nothing left to do here.
+        Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,
+        Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
+    };
+    tracing::trace!(target: "gateway::marks", mark = "parsed");
+    let is_told = shared.config.telemetry.is_some();
+    let mut refuse = |refusal, method: &str| {
+        *refused_line = is_told.then(|| RefusedLine::of(&head));
+        Step::Refuse { refusal, head_only: method == "HEAD" }
+    };
+    let hosts = &shared.config.hosts;
+    if !hosts.are_all() && !hosts.contain(server_name(&head, facts)) {
+        return refuse(Refusal::Host, head.method());
+    }
+    if head.form() == TargetForm::Asterisk {
+        return refuse(Refusal::AboutServer, head.method());
+    }
+    if head.method() == "TRACE" {
+        return refuse(Refusal::Trace, head.method());
+    }
+    if !shared.router.accepts(head.path()) {
+        return refuse(Refusal::Path, head.method());
+    }
+    let path = if head.path().contains(&b'%') || head.path().is_empty() {
+        if decode_path(head.path(), decoded).is_none() {
             return refuse(Refusal::Path, head.method());
         }
-        let path = if head.path().contains(&b'%') || head.path().is_empty() {
-            if decode_path(head.path(), &mut state.path).is_none() {
-                return refuse(Refusal::Path, head.method());
-            }
-            &state.path
-        } else {
-            head.path()
-        };
-        let Some(route) = self.shared.router.route(path) else { return refuse(Refusal::NotFound, head.method()) };
-        let builder = environ_builder(&head, &self.facts, path, route.script_name_bytes);
-        let (framing, waits_for_continue) = (head.body(), head.expects_continue());
-        let upgrade = upgrade(&head, route.handler);
-        let Ok(mut environ) = finish(builder) else { return refuse(Refusal::Environ, head.method()) };
-        environ.errors = self.shared.config.errors.clone();
-        let config = &self.shared.config;
-        if !config.trusted_proxies.are_none()
-            && forwarding::apply(&mut environ, self.peer, &config.trusted_proxies, config.trusted_fields).is_err()
-        {
-            return Step::Refuse { refusal: Refusal::Environ, head_only: environ.request_method() == "HEAD" };
-        }
-        let body = match framing {
-            BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
-            BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
-            BodyFraming::Chunked => Arrival::Arriving { length: None },
-        };
-        Step::Call(Call { handler: route.handler, environ, body, request: state.request, waits_for_continue, upgrade })
+        decoded.as_slice()
+    } else {
+        head.path()
+    };
+    let Some(route) = shared.router.route(path) else { return refuse(Refusal::NotFound, head.method()) };
+    let builder = environ_builder(&head, facts, path, route.script_name_bytes);
+    let (framing, waits_for_continue) = (head.body(), head.expects_continue());
+    let upgrade = upgrade(&head, route.handler);
+    let Ok(mut environ) = finish(builder) else { return refuse(Refusal::Environ, head.method()) };
+    environ.errors = shared.config.errors.clone();
+    let config = &shared.config;
+    if !config.trusted_proxies.are_none()
+        && forwarding::apply(&mut environ, peer, &config.trusted_proxies, config.trusted_fields).is_err()
+    {
+        return Step::Refuse { refusal: Refusal::Environ, head_only: environ.request_method() == "HEAD" };
     }
+    let body = match framing {
+        BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
+        BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
+        BodyFraming::Chunked => Arrival::Arriving { length: None },
+    };
+    Step::Call(Call { handler: route.handler, environ, body, request, waits_for_continue, upgrade })
 }
 
 /// The wish for another protocol (HTTP-130), where somebody could grant it. A request with a body has none: nobody needs it, and

@@ -1,5 +1,6 @@
 //! The listener: accepting, counting, stopping.
 
+use super::blocking;
 use super::config::Config;
 use super::connection::serve_connection;
 use super::handler::{Handler, Router};
@@ -81,7 +82,7 @@ impl Server {
     /// # Errors
     /// What the system says.
     pub fn prepare(self) -> io::Result<Bound> {
-        let runtime = CallRuntime::new(self.config.threads, self.config.max_blocking_calls)?;
+        let runtime = self.config.model.runtime(self.config.threads, self.config.max_blocking_calls)?;
         let config = self.config.shared_calls(runtime.calls().clone());
         let server = Self { config, ..self };
         Ok(Bound { server, runtime, listeners: Vec::new() })
@@ -99,6 +100,10 @@ impl Server {
         let runtime = Handle::current();
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a multi-thread runtime is needed"));
+        }
+        if let Some(threads) = self.config.waiting_threads() {
+            let shared = Shared::new(self.config, self.router, runtime, self.stop)?;
+            return blocking::serve(Arc::new(shared), listeners, threads).await;
         }
         let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop)?);

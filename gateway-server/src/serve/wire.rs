@@ -120,7 +120,7 @@ impl Wire {
             taking: Pace::default(),
             half_closed_since: None,
         };
-        let facts = ConnectionFacts::of(&stream, peer);
+        let facts = ConnectionFacts::of(stream.local_tcp(), peer);
         Self { stream, shared, facts, peer, state: Mutex::new(state), pause: Mutex::new(None) }
     }
 

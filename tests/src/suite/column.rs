@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use crate::programs::build_folder;
 
 /// Every gateway, in the order of the table.
-pub const GATEWAYS: [&str; 19] = [
+pub const GATEWAYS: [&str; 22] = [
     "direct call",
     "http listener",
+    "http iterative",
+    "http threads",
+    "http event-loop",
     "cgi host",
     "fastcgi spawned",
     "fastcgi unix",

@@ -75,6 +75,9 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         gateways: &[
             "http listener",
+            "http iterative",
+            "http threads",
+            "http event-loop",
             "cgi host",
             "fastcgi spawned",
             "fastcgi unix",

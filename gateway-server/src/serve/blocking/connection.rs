@@ -1,0 +1,159 @@
+//! Request after request on one connection, and a close that loses nothing.
+
+use super::answer::answer;
+use super::line::{Line, Sent};
+use super::waiting::Received;
+use crate::h1::{Event, NextCycle};
+use crate::serve::answer::Outcome;
+use crate::serve::record::{self, Recording};
+use crate::serve::refusal::Refusal;
+use crate::serve::request::Step;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// The peer is gone or has said all it will say.
+    AtOnce,
+    /// Our last response must reach a peer that may still be sending (HTTP-172).
+    Staged,
+    /// A response that only the end of the connection would end was broken off: the peer must see the difference (HTTP-159).
+    Reset,
+}
+
+/// Serves a connection to its end.
+pub(super) fn serve_connection(line: &Arc<Line>) {
+    let closing = serve_requests(line);
+    match closing {
+        Closing::AtOnce => {}
+        Closing::Staged => line.close_staged(),
+        Closing::Reset => {
+            // RST instead of FIN.
+            let _ = socket2::SockRef::from(&line.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+    tracing::debug!(peer = %line.peer, ?closing, "connection closed");
+}
+
+fn serve_requests(line: &Arc<Line>) -> Closing {
+    let config = &line.pool.shared.config;
+    let mut head_deadline = Some(Instant::now() + config.header_timeout);
+    loop {
+        match line.next_step() {
+            Step::Receive { idle } => {
+                if line.flush().is_err() {
+                    return Closing::AtOnce;
+                }
+                let received = if idle {
+                    let until = head_deadline.unwrap_or_else(|| Instant::now() + config.keep_alive_timeout);
+                    line.receive_idle(until)
+                } else {
+                    // The whole head counts, so sending it drop by drop does not help.
+                    line.receive(*head_deadline.get_or_insert_with(|| Instant::now() + config.header_timeout))
+                };
+                match received {
+                    // The end is the machine's to judge: between requests it is no error.
+                    Received::Bytes | Received::End => {}
+                    Received::Timeout if !idle => return refuse(line, Refusal::HeadTimeout, false),
+                    Received::Timeout | Received::Lost | Received::Stop | Received::GaveWay => return Closing::AtOnce,
+                }
+            }
+            Step::Call(mut call) => {
+                head_deadline = None;
+                let recording = Recording::begin(&line.pool.shared, &mut call.environ);
+                let head_only = call.environ.request_method() == "HEAD";
+                let outcome = recording.span().in_scope(|| answer(line, call));
+                let closing = close_after(line, outcome, head_only);
+                recording.end(&line.peer, || line.result(outcome));
+                if let Some(closing) = closing {
+                    return closing;
+                }
+            }
+            Step::Refuse { refusal, head_only } => {
+                head_deadline = None;
+                let closing = if refusal.keeps_open() {
+                    tell(line, refusal);
+                    match line.refuse(refusal, head_only) {
+                        Ok(Sent::End) => next_request(line).err(),
+                        Ok(_) => Some(Closing::Staged),
+                        Err(_) => Some(Closing::AtOnce),
+                    }
+                } else {
+                    Some(refuse(line, refusal, head_only))
+                };
+                let (refused, body_bytes) = line.refused();
+                record::refused(&line.pool.shared, &line.peer, refused.as_ref(), body_bytes, refusal);
+                if let Some(closing) = closing {
+                    return closing;
+                }
+            }
+            Step::Closed => {
+                let _ = line.flush();
+                return Closing::AtOnce;
+            }
+        }
+    }
+}
+
+/// Goes on after an answer, or says how the connection ends.
+fn close_after(line: &Line, outcome: Outcome, head_only: bool) -> Option<Closing> {
+    match outcome {
+        Outcome::Complete => next_request(line).err(),
+        Outcome::Aborted if line.lock().machine.is_close_delimited() => Some(Closing::Reset),
+        Outcome::Aborted => Some(Closing::Staged),
+        Outcome::Gone | Outcome::Switched => Some(Closing::AtOnce),
+        Outcome::Refused(refusal) => Some(refuse(line, refusal, head_only)),
+    }
+}
+
+/// Answers what cannot be served, and closes.
+fn refuse(line: &Line, refusal: Refusal, head_only: bool) -> Closing {
+    tell(line, refusal);
+    match line.refuse(refusal, head_only) {
+        Ok(_) => Closing::Staged,
+        Err(_) => Closing::AtOnce,
+    }
+}
+
+fn tell(line: &Line, refusal: Refusal) {
+    let status = refusal.status().as_u16();
+    tracing::warn!(peer = %line.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
+    record::count_refusal(&line.pool.shared, refusal);
+}
+
+/// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).
+fn next_request(line: &Line) -> Result<(), Closing> {
+    let config = &line.pool.shared.config;
+    let mut drained = 0;
+    loop {
+        match line.next_cycle() {
+            NextCycle::Ready => return Ok(()),
+            NextCycle::Close if line.flush().is_ok() => return Err(Closing::Staged),
+            NextCycle::Close => return Err(Closing::AtOnce),
+            NextCycle::Drain => drained += drain(line)?,
+        }
+        if drained > config.drain_bytes {
+            return Err(Closing::Staged);
+        }
+    }
+}
+
+/// Reads once, and throws away what is here of the body.
+fn drain(line: &Line) -> Result<usize, Closing> {
+    line.flush().map_err(|_| Closing::AtOnce)?;
+    let mut drained = 0;
+    loop {
+        match line.lock().machine.next_event() {
+            Ok(Event::Data(data)) => drained += data.len(),
+            Ok(Event::NeedMore) => break,
+            Ok(_) => return Ok(drained),
+            Err(_) => return Err(Closing::Staged),
+        }
+    }
+    match line.receive(Instant::now() + line.pool.shared.config.body_timeout) {
+        Received::Bytes => Ok(drained),
+        Received::Timeout => Err(Closing::Staged),
+        _ => Err(Closing::AtOnce),
+    }
+}
