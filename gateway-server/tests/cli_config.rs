@@ -56,10 +56,10 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
                max_memory, max_processes, max_files, max_file_bytes, no_new_privileges, read_only, writable, env.NAME, \
                authorizer, authorizer_timeout";
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
-                 php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value";
+                 php:unix:PATH, php:tcp:HOST:PORT, http://HOST:PORT, http:unix:PATH, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
-        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are admin, admin_open, user, group, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
-        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are admin, admin_open, user, group, threads, hosts, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
+        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are admin, admin_open, user, group, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
+        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are admin, admin_open, user, group, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, log, access, limits, timeouts, mount".into()),
         ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
         ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 to 4096".into()),
         ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 to 4096".into()),
@@ -81,7 +81,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
         ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are header, keep_alive, body, write, rate_grace, half_close, linger, stop".into()),
         ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
-        ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_method_bytes, max_body_bytes, length_required, max_chunk_extension_bytes, max_trailer_bytes, min_body_bytes_per_second, min_write_bytes_per_second, max_connections, max_requests_per_connection, max_pipelined, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
+        ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_method_bytes, max_body_bytes, length_required, max_chunk_extension_bytes, max_trailer_bytes, min_body_bytes_per_second, min_write_bytes_per_second, max_connections, max_connections_per_peer, uncounted_peers, max_requests_per_connection, max_pipelined, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
         ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),
         ("a mount in single brackets", "[mount]\nprefix = \"/\"\ntarget = \"app:demo\"", "1:1: mount: a table is not allowed; allowed is a list of tables: [[mount]]".into()),
         ("a mount without a target", "[[mount]]\nprefix = \"/\"", format!("1:1: mount.target: missing; allowed is {forms}")),
@@ -222,7 +222,7 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
         ),
         (
             &["--mount", "/=static:"],
-            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, static:DIR, each with ?key=value&key=value",
+            "--mount /=static:: \"static:\" is not allowed; allowed is app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, php:unix:PATH, php:tcp:HOST:PORT, http://HOST:PORT, http:unix:PATH, static:DIR, each with ?key=value&key=value",
         ),
         (
             &["--mount", "/=app:demo?x=1"],

@@ -215,6 +215,18 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
     Rule::new("max_connections", COUNT, "open connections; 10000 by default", |s, _, v| {
         server(s, value::count(v), serve::Config::max_connections)
     }),
+    Rule::new(
+        "max_connections_per_peer",
+        COUNT_OR_NONE,
+        "open connections of one peer, which is an IPv4 address or the first 64 bits of one of IPv6, or 0; 1000 by default",
+        |s, _, v| server(s, value::count_or_none(v), serve::Config::max_connections_per_peer),
+    ),
+    Rule::new(
+        "uncounted_peers",
+        "addresses, networks such as 10.0.0.0/8, or unix, with commas between them",
+        "peers that may have any number of connections, beside trusted_proxies; those on this machine by default: 127.0.0.0/8, ::1, unix",
+        |s, _, v| server(s, v.parse().ok(), serve::Config::uncounted_peers),
+    ),
     Rule::new("max_requests_per_connection", COUNT, "requests on one connection; no limit by default", |s, _, v| {
         server(s, value::count(v).map(|n| n as u64), serve::Config::max_requests_per_connection)
     }),

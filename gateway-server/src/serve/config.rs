@@ -29,6 +29,8 @@ pub struct Config {
     pub(super) max_blocking_calls: usize,
     pub(super) calls: Option<Calls>,
     pub(super) max_connections: usize,
+    pub(super) max_connections_per_peer: usize,
+    pub(super) uncounted_peers: TrustedProxies,
     pub(super) max_requests_per_connection: u64,
     pub(super) preread_bytes: usize,
     pub(super) drain_bytes: usize,
@@ -61,6 +63,8 @@ impl Default for Config {
             max_blocking_calls: 256,
             calls: None,
             max_connections: 10_000,
+            max_connections_per_peer: 1000,
+            uncounted_peers: TrustedProxies::this_machine(),
             max_requests_per_connection: u64::MAX,
             preread_bytes: 64 << 10,
             drain_bytes: 256 << 10,
@@ -152,6 +156,23 @@ impl Config {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Connections that one peer may have at once; 0 means as many as there are. Default 1000: a large office behind one address has
+    /// some hundred, and nobody alone fills the house. IPv6 peers are counted by the first 64 bits of their address. Beyond: closed
+    /// without a word.
+    #[must_use]
+    pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
+        self.max_connections_per_peer = connections;
+        self
+    }
+
+    /// Peers that are not counted, beside [trusted proxies](Config::trusted_proxies): all clients of a proxy come from its address.
+    /// Default those on this machine: `127.0.0.0/8, ::1, unix`.
+    #[must_use]
+    pub fn uncounted_peers(mut self, peers: TrustedProxies) -> Self {
+        self.uncounted_peers = peers;
         self
     }
 

@@ -16,6 +16,7 @@
 //! | `handler` | who answers |
 //! | `hosts` | under which names |
 //! | `server`, `shared` | accepting, counting, stopping |
+//! | `peers` | how many connections each peer has |
 //! | `room` | who makes room in a full house |
 //! | `connection` | request after request; closing |
 //! | `request` | what has arrived, as an environ |
@@ -41,6 +42,7 @@ mod interim;
 mod model;
 mod outbox;
 mod pace;
+mod peers;
 mod record;
 mod refusal;
 mod request;

@@ -6,7 +6,7 @@
 use super::shared::Shared;
 use super::wire::Wire;
 use crate::telemetry::Shed;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -25,6 +25,23 @@ const MOST_AT_ONCE: usize = 32;
 
 /// How often a full house is looked at again: one that was busy may wait by now.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What a crowd would have told over and over: once a second is enough.
+#[derive(Debug, Default)]
+pub(super) struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    /// Whether it is time to tell it again.
+    pub(super) fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_due = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1));
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
 
 /// A place for a connection that has been accepted. Where there is none, those that wait for a request make room.
 pub(super) async fn place(places: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
@@ -52,7 +69,12 @@ impl Shared {
         let Some((kind, ..)) = waiting.first() else { return };
         let of_this_kind = waiting.iter().take_while(|(waiting, ..)| waiting == kind).count();
         let count = (of_this_kind / 8).clamp(1, MOST_AT_ONCE);
-        tracing::warn!(connections = self.count(), closed = count, "all places are taken; see max_connections");
+        if self.crowded.is_due() {
+            tracing::warn!(
+                connections = self.count(),
+                "all places are taken, so waiting connections are closed; see max_connections"
+            );
+        }
         for (kind, _, wire) in waiting.into_iter().take(count) {
             if let Some(metrics) = self.metrics() {
                 metrics.connection_shed(if kind == Waiting::ForRequest { Shed::Request } else { Shed::Head });

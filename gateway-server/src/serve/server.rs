@@ -8,7 +8,7 @@ use super::room::place;
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
 use gateway_fastcgi::calls::{CallRuntime, Turns};
-use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
+use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener, Peer, Stream};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
 use std::sync::Arc;
@@ -241,6 +241,10 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(present) = shared.peers.enter(peer) else {
+                    too_many(&stream, peer, &shared);
+                    continue;
+                };
                 let place = tokio::select! {
                     () = &mut wanted => return Ok(()),
                     place = place(&places, &shared) => place,
@@ -250,7 +254,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
                 let entry = shared.enter(&wire);
                 let id = entry.id;
                 let task = tokio::spawn(async move {
-                    let _held = (entry, place);
+                    let _held = (entry, place, present);
                     serve_connection(wire).await;
                 });
                 shared.note_task(id, task.abort_handle());
@@ -265,6 +269,14 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
             },
         }
     }
+}
+
+/// Closes a connection of a peer that has enough of them. A reset keeps nothing of it here.
+fn too_many(stream: &Stream, peer: Peer, shared: &Shared) {
+    if shared.crowded.is_due() {
+        tracing::warn!(%peer, "connection closed: its peer has max_connections_per_peer; a proxy belongs in trusted_proxies or uncounted_peers");
+    }
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// How long to leave a system alone that has no descriptors left.

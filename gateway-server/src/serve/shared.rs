@@ -2,6 +2,8 @@
 
 use super::config::Config;
 use super::handler::Router;
+use super::peers::Peers;
+use super::room::Seldom;
 use super::wire::Wire;
 use crate::telemetry::Metrics;
 use gateway_fastcgi::calls::Calls;
@@ -18,6 +20,8 @@ pub(super) struct Shared {
     pub(super) calls: Calls,
     pub(super) runtime: Handle,
     pub(super) stop: Arc<Stop>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) crowded: Seldom,
     live: Mutex<HashMap<u64, Live>>,
     next_id: AtomicU64,
     /// Rings when the last connection has ended.
@@ -39,6 +43,8 @@ impl Shared {
         let calls = config.calls.clone().unwrap_or_else(|| Calls::of(&runtime, config.max_blocking_calls));
         calls.watch(&runtime)?;
         Ok(Self {
+            peers: Peers::of(&config),
+            crowded: Seldom::default(),
             config,
             router,
             calls,

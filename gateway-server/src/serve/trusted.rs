@@ -45,6 +45,13 @@ pub struct TrustedProxiesError {
 }
 
 impl TrustedProxies {
+    /// Whoever connects from this machine: `127.0.0.0/8, ::1, unix`.
+    pub fn this_machine() -> Self {
+        let [v4, v6] = [IpAddr::from([127, 0, 0, 0]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        let networks = [IpNet::new(v4, 8), IpNet::new(v6, 128)].into_iter().flatten().collect();
+        Self { networks, unix: true }
+    }
+
     /// Whether nobody is trusted.
     pub fn are_none(&self) -> bool {
         self.networks.is_empty() && !self.unix

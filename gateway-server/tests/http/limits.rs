@@ -2,6 +2,7 @@
 
 use super::support::*;
 use gateway_server::h1::Limits;
+use gateway_server::serve::TrustedProxies;
 use gateway_spec::{Environ, StartResponse};
 use std::time::Duration;
 
@@ -162,6 +163,27 @@ fn http_181_busy_connections_do_not_make_room() {
     second.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(second.response().text(), "/2 ", "now the first one waits and makes room");
     first.expect_closed();
+}
+
+#[test]
+fn http_181_a_peer_with_too_many_connections_gets_no_more() {
+    let counted = config().max_connections_per_peer(2).uncounted_peers(TrustedProxies::default());
+    let server = serve_with(counted, echo);
+    let ask = |client: &mut Client| {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.response().status
+    };
+    let [mut first, mut second] = [server.client(), server.client()];
+    assert_eq!([ask(&mut first), ask(&mut second)], [200, 200]);
+    let mut third = server.client();
+    third.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    third.expect_closed();
+    assert_eq!(ask(&mut first), 200);
+    drop(second);
+    eventually("its place is free again", || {
+        let mut fourth = server.client();
+        fourth.try_send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") && !fourth.rest().is_empty()
+    });
 }
 
 #[test]
