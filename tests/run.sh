@@ -124,6 +124,7 @@ install_missing() {
   need daphne /usr/bin/daphne
   need nodejs /usr/bin/node
   need tomcat10-common /usr/share/tomcat10/bin/catalina.sh # with Java; not tomcat10, which is a service
+  need golang-go /usr/bin/go # its net/http gets the same requests as our listener
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"

@@ -1,21 +1,13 @@
 //! Every case of `tests/corpus/http1`: through our machine, however it is cut, and over a socket to our server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::needless_pass_by_value
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
 
-use gateway_fastcgi::net::Address;
 use gateway_server::h1::{AfterResponse, Connection, Event, Limits, NextCycle, RequestError, Stamp};
-use gateway_server::serve::{Config, Server};
-use gateway_spec::{AppError, Body, Environ, Framing, Headers, ResponseHead, StartResponse, StatusCode};
-use gateway_tests::corpus::answers::{SEEN_FIELD, ask_all};
+use gateway_spec::{Framing, Headers, ResponseHead, StatusCode};
+use gateway_tests::corpus::answers::ask_all;
+use gateway_tests::corpus::seeing::with_our_server;
 use gateway_tests::corpus::{Case, PROBE_SEEN, all, seen};
 use gateway_tests::programs::workspace;
 
@@ -132,30 +124,10 @@ fn cutting_a_case_anywhere_changes_nothing() {
     }
 }
 
-/// Reads the body to its end, and says what it saw.
-fn see(mut environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
-    let body = environ.input.read_all(1 << 20)?;
-    let blank: &[u8] = if body.is_empty() { b"" } else { b" " };
-    let target = environ.get("REQUEST_URI").unwrap_or_default().as_bytes();
-    let text = seen(&[environ.request_method().as_bytes(), b" ", target, blank, &body].concat());
-    let mut headers = Headers::new();
-    headers.append(SEEN_FIELD, text);
-    start_response(StatusCode::OK, headers)?;
-    Ok(Body::empty())
-}
-
 #[test]
 fn our_server_answers_each_case_as_it_says() {
     let cases = all();
-    let bound = Server::new(see).config(Config::default().threads(8)).bind("127.0.0.1:0").unwrap();
-    let Some(Address::Tcp { port, .. }) = bound.addresses().next() else { panic!("no address") };
-    let address = SocketAddr::from(([127, 0, 0, 1], *port));
-    let handle = bound.handle();
-    let server = std::thread::spawn(|| bound.run());
-    let outcomes = ask_all(address, &cases);
-    handle.stop();
-    server.join().unwrap().unwrap();
-
+    let outcomes = with_our_server(|address| ask_all(address, &cases));
     let mut wrong = Vec::new();
     for (case, outcome) in cases.iter().zip(outcomes.unwrap()) {
         let statuses = outcome.statuses();

@@ -1,9 +1,11 @@
 //! The corpus of requests in `tests/corpus/http1`: what is sent, what we answer, and why.
 //!
-//! Holds reading the files and the two notations that stand for bytes. What a server answers is read in [`answers`]. Does
-//! not hold a server.
+//! Holds reading the files and the two notations that stand for bytes. What a server answers is read in [`answers`], what
+//! ours answers is made in [`seeing`], and the page that tells where others differ in [`differences`].
 
 pub mod answers;
+pub mod differences;
+pub mod seeing;
 
 use std::fs;
 use std::ops::Range;
@@ -11,6 +13,9 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use crate::programs::workspace;
+
+/// Where the corpus is.
+const FOLDER: &str = "tests/corpus/http1";
 
 /// What follows a case on its connection, to see whether it lives on.
 pub const PROBE: &[u8] = b"GET /probe HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -91,10 +96,10 @@ pub fn seen(text: &[u8]) -> String {
 /// # Panics
 /// If a file is not as `tests/corpus/http1/README.md` says.
 pub fn all() -> Vec<Case> {
-    let folder = workspace().join("tests/corpus/http1");
+    let folder = workspace().join(FOLDER);
     let mut files: Vec<_> =
         fs::read_dir(&folder).expect("the corpus is there").map(|e| e.expect("a file").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
+    files.retain(|file| file.extension().is_some_and(|e| e == "toml") && !file.ends_with(differences::FILE));
     files.sort();
     let mut cases: Vec<Case> = Vec::new();
     for file in files {
