@@ -125,6 +125,7 @@ install_missing() {
   need nodejs /usr/bin/node
   need tomcat10-common /usr/share/tomcat10/bin/catalina.sh # with Java; not tomcat10, which is a service
   need golang-go /usr/bin/go # its net/http gets the same requests as our listener
+  need valgrind /usr/bin/valgrind # counts the instructions of a request
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
   if [ ${#packages[@]} -gt 0 ]; then
     echo "installing: ${packages[*]}"
@@ -169,6 +170,9 @@ count_tests "documentation examples" cargo test --workspace --doc
 
 # Each case once, with what it checks; nothing is measured.
 step "micro-benchmarks" cargo test --quiet --workspace --bench micro
+
+# What one request costs, in instructions; five percent more is a failure.
+step "instructions of a request" tests/request_cost.sh
 
 step "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
 step "clippy without features" without_features
