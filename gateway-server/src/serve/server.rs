@@ -7,6 +7,7 @@ use super::handler::{Handler, Router};
 use super::room::place;
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
+use crate::telemetry::Shed;
 use gateway_fastcgi::calls::{CallRuntime, Turns};
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener, Peer, Stream};
 use gateway_spec::{Application, AsyncApplication};
@@ -273,6 +274,9 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
 
 /// Closes a connection of a peer that has enough of them. A reset keeps nothing of it here.
 fn too_many(stream: &Stream, peer: Peer, shared: &Shared) {
+    if let Some(metrics) = shared.metrics() {
+        metrics.connection_shed(Shed::Peer);
+    }
     if shared.crowded.is_due() {
         tracing::warn!(%peer, "connection closed: its peer has max_connections_per_peer; a proxy belongs in trusted_proxies or uncounted_peers");
     }

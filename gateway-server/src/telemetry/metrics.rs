@@ -70,14 +70,16 @@ enum Own {
     Refused(Reason),
 }
 
-/// What a connection waited for that was closed because all places were taken.
+/// What a connection waited for that was closed because all places were taken; or its peer had its share of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shed {
     Request,
     Head,
+    Peer,
 }
 
-const SHED: [(Shed, &str); 2] = [(Shed::Request, "waited_for_request"), (Shed::Head, "waited_for_head")];
+const SHED: [(Shed, &str); 3] =
+    [(Shed::Request, "waited_for_request"), (Shed::Head, "waited_for_head"), (Shed::Peer, "peer_had_its_share")];
 
 /// Why the server answered by itself, or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +259,11 @@ impl Metrics {
         page.sample("gateway_connections_total", &[], accepted);
         page.family("gateway_open_connections", Kind::Gauge, "connections that are open");
         page.sample("gateway_open_connections", &[], accepted.saturating_sub(closed));
-        page.family("gateway_connections_shed", Kind::Counter, "connections closed because all places were taken");
+        page.family(
+            "gateway_connections_shed",
+            Kind::Counter,
+            "connections closed because all places, or those of their peer, were taken",
+        );
         for (shed, name) in SHED {
             page.sample("gateway_connections_shed_total", &[("reason", name)], self.own(Own::Shed(shed)));
         }
