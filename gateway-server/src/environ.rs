@@ -3,9 +3,9 @@
 //! Holds what the listener knows: the request, the peer, and where a path is cut. The mapping of field names is
 //! [`EnvironBuilder::add_header`]'s.
 
-use crate::h1::{RequestHead, TargetForm};
+use crate::h1::{RequestHead, TargetForm, split_port};
 use gateway_fastcgi::net::Peer;
-use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate, VariableName};
+use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate, Scheme, VariableName};
 use std::net::{IpAddr, SocketAddr};
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
@@ -25,6 +25,7 @@ const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
 pub(crate) struct ConnectionFacts {
     server_address: String,
     server_port: Option<String>,
+    secure: bool,
     template: EnvironTemplate,
 }
 
@@ -51,54 +52,100 @@ impl ConnectionFacts {
         if let Some(at) = local {
             template.set("SERVER_ADDR", at.ip().to_canonical().to_string());
         }
-        Self { server_address, server_port: local.map(|at| at.port().to_string()), template }
+        Self { server_address, server_port: local.map(|at| at.port().to_string()), secure: false, template }
+    }
+
+    /// The same under TLS: HTTPS, REQUEST_SCHEME (CGI-51), and what else is known of it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(mut self, variables: &[(&str, &str)]) -> Self {
+        self.secure = true;
+        self.template.set("HTTPS", "on").set("REQUEST_SCHEME", "https");
+        for (name, value) in variables {
+            self.template.set(name, value);
+        }
+        self
+    }
+
+    /// The scheme of URLs that lead here.
+    pub(crate) fn scheme(&self) -> Scheme {
+        if self.secure { Scheme::Https } else { Scheme::Http }
+    }
+}
+
+/// A request without its fields, by whatever protocol it came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    /// As it came.
+    pub(crate) target: &'a [u8],
+    pub(crate) form: TargetForm,
+    pub(crate) path: &'a [u8],
+    pub(crate) query: Option<&'a [u8]>,
+    /// The host asked for, with its port; empty if there is none.
+    pub(crate) host: &'a [u8],
+    pub(crate) protocol: &'static str,
+    /// How long the head is, and how many fields it has: what the environ will need.
+    pub(crate) head_bytes: usize,
+    pub(crate) fields: usize,
+}
+
+impl<'a> From<&RequestHead<'a>> for Asked<'a> {
+    fn from(head: &RequestHead<'a>) -> Self {
+        Self {
+            method: head.method(),
+            target: head.target(),
+            form: head.form(),
+            path: head.path(),
+            query: head.query(),
+            host: head.host(),
+            protocol: head.version().as_str(),
+            head_bytes: head.bytes_len(),
+            fields: head.fields_len(),
+        }
     }
 }
 
 /// Starts the environ of a request. `path` is the decoded path, of which `script_name_bytes` lead to the application.
 pub(crate) fn environ_builder(
-    head: &RequestHead<'_>,
+    asked: &Asked<'_>,
     facts: &ConnectionFacts,
     path: &[u8],
     script_name_bytes: usize,
 ) -> EnvironBuilder {
     // Each field grows by `HTTP_`, `=` and NUL but loses its CRLF; the rest is what follows here.
-    let mut builder =
-        facts.template.builder(256 + 2 * path.len() + head.bytes_len() + 8 * head.fields_len(), 14 + head.fields_len());
+    let room = 256 + 2 * path.len() + asked.head_bytes + 8 * asked.fields;
+    let mut builder = facts.template.builder(room, 14 + asked.fields);
     let (script_name, path_info) = path.split_at_checked(script_name_bytes).unwrap_or((b"", path));
-    let (name, port) = server(head, facts);
     builder
-        .set_known(REQUEST_METHOD, head.method())
+        .set_known(REQUEST_METHOD, asked.method)
         .set_known(SCRIPT_NAME, script_name)
         .set_known(PATH_INFO, path_info)
-        .set_known(QUERY_STRING, head.query().unwrap_or_default())
-        .set_known(REQUEST_URI, head.target())
-        .set_known(SERVER_NAME, name)
-        .set_known(SERVER_PORT, port)
-        .set_known(SERVER_PROTOCOL, head.version().as_str());
-    add_fields(&mut builder, head);
+        .set_known(QUERY_STRING, asked.query.unwrap_or_default())
+        .set_known(REQUEST_URI, asked.target)
+        .set_known(SERVER_NAME, server_name(asked, facts))
+        .set_known(SERVER_PORT, server_port(asked, facts))
+        .set_known(SERVER_PROTOCOL, asked.protocol);
     builder
 }
 
-/// SERVER_NAME and SERVER_PORT (CGI-38, CGI-39): the host asked for, the port that heard it.
-fn server<'a>(head: &RequestHead<'a>, facts: &'a ConnectionFacts) -> (&'a [u8], &'a [u8]) {
-    let (_, asked_port) = head.host_and_port();
-    let name = server_name(head, facts);
-    let port = match &facts.server_port {
-        Some(port) => port.as_bytes(),
-        // Behind a UNIX socket there is no port but the one the client means.
-        None => asked_port.filter(|port| !port.is_empty()).unwrap_or(b"80"),
-    };
-    (name, port)
-}
-
-/// The host asked for, or the address that was reached.
-pub(crate) fn server_name<'a>(head: &RequestHead<'a>, facts: &'a ConnectionFacts) -> &'a [u8] {
-    let (host, _) = head.host_and_port();
+/// SERVER_NAME (CGI-38): the host asked for, or the address that was reached.
+pub(crate) fn server_name<'a>(asked: &Asked<'a>, facts: &'a ConnectionFacts) -> &'a [u8] {
+    let (host, _) = split_port(asked.host);
     if host.is_empty() { facts.server_address.as_bytes() } else { host }
 }
 
-fn add_fields(builder: &mut EnvironBuilder, head: &RequestHead<'_>) {
+/// SERVER_PORT (CGI-39): the port that heard the request.
+fn server_port<'a>(asked: &Asked<'a>, facts: &'a ConnectionFacts) -> &'a [u8] {
+    if let Some(port) = &facts.server_port {
+        return port.as_bytes();
+    }
+    // Behind a UNIX socket there is no port but the one the client means.
+    let (_, port) = split_port(asked.host);
+    port.filter(|port| !port.is_empty()).unwrap_or(if facts.secure { b"443" } else { b"80" })
+}
+
+/// Adds the fields of a request.
+pub(crate) fn add_fields(builder: &mut EnvironBuilder, head: &RequestHead<'_>) {
     let has_options = head.has_connection_options();
     let host_is_in_target = head.form() == TargetForm::Absolute;
     for (name, value) in head.fields() {
@@ -155,8 +202,11 @@ pub(crate) fn decode_path(path: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Finishes an environ as this listener serves it.
-pub(crate) fn finish(builder: EnvironBuilder) -> Result<Environ, gateway_spec::EnvironError> {
+pub(crate) fn finish(builder: EnvironBuilder, facts: &ConnectionFacts) -> Result<Environ, gateway_spec::EnvironError> {
     let mut environ = builder.build()?;
     environ.multithread = true;
+    if facts.secure {
+        environ.url_scheme = Scheme::Https;
+    }
     Ok(environ)
 }

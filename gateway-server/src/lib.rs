@@ -6,6 +6,7 @@
 //! | [`serve`] | the listener around it |
 //! | [`telemetry`] | what is told of requests |
 //! | [`mount`] | which application answers which part of the URL space |
+//! | [`proxy_protocol`] | who the client of a proxy is |
 //! | [`launch`] | what stands behind [`main!`] |
 //!
 //! The rules come from RFC 9112 and RFC 9110 (the `HTTP-n` ids of the requirement tables).
@@ -23,6 +24,7 @@ pub mod launch;
 mod marks;
 pub mod mount;
 mod notify;
+pub mod proxy_protocol;
 pub mod serve;
 pub mod telemetry;
 

@@ -5,7 +5,7 @@ use gateway_tests::client::{Connection, Request};
 use gateway_tests::process::{Running, assert_none_left};
 use gateway_tests::servers::ours;
 use gateway_tests::suite::direct::Direct;
-use gateway_tests::suite::{Gateway, HttpGateway, check, closed};
+use gateway_tests::suite::{Gateway, Http2Gateway, HttpGateway, check, closed};
 
 fn mounted(name: &'static str, process_per_request: bool, server: &Running) -> HttpGateway {
     HttpGateway { name, prefix: "/app", process_per_request, address: server.address }
@@ -51,6 +51,16 @@ fn http_threads() {
 #[test]
 fn http_event_loop() {
     check_model("http event-loop", "event-loop");
+}
+
+/// Over TLS, as browsers do it.
+#[test]
+fn http2() {
+    let (mut server, certificate) = ours::testbed_https();
+    check(&Http2Gateway { address: server.address, certificate });
+    assert!(!server.front().has_ended(), "{}", server.logs());
+    let place = server.stop();
+    assert_none_left(place.path());
 }
 
 #[test]

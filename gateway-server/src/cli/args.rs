@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use super::config;
 use super::fcgi;
 use super::keys::ACCESS;
+use super::listen::{Listen, TLS};
 use super::mistake::{Mistake, Place};
+use super::options::resolve;
 use super::rules::{Problem, apply};
-use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TOP};
-use super::target::{Target, resolved_socket};
+use super::settings::{LIMITS, LOG, Mount, Settings, TOP};
+use super::target::Target;
 use super::workers;
 use super::wrap;
 
@@ -56,9 +58,18 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
     /// Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH, or systemd or systemd:NAME for sockets that systemd passes; may be
-    /// repeated. Port 0 takes a free one. [default: 127.0.0.1:8080]
+    /// repeated. Port 0 takes a free one. ?proxy_protocol=NETWORKS behind it takes PROXY headers from there. [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
+    /// Where to listen with TLS; as --listen, which stays without. [default: 127.0.0.1:8443 if there is a certificate]
+    #[arg(long, value_name = "ADDR")]
+    tls_listen: Vec<String>,
+    /// The certificate for --tls-listen, in PEM form, with those that lead to its issuer. Read again at SIGHUP.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's key, in PEM form.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Permissions of socket files to listen on. [default: 600]
     #[arg(long, value_name = "MODE")]
     socket_mode: Option<String>,
@@ -153,7 +164,8 @@ impl Serve {
             }
         };
         let here = std::env::current_dir().unwrap_or_default();
-        self.listen(&mut settings, &here, &mut mistakes);
+        listen("--listen", &self.listen, false, &mut settings, &here, &mut mistakes);
+        listen("--tls-listen", &self.tls_listen, true, &mut settings, &here, &mut mistakes);
         for text in &self.mount {
             match mount(text, &here) {
                 Ok(mount) => settings.mounts.push(mount),
@@ -161,6 +173,8 @@ impl Serve {
             }
         }
         let values = [
+            ("--tls-cert", TLS, "cert", self.tls_cert.as_deref()),
+            ("--tls-key", TLS, "key", self.tls_key.as_deref()),
             ("--admin", TOP, "admin", self.admin.as_deref()),
             ("--admin-open", TOP, "admin_open", self.admin_open.then_some("true")),
             ("--user", TOP, "user", self.user.as_deref()),
@@ -182,19 +196,25 @@ impl Serve {
             let done = value.map_or(Ok(()), |value| apply(rules, &mut settings, key, value));
             mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
         }
+        resolve(&mut settings.certificate.cert, &here);
+        resolve(&mut settings.certificate.key, &here);
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }
+}
 
-    fn listen(&self, settings: &mut Settings, here: &Path, mistakes: &mut Vec<Mistake>) {
-        if !self.listen.is_empty() {
-            settings.listen.clear();
-        }
-        for text in &self.listen {
-            let place = Place::Flag(format!("--listen {text}"));
-            match text.parse() {
-                Ok(socket) => settings.listen.push(Listen { socket: resolved_socket(socket, here), place }),
-                Err(error) => mistakes.push(Mistake { place, problem: Problem::refused(text, error) }),
-            }
+/// Addresses of a flag, which replace those of its kind in the file.
+fn listen(flag: &str, texts: &[String], tls: bool, settings: &mut Settings, here: &Path, mistakes: &mut Vec<Mistake>) {
+    if !texts.is_empty() {
+        settings.listen.retain(|listen| listen.tls != tls);
+    }
+    for text in texts {
+        let place = Place::Flag(format!("{flag} {text}"));
+        match Listen::parse(text, tls, here, place.clone()) {
+            Ok(listen) => settings.listen.push(listen),
+            Err(problems) => mistakes.extend(problems.into_iter().map(|(key, problem)| {
+                let place = key.map_or(place.clone(), |key| place.inside(&key));
+                Mistake { place, problem }
+            })),
         }
     }
 }

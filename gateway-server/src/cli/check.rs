@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use gateway_cgi::host::Confinement;
 use gateway_fastcgi::net::{Address, SocketSource};
 
+use super::listen;
 use super::mistake::{Mistake, Place};
 use super::options::{CgiOptions, FastCgiOptions, PhpOptions};
 use super::privileges::Identity;
@@ -37,6 +38,7 @@ pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
         let given = settings.user.as_deref().or(settings.group.as_deref()).unwrap_or_default();
         mistakes.push(Mistake { place: flag("user"), problem: Problem::refused(given, error) });
     }
+    mistakes.extend(listen::look(settings));
     for (at, mount) in settings.mounts.iter().enumerate() {
         if let Some(first) = settings.mounts.iter().take(at).find(|first| first.prefix == mount.prefix) {
             let problem = Problem::Twice { first: first.prefix_place.to_string() };

@@ -10,14 +10,16 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::ACCESS;
+use super::listen::{self, Listen, TLS};
 use super::mistake::{Mistake, Place, Source, join};
+use super::options::resolve;
 use super::rules::{Problem, Rule, apply, quoted, unknown};
-use super::settings::{LIMITS, LOG, Listen, Mount, Settings, TIMEOUTS, TOP};
-use super::target::{FORMS, Target, resolved_socket};
+use super::settings::{LIMITS, LOG, Mount, Settings, TIMEOUTS, TOP};
+use super::target::{FORMS, Target};
 use crate::mount::Prefix;
 
 /// Keys of the top of the file that hold more than one value.
-const TABLES: [&str; 6] = ["listen", "log", "access", "limits", "timeouts", "mount"];
+const TABLES: [&str; 7] = ["listen", "tls", "log", "access", "limits", "timeouts", "mount"];
 
 /// Reads the text of a configuration file. Relative paths in it start from the file's folder.
 ///
@@ -54,7 +56,8 @@ impl Reader<'_> {
     fn top(&mut self, table: &DeTable<'_>) {
         for (key, node) in table {
             match key.get_ref().as_ref() {
-                "listen" => self.listen(node),
+                "listen" => self.listen("listen", false, node),
+                "tls" => self.tls(node),
                 "log" => self.section("log", node, LOG),
                 "access" => {
                     self.section("access", node, ACCESS);
@@ -78,25 +81,47 @@ impl Reader<'_> {
     }
 
     /// One address, or a list of them.
-    fn listen(&mut self, node: &Node<'_>) {
+    fn listen(&mut self, field: &str, tls: bool, node: &Node<'_>) {
         let nodes = match node.get_ref() {
             DeValue::Array(nodes) => nodes.iter().collect(),
             _ => vec![node],
         };
         for node in nodes {
-            let Some(text) =
-                self.text("listen", node, "HOST:PORT, unix:PATH, systemd or systemd:NAME, or a list of them")
-            else {
-                continue;
-            };
-            match text.parse() {
-                Ok(socket) => {
-                    let place = self.source.place(node.span().start, "listen");
-                    self.settings.listen.push(Listen { socket: resolved_socket(socket, &self.base), place });
+            let Some(text) = self.text(field, node, listen::FORMS) else { continue };
+            let place = self.source.place(node.span().start, field);
+            match Listen::parse(text, tls, &self.base, place) {
+                Ok(listen) => self.settings.listen.push(listen),
+                Err(problems) => {
+                    for (key, problem) in problems {
+                        let field = key.map_or(field.to_owned(), |key| join(field, &key));
+                        self.mistake(node.span(), &field, problem);
+                    }
                 }
-                Err(error) => self.mistake(node.span(), "listen", Problem::refused(text, error)),
             }
         }
+    }
+
+    /// Addresses with TLS, and what they show.
+    fn tls(&mut self, node: &Node<'_>) {
+        let DeValue::Table(table) = node.get_ref() else {
+            return self.mistake(node.span(), "tls", kind(node, "a table: [tls]"));
+        };
+        self.settings.certificate.place = Some(self.source.place(node.span().start, "tls"));
+        for (key, node) in table {
+            match key.get_ref().as_ref() {
+                "listen" => self.listen("tls.listen", true, node),
+                name if TLS.iter().any(|rule| rule.key == name) => self.apply("tls", key, node, TLS),
+                name => {
+                    let mut problem = unknown(TLS);
+                    if let Problem::Unknown { allowed } = &mut problem {
+                        allowed.push("listen".to_owned());
+                    }
+                    self.mistake(key.span(), &join("tls", name), problem);
+                }
+            }
+        }
+        resolve(&mut self.settings.certificate.cert, &self.base);
+        resolve(&mut self.settings.certificate.key, &self.base);
     }
 
     /// A table whose values are all set by rules.

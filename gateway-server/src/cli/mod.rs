@@ -6,6 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `args` | the command line |
+//! | `listen` | where to listen, and how |
 //! | `config`, `settings` | the configuration file; all that can be set |
 //! | `target`, `options`, `keys`, `words` | what can be mounted |
 //! | `rules`, `value`, `mistake` | tables of keys, single values, and what is wrong with them |
@@ -33,6 +34,7 @@ mod check;
 mod config;
 mod fcgi;
 mod keys;
+mod listen;
 mod logging;
 mod mistake;
 mod options;
@@ -157,7 +159,10 @@ fn check_config(file: &Path) -> ExitCode {
 /// What a file means, in the words it could have been written in.
 fn summary(settings: &Settings) -> String {
     let mut lines = vec!["OK".to_owned()];
-    lines.extend(settings.listen.iter().map(|listen| format!("listen {}", listen.socket)));
+    lines.extend(settings.listen.iter().map(|listen| {
+        let how = if listen.tls { " with TLS" } else { "" };
+        format!("listen {}{how}", listen.socket)
+    }));
     lines.extend(settings.mounts.iter().map(|mount| format!("mount {} = {}", mount.prefix, mount.target)));
     lines.join("\n") + "\n"
 }

@@ -210,6 +210,6 @@ impl StaticOptions {
     }
 }
 
-fn resolve(path: &mut Option<PathBuf>, base: &Path) {
+pub(super) fn resolve(path: &mut Option<PathBuf>, base: &Path) {
     *path = path.take().map(|path| base.join(path));
 }

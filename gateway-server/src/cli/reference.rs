@@ -6,15 +6,14 @@
 use std::fmt::Write as _;
 
 use super::keys::{ACCESS, CGI, FASTCGI, GUARD, PHP, POOL, PROXY, STATIC};
+use super::listen::{self, LISTEN, TLS};
 use super::rules::Rule;
 use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
 /// What the file holds beside keys with one value.
-const LISTEN: [&str; 3] = [
-    "listen",
-    "where to listen; 127.0.0.1:8080 by default",
-    "HOST:PORT, unix:PATH, systemd or systemd:NAME, or a list of them",
-];
+const LISTENING: [&str; 3] = ["listen", "where to listen; 127.0.0.1:8080 by default", listen::FORMS];
+const LISTENING_TLS: [&str; 3] =
+    ["listen", "where to listen with TLS; 127.0.0.1:8443 by default, if nothing else is said", listen::FORMS];
 const MOUNT: [[&str; 3]; 3] = [
     ["prefix", "the paths that are answered", "a path such as / or /app"],
     ["target", "who answers them", "KIND:WHERE, as in the headings below"],
@@ -23,8 +22,13 @@ const MOUNT: [[&str; 3]; 3] = [
 
 pub(super) fn text() -> String {
     let mut text = "The configuration file is TOML. Relative paths in it start from its own folder.\n\n".to_owned();
-    line(&mut text, LISTEN);
+    line(&mut text, LISTENING);
     lines(&mut text, TOP);
+    text.push_str("\n[tls]\n");
+    line(&mut text, LISTENING_TLS);
+    lines(&mut text, TLS);
+    text.push_str("\nThe keys of an address stand behind it: --listen '127.0.0.1:8080?proxy_protocol=10.0.0.0/8'.\n");
+    section(&mut text, "every address to listen on", LISTEN);
     section(&mut text, "[log]", LOG);
     section(&mut text, "[access]", ACCESS);
     section(&mut text, "[limits]", LIMITS);

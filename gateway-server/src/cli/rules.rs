@@ -80,6 +80,12 @@ pub enum Problem {
         /// Where it was given before.
         first: String,
     },
+    /// A certificate or its key cannot be used.
+    #[error("{why}")]
+    Certificate {
+        /// Which file it is, where, and what to do.
+        why: String,
+    },
     /// The file is not TOML.
     #[error("{message}")]
     Syntax {

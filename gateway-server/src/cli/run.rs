@@ -14,16 +14,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::access::AccessLogError;
 use super::admin::{AdminPage, Readiness, Sources};
 use super::build::{BuildError, Built, Group, build, with};
+use super::listen::Listen;
 use super::logging;
-use super::mistake::Place;
+use super::mistake::{Mistake, Place};
 use super::privileges::{Identity, PrivilegeError};
 use super::reload::Reloads;
 use super::restart::{Successor, Takeover};
-use super::settings::{Listen, Log, Settings};
+use super::settings::{Log, Settings};
 use super::workers::StatusPage;
 use crate::marks;
 use crate::notify::ServiceManager;
-use crate::serve::{self, Server, ServerHandle};
+use crate::serve::{self, Endpoint, Server, ServerHandle, Tls};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// Why the server did not run, or stopped by itself.
@@ -33,6 +34,8 @@ pub(super) enum RunError {
     Runtime(#[source] io::Error),
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
+    #[error(transparent)]
+    Certificate(#[from] Mistake),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -69,8 +72,7 @@ pub(super) fn run(mut settings: Settings) -> Result<(), RunError> {
         ..settings.log.clone()
     });
     if settings.listen.is_empty() {
-        let place = Place::Flag("--listen (default)".to_owned());
-        settings.listen.push(Listen { socket: Address::tcp("127.0.0.1", 8080).into(), place });
+        settings.listen.push(Listen::by_default(&settings.certificate));
     }
     let identity = Identity::of(settings.user.as_deref(), settings.group.as_deref())?;
     if let Some(identity) = &identity {
@@ -103,22 +105,23 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     let manager = Arc::new(ServiceManager::from_environment());
     let mut takeover = Takeover::receive().map_err(RunError::Takeover)?;
     // Before any worker is started: a taken port is the commonest trouble.
+    let tls = settings.certificate.open()?;
     let mut sockets = Vec::new();
-    let listeners = listeners(&settings, &mut takeover, &mut sockets).await?;
+    let endpoints = endpoints(&settings, tls.as_ref(), &mut takeover, &mut sockets).await?;
     let admin = admin_listener(&settings, &mut takeover, &mut sockets).await?;
     become_user(identity.as_ref())?;
     let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
     }
-    let addresses = listeners.iter().map(|listener| url(listener.address())).collect::<Vec<_>>();
+    let addresses = endpoints.iter().map(url).collect::<Vec<_>>();
     for address in &addresses {
         tracing::info!("listening on {address}");
     }
     let access_log = settings.access.open()?;
     let _written_at_the_end = Flushed(access_log.clone());
     let status = format!("serving {}", addresses.join(" "));
-    let reloads = reloads(&built.workers, access_log.clone());
+    let reloads = reloads(&built.workers, access_log.clone(), tls);
     reloads.at_hangup(Arc::clone(&manager), status.clone()).map_err(RunError::Signals)?;
     let mut telemetry = settings.access.telemetry(access_log);
     let readiness = Readiness::default();
@@ -131,7 +134,7 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     }
     let server = Server::routed(built.site).config(settings.server.telemetry(telemetry));
     let handle = server.handle();
-    let mut serving = tokio::spawn(server.serve(listeners));
+    let mut serving = tokio::spawn(server.serve(endpoints));
     readiness.set(true);
     manager.ready(&status);
     tokio::spawn({
@@ -231,8 +234,8 @@ async fn admin_listener(
     sockets: &mut Vec<(String, ListenerHandle)>,
 ) -> Result<Option<Listener>, RunError> {
     let Some(address) = &settings.admin else { return Ok(None) };
-    let listen = Listen { socket: address.clone().into(), place: Place::Flag("--admin".to_owned()) };
-    Ok(open(&listen, &ListenOptions::default(), takeover, sockets).await?.pop())
+    let (socket, place) = (address.clone().into(), Place::Flag("--admin".to_owned()));
+    Ok(open(&socket, &place, &ListenOptions::default(), takeover, sockets).await?.pop())
 }
 
 /// Answers whether all is well, what was counted and what the workers are doing, until the process ends.
@@ -246,10 +249,15 @@ fn show_admin(listener: Listener, built: &Built, metrics: Metrics, readiness: Re
 }
 
 /// What SIGHUP does; the configuration itself is not read again.
-fn reloads(groups: &[Group], access_log: Option<AccessLog>) -> Reloads {
+fn reloads(groups: &[Group], access_log: Option<AccessLog>, tls: Option<Tls>) -> Reloads {
     let mut reloads = Reloads::default();
     if let Some(log) = access_log {
         reloads.add("access log", move || log.reopen());
+    }
+    if let Some(tls) = tls {
+        reloads.add("certificate", move || {
+            tls.reload().map(|()| tracing::info!(file = %tls.certificate_file().display(), "certificate reloaded"))
+        });
     }
     for group in groups {
         let handle = group.handle();
@@ -285,28 +293,30 @@ async fn stop_workers(workers: Vec<Group>) {
     while stopping.join_next().await.is_some() {}
 }
 
-async fn listeners(
+async fn endpoints(
     settings: &Settings,
+    tls: Option<&Tls>,
     takeover: &mut Takeover,
     sockets: &mut Vec<(String, ListenerHandle)>,
-) -> Result<Vec<Listener>, RunError> {
+) -> Result<Vec<Endpoint>, RunError> {
     let options = with(ListenOptions::default(), settings.socket_mode, ListenOptions::unix_mode);
     let options = with(options, settings.socket_owner, ListenOptions::unix_owner);
-    let mut listeners = Vec::with_capacity(settings.listen.len());
+    let mut endpoints = Vec::with_capacity(settings.listen.len());
     for listen in &settings.listen {
-        listeners.extend(open(listen, &options, takeover, sockets).await?);
+        let listeners = open(&listen.socket, &listen.place, &options, takeover, sockets).await?;
+        endpoints.extend(listeners.into_iter().map(|listener| listen.endpoint(listener, tls)));
     }
-    Ok(listeners)
+    Ok(endpoints)
 }
 
 /// Opens the sockets of one address, or takes them over; `sockets` gets what a successor will need.
 async fn open(
-    listen: &Listen,
+    socket: &SocketSource,
+    place: &Place,
     options: &ListenOptions,
     takeover: &mut Takeover,
     sockets: &mut Vec<(String, ListenerHandle)>,
 ) -> Result<Vec<Listener>, RunError> {
-    let Listen { socket, place } = listen;
     let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };
     let listeners = takeover.listen(socket, options).await.map_err(failed)?;
     for listener in &listeners {
@@ -316,11 +326,12 @@ async fn open(
 }
 
 /// Where a browser finds it.
-fn url(address: &Address) -> String {
-    match address {
+fn url(endpoint: &Endpoint) -> String {
+    let scheme = endpoint.scheme();
+    match endpoint.address() {
         Address::Unix(path) => format!("unix:{}", path.display()),
-        Address::Tcp { host, port } if host.contains(':') => format!("http://[{host}]:{port}"),
-        Address::Tcp { host, port } => format!("http://{host}:{port}"),
+        Address::Tcp { host, port } if host.contains(':') => format!("{scheme}://[{host}]:{port}"),
+        Address::Tcp { host, port } => format!("{scheme}://{host}:{port}"),
     }
 }
 

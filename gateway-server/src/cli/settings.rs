@@ -2,9 +2,10 @@
 //!
 //! Holds the values and the tables of keys that fill them. Does not hold where they are read from (`args`, `config`).
 
-use gateway_fastcgi::net::{Address, Owner, SocketSource};
+use gateway_fastcgi::net::{Address, Owner};
 
 use super::access::Access;
+use super::listen::{Certificate, Listen};
 use super::mistake::Place;
 use super::rules::{Rule, put, set};
 use super::target::Target;
@@ -19,6 +20,8 @@ use crate::serve::{self, ForwardedFields, Model};
 pub(super) struct Settings {
     /// Where to listen; nothing means the default address.
     pub(super) listen: Vec<Listen>,
+    /// What addresses with TLS show.
+    pub(super) certificate: Certificate,
     pub(super) socket_mode: Option<u32>,
     pub(super) socket_owner: Option<Owner>,
     pub(super) model: Model,
@@ -37,13 +40,6 @@ pub(super) struct Settings {
     /// Whom the server becomes once its sockets are bound.
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
-}
-
-/// One address, and where it was given.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Listen {
-    pub(super) socket: SocketSource,
-    pub(super) place: Place,
 }
 
 /// One mount, and where its two parts were given.
@@ -236,6 +232,15 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
         "requests that are answered in a row on one connection before others have their turn; 64 by default",
         |s, _, v| server(s, value::small_count(v), serve::Config::max_pipelined),
     ),
+    Rule::new("max_streams", COUNT, "streams at once on a connection of HTTP/2; 100 by default", |s, _, v| {
+        server(s, value::small_count(v), serve::Config::max_streams)
+    }),
+    Rule::new(
+        "stream_window",
+        BYTES,
+        "how much of a body a client of HTTP/2 may send before it is read; 256KiB by default",
+        |s, _, v| server(s, value::bytes(v).and_then(|bytes| bytes.try_into().ok()), serve::Config::stream_window),
+    ),
     Rule::new(
         "max_blocking_calls",
         COUNT,
@@ -263,6 +268,12 @@ pub(super) const LIMITS: &[Rule<Settings>] = &[
 ];
 
 pub(super) const TIMEOUTS: &[Rule<Settings>] = &[
+    Rule::new(
+        "handshake",
+        DURATION,
+        "from the beginning of a connection to where a request may come: PROXY header, TLS handshake, preface of HTTP/2; 10s by default",
+        |s, _, v| server(s, value::duration(v), serve::Config::handshake_timeout),
+    ),
     Rule::new("header", DURATION, "for a whole request head; 30s by default", |s, _, v| {
         server(s, value::duration(v), serve::Config::header_timeout)
     }),

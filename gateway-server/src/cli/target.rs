@@ -262,7 +262,7 @@ pub(super) fn resolved_socket(socket: SocketSource, base: &Path) -> SocketSource
 }
 
 /// An option's value: percent-decoded, so that `&` and any byte can be in it.
-fn decoded(value: &str) -> Result<String, Problem> {
+pub(super) fn decoded(value: &str) -> Result<String, Problem> {
     let text = percent_encoding::percent_decode_str(value).decode_utf8();
     text.map(Into::into).map_err(|_| Problem::refused(value, "not UTF-8 after percent-decoding"))
 }

@@ -8,10 +8,16 @@ use super::head::{HeadTable, Parsed, RequestHead, Version, parse_syntax};
 use super::limits::Limits;
 use super::persistence::is_persistent;
 use super::target::{is_authority, parse_target};
+use gateway_spec::Scheme;
 use std::ops::Range;
 
-/// Parses the head at the start of `bytes` and checks all of it.
-pub(super) fn parse_head(bytes: &[u8], limits: &Limits, table: &mut HeadTable) -> Result<Parsed, RequestError> {
+/// Parses the head at the start of `bytes`, which came over a connection of that scheme, and checks all of it.
+pub(super) fn parse_head(
+    bytes: &[u8],
+    limits: &Limits,
+    scheme: &Scheme,
+    table: &mut HeadTable,
+) -> Result<Parsed, RequestError> {
     if parse_syntax(bytes, limits, table)? == Parsed::Partial {
         return Ok(Parsed::Partial);
     }
@@ -25,7 +31,7 @@ pub(super) fn parse_head(bytes: &[u8], limits: &Limits, table: &mut HeadTable) -
         return Err(RequestError::TargetTooLong { limit: limits.max_target_bytes });
     }
     let head = RequestHead { bytes, table };
-    let parts = parse_target(head.method().as_bytes(), head.target())?;
+    let parts = parse_target(head.method().as_bytes(), head.target(), scheme)?;
     let host = host(&head, bytes)?;
     let body = body_framing(head.version(), head.fields())?;
     if let (BodyFraming::Length(length), Some(limit)) = (body, limits.max_body_bytes)

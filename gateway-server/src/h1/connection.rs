@@ -12,6 +12,7 @@ use super::head::{HeadTable, Parsed, RequestHead, Version};
 use super::limits::Limits;
 use super::sending::{Persistence, ResponseState};
 use bytes::{Buf, Bytes, BytesMut};
+use gateway_spec::Scheme;
 
 /// What the peer's bytes mean.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub enum Event<'a> {
 #[derive(Debug)]
 pub struct Connection {
     limits: Limits,
+    scheme: Scheme,
     buffer: BytesMut,
     head: HeadTable,
     request: RequestState,
@@ -111,6 +113,7 @@ impl Connection {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            scheme: Scheme::Http,
             buffer: BytesMut::new(),
             head: HeadTable::default(),
             request: RequestState::Head,
@@ -123,6 +126,13 @@ impl Connection {
             body_bytes: 0,
             peer_closed: false,
         }
+    }
+
+    /// The scheme that requests in absolute-form must have (HTTP-49). Default `http`; under TLS `https`.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// Takes bytes from the peer.
@@ -308,10 +318,13 @@ impl Connection {
             self.scanned = self.buffer.len();
             return self.check_partial_length();
         };
-        let parsed = match parse_head(&self.buffer, &self.limits, &mut self.head) {
+        let parsed = match parse_head(&self.buffer, &self.limits, &self.scheme, &mut self.head) {
             Ok(Parsed::Complete) => return Ok(Parsed::Complete),
             // Bytes behind the last line end may not change the verdict.
-            _ => parse_head(self.buffer.get(..last_line).unwrap_or_default(), &self.limits, &mut self.head)?,
+            _ => {
+                let lines = self.buffer.get(..last_line).unwrap_or_default();
+                parse_head(lines, &self.limits, &self.scheme, &mut self.head)?
+            }
         };
         self.searched = last_line;
         match parsed {

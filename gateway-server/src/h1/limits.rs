@@ -13,11 +13,11 @@
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limits {
-    pub(super) max_head_bytes: usize,
-    pub(super) max_fields: usize,
-    pub(super) max_target_bytes: usize,
-    pub(super) max_method_bytes: usize,
-    pub(super) max_body_bytes: Option<u64>,
+    pub(crate) max_head_bytes: usize,
+    pub(crate) max_fields: usize,
+    pub(crate) max_target_bytes: usize,
+    pub(crate) max_method_bytes: usize,
+    pub(crate) max_body_bytes: Option<u64>,
     pub(super) length_required: bool,
     pub(super) max_chunk_extension_bytes: usize,
     pub(super) max_trailer_bytes: usize,

@@ -44,4 +44,6 @@ pub use persistence::is_persistent;
 pub use response::Stamp;
 pub use sending::{AfterResponse, SendError};
 pub use target::TargetForm;
-pub(crate) use target::is_host;
+#[cfg(feature = "http2")]
+pub(crate) use target::{is_authority, parse_target};
+pub(crate) use target::{is_host, split_port};

@@ -3,6 +3,7 @@
 //! Holds shape, not meaning: nothing is decoded or normalised here (HTTP-38).
 
 use super::error::RequestError;
+use gateway_spec::Scheme;
 use std::ops::Range;
 
 /// Which of the four forms a target has.
@@ -18,17 +19,16 @@ pub enum TargetForm {
 
 /// Where the parts of a target lie, as offsets into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TargetParts {
-    pub(super) form: TargetForm,
-    pub(super) authority: Range<usize>,
+pub(crate) struct TargetParts {
+    pub(crate) form: TargetForm,
+    pub(crate) authority: Range<usize>,
     /// May be empty in absolute-form.
-    pub(super) path: Range<usize>,
-    pub(super) query: Option<Range<usize>>,
+    pub(crate) path: Range<usize>,
+    pub(crate) query: Option<Range<usize>>,
 }
 
-/// Sorts a target by its form and finds its parts.
-///
-pub(super) fn parse_target(method: &[u8], target: &[u8]) -> Result<TargetParts, RequestError> {
+/// Sorts a target by its form and finds its parts. `scheme` is what this connection may speak for.
+pub(crate) fn parse_target(method: &[u8], target: &[u8], scheme: &Scheme) -> Result<TargetParts, RequestError> {
     if method == b"CONNECT" {
         return Err(connect(target));
     }
@@ -38,7 +38,7 @@ pub(super) fn parse_target(method: &[u8], target: &[u8]) -> Result<TargetParts, 
     }
     let (form, authority) = match target.first() {
         Some(b'/') => (TargetForm::Origin, 0..0),
-        _ => (TargetForm::Absolute, absolute(target)?),
+        _ => (TargetForm::Absolute, absolute(target, scheme)?),
     };
     let rest = authority.end;
     let after = target.get(rest..).unwrap_or_default();
@@ -60,8 +60,8 @@ fn is_target_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'#' | b'<' | b'>')
 }
 
-/// The authority of an absolute-form target: scheme http, no userinfo, a host (HTTP-29, HTTP-39, HTTP-49).
-fn absolute(target: &[u8]) -> Result<Range<usize>, RequestError> {
+/// The authority of an absolute-form target: the connection's scheme, no userinfo, a host (HTTP-29, HTTP-39, HTTP-49).
+fn absolute(target: &[u8], served: &Scheme) -> Result<Range<usize>, RequestError> {
     let colon = target.windows(3).position(|three| three == b"://").ok_or(RequestError::Target)?;
     let scheme = target.get(..colon).unwrap_or_default();
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic)
@@ -76,7 +76,8 @@ fn absolute(target: &[u8]) -> Result<Range<usize>, RequestError> {
     if !is_authority(authority) {
         return Err(RequestError::Target);
     }
-    if scheme.eq_ignore_ascii_case(b"http") { Ok(start..start + end) } else { Err(RequestError::Scheme) }
+    let is_served = scheme.eq_ignore_ascii_case(served.as_str().as_bytes());
+    if is_served { Ok(start..start + end) } else { Err(RequestError::Scheme) }
 }
 
 /// CONNECT is never served; a malformed one is told so (HTTP-31…33).
@@ -87,13 +88,13 @@ fn connect(target: &[u8]) -> RequestError {
 }
 
 /// `uri-host [":" port]` with a host that is not empty (RFC 9110 §7.2, HTTP-46).
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let (host, port) = split_port(text);
     is_host(host) && port.is_none_or(|port| port.len() <= 5 && parse_port(port).is_some())
 }
 
 /// Cuts `host:port` at the colon; an IPv6 literal keeps its brackets.
-pub(super) fn split_port(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(crate) fn split_port(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let from = if text.first() == Some(&b'[') { text.iter().position(|b| *b == b']').unwrap_or(0) } else { 0 };
     match text.iter().skip(from).position(|b| *b == b':') {
         Some(at) => (text.get(..from + at).unwrap_or_default(), text.get(from + at + 1..)),

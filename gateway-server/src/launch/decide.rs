@@ -17,8 +17,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 
 use gateway_fastcgi::net::{Address, SocketSource};
+use gateway_spec::Scheme;
 
 use super::flags::{Flags, UsageError};
 use super::memory::MemoryRequest;
@@ -54,6 +56,8 @@ pub struct SocketFlags {
     pub allow_users: Vec<String>,
     /// `--allow-group`: the same by their first group.
     pub allow_groups: Vec<String>,
+    /// `--tls-cert` and `--tls-key`: what an HTTP server shows under TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// A way to be asked and to answer.
@@ -168,6 +172,7 @@ pub fn decide(
         owner: flags.socket_owner,
         allow_users: flags.allow_users,
         allow_groups: flags.allow_groups,
+        tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| (cert.into(), key.into())),
     };
     socket.check(&gateway)?;
     if flags.model.is_some() && !matches!(gateway, Gateway::Http(_)) {
@@ -179,6 +184,9 @@ pub fn decide(
 impl SocketFlags {
     /// Whoever asks for a guard must not go without one.
     fn check(&self, gateway: &Gateway) -> Result<(), UsageError> {
+        if self.tls.is_some() && !matches!(gateway, Gateway::Http(_)) {
+            return Err(UsageError::OnlyHttp { flag: "--tls-cert" });
+        }
         let fastcgi = matches!(gateway, Gateway::FastCgi(_) | Gateway::FastCgiInherited);
         let given = [("--allow-user", &self.allow_users), ("--allow-group", &self.allow_groups)];
         match given.into_iter().find(|(_, names)| !names.is_empty()) {
@@ -194,7 +202,9 @@ impl fmt::Display for Gateway {
             Gateway::Cgi => f.write_str("CGI: one request from the environment and standard input"),
             Gateway::FastCgiInherited => f.write_str("FastCGI worker on the socket inherited as descriptor 0"),
             Gateway::FastCgi(address) => write!(f, "FastCGI worker on {address}"),
-            Gateway::Http(SocketSource::Address(address)) => write!(f, "HTTP on {}", super::http_url(address)),
+            Gateway::Http(SocketSource::Address(address)) => {
+                write!(f, "HTTP on {}", super::http_url(address, &Scheme::Http))
+            }
             Gateway::Http(socket) => write!(f, "HTTP on {socket}"),
             Gateway::Memory(request) => write!(f, "none: {request} is answered in memory"),
         }

@@ -17,6 +17,8 @@ pub(super) struct Flags {
     pub(super) fastcgi: Option<SocketSource>,
     pub(super) request: Option<MemoryRequest>,
     pub(super) model: Option<Model>,
+    pub(super) tls_cert: Option<String>,
+    pub(super) tls_key: Option<String>,
     pub(super) threads: Option<usize>,
     pub(super) socket_mode: Option<u32>,
     pub(super) socket_owner: Option<String>,
@@ -92,6 +94,14 @@ pub enum UsageError {
         /// The flag.
         flag: &'static str,
     },
+    /// A flag that means nothing without another.
+    #[error("{flag} needs {other} beside it")]
+    Alone {
+        /// The flag.
+        flag: &'static str,
+        /// The one that is missing.
+        other: &'static str,
+    },
     /// Two flags that exclude each other, or one that was given twice.
     #[error("{first} and {second} cannot be given together")]
     Conflict {
@@ -137,6 +147,8 @@ impl Flags {
         match flag {
             Flag::Http => once(name, &mut self.http, address(name, value)?),
             Flag::FastCgi => once(name, &mut self.fastcgi, address(name, value)?),
+            Flag::TlsCert => once(name, &mut self.tls_cert, value.to_owned()),
+            Flag::TlsKey => once(name, &mut self.tls_key, value.to_owned()),
             Flag::Threads => {
                 let threads = value.parse().ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
                 once(name, &mut self.threads, threads.ok_or_else(|| out_of_range("a number from 1 to 4096"))?)
@@ -173,6 +185,11 @@ impl Flags {
     }
 
     fn check(&self) -> Result<(), UsageError> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err(UsageError::Alone { flag: "--tls-cert", other: "--tls-key" }),
+            (None, Some(_)) => return Err(UsageError::Alone { flag: "--tls-key", other: "--tls-cert" }),
+            _ => {}
+        }
         let given = [
             (self.http.is_some(), Flag::Http),
             (self.fastcgi.is_some(), Flag::FastCgi),
@@ -198,6 +215,8 @@ enum Flag {
     Http,
     FastCgi,
     Model,
+    TlsCert,
+    TlsKey,
     Threads,
     SocketMode,
     SocketOwner,
@@ -212,9 +231,11 @@ enum Flag {
 }
 
 impl Flag {
-    const ALL: [Flag; 14] = [
+    const ALL: [Flag; 16] = [
         Flag::Http,
         Flag::FastCgi,
+        Flag::TlsCert,
+        Flag::TlsKey,
         Flag::Model,
         Flag::Threads,
         Flag::SocketMode,
@@ -242,6 +263,8 @@ impl Flag {
             Flag::Http => "--http",
             Flag::FastCgi => "--fastcgi",
             Flag::Model => "--model",
+            Flag::TlsCert => "--tls-cert",
+            Flag::TlsKey => "--tls-key",
             Flag::Threads => "--threads",
             Flag::SocketMode => "--socket-mode",
             Flag::SocketOwner => "--socket-owner",
@@ -262,6 +285,7 @@ impl Flag {
             Flag::Http => Some("HOST:PORT or unix:PATH"),
             Flag::FastCgi => Some("unix:PATH or tcp:HOST:PORT"),
             Flag::Model => Some("MODEL"),
+            Flag::TlsCert | Flag::TlsKey => Some("FILE"),
             Flag::Threads => Some("N"),
             Flag::SocketMode => Some("MODE"),
             Flag::SocketOwner => Some("USER[:GROUP]"),

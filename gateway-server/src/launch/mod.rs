@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use gateway_fastcgi::net::{Address, SocketSource, is_listening_socket};
-use gateway_spec::Application;
+use gateway_spec::{Application, Scheme};
 
 use crate::marks::{self, Marks};
 use marked::{Marked, Save};
@@ -214,9 +214,9 @@ fn say(place: &mut dyn Write, text: &str) -> ExitCode {
 }
 
 /// The URL of an HTTP address; a socket file has none and stays as it is.
-fn http_url(address: &Address) -> String {
+fn http_url(address: &Address, scheme: &Scheme) -> String {
     let text = address.to_string();
-    text.strip_prefix("tcp:").map(|place| format!("http://{place}")).unwrap_or(text)
+    text.strip_prefix("tcp:").map(|place| format!("{scheme}://{place}")).unwrap_or(text)
 }
 
 fn help(name: &str) -> String {
@@ -228,6 +228,8 @@ usage: {name} [FLAG]…
 Which gateway (without a flag it finds out, and otherwise is HTTP on 127.0.0.1:8080):
   --http HOST:PORT         HTTP/1.1 on this address; port 0 takes a free one
   --http unix:PATH         HTTP/1.1 on a socket file
+      --tls-cert FILE          with TLS and this certificate in PEM form, read again at SIGHUP
+      --tls-key FILE           its key
   --fastcgi unix:PATH      FastCGI worker on a socket file
   --fastcgi tcp:HOST:PORT  FastCGI worker on a port: only where nobody else can connect
                            both take systemd or systemd:NAME for a socket that systemd passes, and fd0
@@ -261,8 +263,9 @@ mod tests {
 
     #[test]
     fn the_url_of_an_address_is_what_one_types_into_a_browser() {
-        let url = |address: &str| http_url(&address.parse().unwrap());
+        let url = |address: &str| http_url(&address.parse().unwrap(), &Scheme::Http);
         assert_eq!(url("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(http_url(&"127.0.0.1:8443".parse().unwrap(), &Scheme::Https), "https://127.0.0.1:8443");
         assert_eq!(url("[::1]:80"), "http://[::1]:80");
         assert_eq!(url("unix:/run/x"), "unix:/run/x");
     }
@@ -272,6 +275,8 @@ mod tests {
         let text = help("x");
         for flag in [
             "--http",
+            "--tls-cert",
+            "--tls-key",
             "--fastcgi",
             "--model",
             "--threads",

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
-use gateway_fastcgi::net::{Address, ListenOptions, SocketSource, group_id, user_id};
+use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource, group_id, user_id};
 use gateway_fastcgi::worker::{AllowList, Roles, Worker, WorkerConfig};
 use gateway_spec::Application;
 use tokio::runtime::Runtime;
@@ -16,7 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Decision, SocketFlags, Why, http_url, log};
 use crate::notify::ServiceManager;
-use crate::serve::{Config, Server};
+#[cfg(feature = "tls")]
+use crate::serve::Tls;
+use crate::serve::{Config, Endpoint, Server};
 
 /// Calls that may wait on threads of their own: slow uploads, and what finds no place on a worker.
 const OVERFLOW: usize = 256;
@@ -31,7 +33,9 @@ pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Deci
     let runtime = runtime(decision, Config::default_threads)?;
     let options = listen_options(&decision.socket)?;
     let listeners = runtime.block_on(socket.open(&options)).map_err(|error| cannot_open(socket, &error, decision))?;
-    let at = listeners.iter().map(|listener| http_url(listener.address())).collect::<Vec<_>>().join(" ");
+    let endpoints = with_tls(listeners, &runtime, &decision.socket)?;
+    let at = endpoints.iter().map(|endpoint| http_url(endpoint.address(), &endpoint.scheme())).collect::<Vec<_>>();
+    let at = at.join(" ");
     let mut config = Config::default().model(model).shared_calls(runtime.calls().clone());
     if let Some(threads) = decision.threads {
         config = config.connection_threads(threads);
@@ -43,9 +47,36 @@ pub(super) fn http(app: impl Application, socket: &SocketSource, decision: &Deci
     let at_ready = format!("serving {at}");
     let served = runtime.block_on(async move {
         tokio::spawn(told(signals, at_ready, move || handle.stop()));
-        tokio::spawn(server.serve(listeners)).await
+        tokio::spawn(server.serve(endpoints)).await
     });
     end(runtime, served, &at)
+}
+
+/// The sockets, with TLS if there is a certificate; it is read again at SIGHUP.
+#[cfg(feature = "tls")]
+fn with_tls(listeners: Vec<Listener>, runtime: &Runtime, flags: &SocketFlags) -> Result<Vec<Endpoint>, String> {
+    let Some((cert, key)) = &flags.tls else { return Ok(listeners.into_iter().map(Endpoint::new).collect()) };
+    let tls = Tls::from_files(cert, key).map_err(|error| format!("--tls-cert, --tls-key: {error}"))?;
+    let _within = runtime.enter();
+    let mut hangup = signal(SignalKind::hangup()).map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let renewed = tls.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match renewed.reload() {
+                Ok(()) => tracing::info!("certificate reloaded"),
+                Err(error) => tracing::error!(%error, "certificate not reloaded: it stays as it was"),
+            }
+        }
+    });
+    Ok(listeners.into_iter().map(|listener| Endpoint::new(listener).tls(tls.clone())).collect())
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(listeners: Vec<Listener>, _: &Runtime, flags: &SocketFlags) -> Result<Vec<Endpoint>, String> {
+    match &flags.tls {
+        Some(_) => Err("--tls-cert: this program was built without the feature `tls` of gateway-server".to_owned()),
+        None => Ok(listeners.into_iter().map(Endpoint::new).collect()),
+    }
 }
 
 /// Serves FastCGI until a signal.

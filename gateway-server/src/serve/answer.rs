@@ -6,20 +6,22 @@
 //! On the usual way, a synchronous application whose body is here, nothing is spawned, no thread is changed, and the
 //! response is written by one system call.
 
+use super::carrier::Carrier;
 use super::handler::Handler;
 use super::input::WireInput;
-use super::interim::Interim;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
 use super::upgrade::{Upgrade, Upgraded};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
+use futures_core::Stream;
 use gateway_fastcgi::net::{Timer, after};
 use gateway_spec::{
-    Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputStream,
-    Permit, ResponseHead, StatusCode,
+    Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputSource,
+    InputStream, Permit, ResponseHead, StatusCode,
 };
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -58,7 +60,7 @@ pub(super) fn answer_at_once<'a>(wire: &Arc<Wire>, call: Call<'a>) -> Result<Out
     let (Handler::Sync(app), Arrival::Empty) = (call.handler, &call.body) else { return Err(Rest::Call(call)) };
     let Some(permit) = wire.shared.calls.try_inline() else { return Err(Rest::Call(call)) };
     let mut exchange = start(wire, &**app, call.environ);
-    match drive(&mut exchange, wire) {
+    match drive(&mut exchange, &**wire) {
         Drive::Over(outcome) => Ok(outcome),
         Drive::Pause(pause) => Err(Rest::Exchange(exchange, permit, pause)),
     }
@@ -70,7 +72,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
         Rest::Call(call) => call,
         Rest::Exchange(exchange, permit, pause) => return go_on(wire, exchange, permit, pause, timer).await,
     };
-    let Call { handler, mut environ, mut body, request, waits_for_continue, upgrade } = call;
+    let Call { handler, environ, mut body, request, waits_for_continue, upgrade } = call;
     let mut begun = Bytes::new();
     if let Arrival::Arriving { length } = body {
         if let (Handler::Sync(_), Some(length), false) = (handler, length, waits_for_continue)
@@ -84,23 +86,38 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
             Err(refusal) => return Outcome::Refused(refusal),
         }
     }
-    let arriving = |begun| WireInput::new(Arc::clone(wire), request, begun);
+    let arriving = || WireInput::new(Arc::clone(wire), request, begun);
+    run(wire, handler, environ, body, arriving, upgrade, timer).await
+}
+
+/// Runs the application of a request, of whose body is known how much is here; `arriving` makes what reads the rest.
+pub(super) async fn run<C: Carrier, I: InputSource + Stream<Item = io::Result<Bytes>> + 'static>(
+    wire: &Arc<C>,
+    handler: &Handler,
+    mut environ: Environ,
+    body: Arrival,
+    arriving: impl FnOnce() -> I,
+    upgrade: Option<Upgrade>,
+    timer: &mut Timer,
+) -> Outcome {
     match handler {
         Handler::Async(app) => {
             let input = match body {
                 Arrival::Empty => InputStream::empty(),
                 Arrival::Whole(bytes) => InputStream::from(bytes),
-                Arrival::Arriving { length } => InputStream::new(arriving(begun), length),
+                Arrival::Arriving { length } => InputStream::new(arriving(), length),
             };
-            if app.has_interim() {
-                environ.extensions.insert(Interim::new(wire, request));
+            if app.has_interim()
+                && let Some(interim) = C::interim(wire)
+            {
+                environ.extensions.insert(interim);
             }
             asynchronous(wire, &**app, environ, input, upgrade, timer).await
         }
         Handler::Sync(app) => match body {
             Arrival::Arriving { length } => {
-                environ.input = Input::new(arriving(begun), length);
-                match wire.shared.calls.admit_blocking() {
+                environ.input = Input::new(arriving(), length);
+                match wire.shared().calls.admit_blocking() {
                     Admission::Full => Outcome::Refused(Refusal::Busy),
                     Admission::Inline(permit) | Admission::Overflow(permit) => {
                         blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await
@@ -145,8 +162,8 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
 }
 
 /// Calls the application here, unless all workers but one sit in application code already.
-async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
-    let permit = match wire.shared.calls.admit() {
+async fn inline<C: Carrier>(wire: &Arc<C>, app: &Arc<dyn Application>, environ: Environ, timer: &mut Timer) -> Outcome {
+    let permit = match wire.shared().calls.admit() {
         Admission::Inline(permit) => permit,
         Admission::Overflow(permit) => {
             return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
@@ -154,15 +171,15 @@ async fn inline(wire: &Arc<Wire>, app: &Arc<dyn Application>, environ: Environ, 
         Admission::Full => return Outcome::Refused(Refusal::Busy),
     };
     let mut exchange = start(wire, &**app, environ);
-    match drive(&mut exchange, wire) {
+    match drive(&mut exchange, &**wire) {
         Drive::Over(outcome) => outcome,
         Drive::Pause(pause) => go_on(wire, exchange, permit, pause, timer).await,
     }
 }
 
 /// Goes on with an exchange that has to wait now and then.
-async fn go_on(
-    wire: &Arc<Wire>,
+async fn go_on<C: Carrier>(
+    wire: &Arc<C>,
     mut exchange: Exchange,
     mut permit: Permit,
     mut pause: Pause,
@@ -180,7 +197,7 @@ async fn go_on(
             Pause::Blocked => patience = Patience::default(),
         }
         permit = loop {
-            match wire.shared.calls.admit() {
+            match wire.shared().calls.admit() {
                 Admission::Inline(permit) => break permit,
                 Admission::Overflow(permit) => {
                     return blocking(wire, Work::Exchange(exchange), permit, timer).await;
@@ -188,7 +205,7 @@ async fn go_on(
                 Admission::Full => sleep(Patience::LONGEST).await,
             }
         };
-        pause = match drive(&mut exchange, wire) {
+        pause = match drive(&mut exchange, &**wire) {
             Drive::Over(outcome) => return outcome,
             Drive::Pause(pause) => pause,
         };
@@ -201,7 +218,7 @@ enum Work {
     Exchange(Exchange),
 }
 
-async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Timer) -> Outcome {
+async fn blocking<C: Carrier>(wire: &Arc<C>, work: Work, permit: Permit, timer: &mut Timer) -> Outcome {
     // Earlier responses do not wait for this one.
     if wire.flush(timer).await.is_err() {
         return Outcome::Gone;
@@ -215,7 +232,7 @@ async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Time
         };
         let mut patience = Patience::default();
         loop {
-            let pause = match drive(&mut exchange, &wire) {
+            let pause = match drive(&mut exchange, &*wire) {
                 Drive::Over(outcome) => return outcome,
                 Drive::Pause(pause) => pause,
             };
@@ -232,7 +249,7 @@ async fn blocking(wire: &Arc<Wire>, work: Work, permit: Permit, timer: &mut Time
     tokio::task::spawn_blocking(run).await.unwrap_or(Outcome::Aborted)
 }
 
-fn start<A: Application + ?Sized>(wire: &Arc<Wire>, app: &A, environ: Environ) -> Exchange {
+fn start<C: Carrier, A: Application + ?Sized>(wire: &Arc<C>, app: &A, environ: Environ) -> Exchange {
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
     wire.note_called();
     Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
@@ -254,7 +271,7 @@ pub(super) enum Pause {
 }
 
 /// Pulls events and writes them, until something has to be waited for.
-fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
+fn drive(exchange: &mut Exchange, wire: &impl Carrier) -> Drive {
     loop {
         let put = match wire.sendable(|| exchange.take_file()) {
             Some(part) => wire.put_file(part),
@@ -284,16 +301,16 @@ fn drive(exchange: &mut Exchange, wire: &Wire) -> Drive {
 
 /// Logs a failure before it is answered. HTTP-98, HTTP-86: perhaps the request itself was at fault, and the application only
 /// stumbled over it; then that is the answer.
-fn trouble(exchange: &mut Exchange, wire: &Wire, event: &Event) -> Option<Refusal> {
+fn trouble(exchange: &mut Exchange, wire: &impl Carrier, event: &Event) -> Option<Refusal> {
     let Event::Head(head) = event else { return None };
     if !head.status.is_server_error() {
         return None;
     }
     log_failure(wire, &exchange.take_failure()?);
-    wire.lock().trouble
+    wire.trouble()
 }
 
-fn over(exchange: &mut Exchange, wire: &Wire, outcome: Outcome) -> Outcome {
+fn over(exchange: &mut Exchange, wire: &impl Carrier, outcome: Outcome) -> Outcome {
     exchange.close();
     if let Some(failure) = exchange.take_failure() {
         log_failure(wire, &failure);
@@ -308,17 +325,17 @@ fn gone(exchange: &mut Exchange) -> Outcome {
 }
 
 /// What the client's request brought upon itself, such as a file that is not there, is no trouble of ours.
-fn log_failure(wire: &Wire, failure: &Failure) {
+fn log_failure(wire: &impl Carrier, failure: &Failure) {
     if failure.status().is_client_error() {
-        tracing::debug!(peer = %wire.peer, error = %failure, "application refused");
+        tracing::debug!(peer = %wire.peer(), error = %failure, "application refused");
     } else {
-        tracing::warn!(peer = %wire.peer, error = %failure, "application failed");
+        tracing::warn!(peer = %wire.peer(), error = %failure, "application failed");
     }
 }
 
 /// Runs an asynchronous application; request body and response flow at the same time.
-async fn asynchronous(
-    wire: &Arc<Wire>,
+async fn asynchronous<C: Carrier>(
+    wire: &Arc<C>,
     app: &dyn DynAsyncApplication,
     mut environ: Environ,
     input: InputStream,
@@ -356,22 +373,23 @@ async fn asynchronous(
                 break event;
             }
             // A client that has torn down its connection is noticed within this time, and the application dropped.
-            match timer.within(PEER_LOOK, exchange.next()).await {
-                Ok(event) => break event,
+            match timer.within(PEER_LOOK, event_or_end(&mut exchange, &**wire)).await {
+                Ok(Some(event)) => break event,
+                Ok(None) => return Outcome::Gone,
                 Err(_) if wire.is_peer_gone() => return Outcome::Gone,
                 Err(_) => {}
             }
         };
         if let Some(failure) = exchange.take_failure() {
-            log_failure(wire, &failure);
-            if let (Event::Head(_), Some(trouble)) = (&event, wire.lock().trouble) {
+            log_failure(&**wire, &failure);
+            if let (Event::Head(_), Some(trouble)) = (&event, wire.trouble()) {
                 return Outcome::Refused(trouble);
             }
         }
         let event = match (event, &upgrade) {
             (Event::Head(head), Some(upgrade)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 drop(exchange);
-                return switch(wire, head, upgrade, timer).await;
+                return C::switch(wire, head, upgrade, timer).await;
             }
             (event, _) => event,
         };
@@ -397,8 +415,17 @@ async fn ready(exchange: &mut AsyncExchange<'_>) -> Option<Event> {
     .await
 }
 
+/// The next event; nothing if the client goes first.
+async fn event_or_end(exchange: &mut AsyncExchange<'_>, wire: &impl Carrier) -> Option<Event> {
+    poll_fn(|cx| match exchange.poll_event(cx) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => wire.poll_peer_gone(cx).map(|()| None),
+    })
+    .await
+}
+
 /// Sends the last head in HTTP, and lets the application speak what was agreed (HTTP-130).
-async fn switch(wire: &Arc<Wire>, mut head: ResponseHead, upgrade: &Upgrade, timer: &mut Timer) -> Outcome {
+pub(super) async fn switch(wire: &Arc<Wire>, mut head: ResponseHead, upgrade: &Upgrade, timer: &mut Timer) -> Outcome {
     let Some(accepted) = upgrade.take_accepted() else {
         tracing::warn!(peer = %wire.peer, "application answered 101 without accepting the upgrade");
         return Outcome::Aborted;

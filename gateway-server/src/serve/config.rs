@@ -32,8 +32,11 @@ pub struct Config {
     pub(super) max_connections_per_peer: usize,
     pub(super) uncounted_peers: TrustedProxies,
     pub(super) max_requests_per_connection: u64,
+    pub(super) max_streams: u32,
+    pub(super) stream_window: u32,
     pub(super) preread_bytes: usize,
     pub(super) drain_bytes: usize,
+    pub(super) handshake_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) keep_alive_timeout: Duration,
     pub(super) body_timeout: Duration,
@@ -66,8 +69,11 @@ impl Default for Config {
             max_connections_per_peer: 1000,
             uncounted_peers: TrustedProxies::this_machine(),
             max_requests_per_connection: u64::MAX,
+            max_streams: 100,
+            stream_window: 256 << 10,
             preread_bytes: 64 << 10,
             drain_bytes: 256 << 10,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
@@ -184,6 +190,23 @@ impl Config {
         self
     }
 
+    /// Streams at once on one connection of HTTP/2, counted until their calls have ended: a client that resets a stream does not get its
+    /// place before. Default 100, the least that RFC 9113 §6.5.2 recommends; a page has no more parts.
+    #[must_use]
+    pub fn max_streams(mut self, streams: u32) -> Self {
+        self.max_streams = streams.max(1);
+        self
+    }
+
+    /// How many bytes of one request body a client of HTTP/2 may send before the application reads them; a whole connection has four times
+    /// that. Default 256 KiB, what a fast line sends in one round trip of 20 ms; it is also what an application that does not read
+    /// makes us hold.
+    #[must_use]
+    pub fn stream_window(mut self, bytes: u32) -> Self {
+        self.stream_window = bytes.clamp(1, (1 << 31) - 1);
+        self
+    }
+
     /// A request body of at most this length is read before a synchronous application is called, which then cannot wait
     /// for it. Default 64 KiB: forms and small documents.
     #[must_use]
@@ -197,6 +220,15 @@ impl Config {
     #[must_use]
     pub fn drain_bytes(mut self, bytes: usize) -> Self {
         self.drain_bytes = bytes;
+        self
+    }
+
+    /// From the beginning of a connection until a request may come, where something comes before it: a PROXY header, a TLS handshake,
+    /// the preface of HTTP/2. Default 10 s: a handshake is two round trips, and until it is done nobody knows who keeps us busy. Then:
+    /// closed without a word.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
         self
     }
 

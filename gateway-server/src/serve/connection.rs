@@ -29,11 +29,11 @@ pub(super) async fn serve_connection(wire: Arc<Wire>) {
     let mut timer = Timer::new(wire.shared.config.keep_alive_timeout);
     let closing = serve_requests(&wire, &mut timer).await;
     match closing {
-        Closing::AtOnce => {}
+        Closing::AtOnce => wire.stream.say_end(),
         Closing::Staged => close_staged(&wire, &mut timer).await,
         Closing::Reset => {
             // RST instead of FIN.
-            let _ = socket2::SockRef::from(&wire.stream).set_linger(Some(Duration::ZERO));
+            let _ = socket2::SockRef::from(wire.stream.socket()).set_linger(Some(Duration::ZERO));
         }
     }
     tracing::debug!(peer = %wire.peer, ?closing, "connection closed");

@@ -18,9 +18,13 @@
 //! | `server`, `shared` | accepting, counting, stopping |
 //! | `peers` | how many connections each peer has |
 //! | `room` | who makes room in a full house |
+//! | `endpoint`, `proxy_header`, `tls` | what the connections of a socket begin with |
+//! | `arrival` | what comes before the first request |
+//! | `transport` | the socket, or TLS over it |
 //! | `connection` | request after request; closing |
+//! | `h2` | the same over HTTP/2: streams, each with its request |
 //! | `request` | what has arrived, as an environ |
-//! | `answer` | one request through its application |
+//! | `answer`, `carrier` | one request through its application, and what carries its response |
 //! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
 //! | `pace` | how slow a client may be |
@@ -30,11 +34,16 @@
 //! | `refusal` | the server's own answers |
 
 mod answer;
+mod arrival;
 mod blocking;
+mod carrier;
 mod config;
 mod connection;
 mod date;
+mod endpoint;
 mod forwarding;
+#[cfg(feature = "http2")]
+mod h2;
 mod handler;
 mod hosts;
 mod input;
@@ -43,17 +52,22 @@ mod model;
 mod outbox;
 mod pace;
 mod peers;
+mod proxy_header;
 mod record;
 mod refusal;
 mod request;
 mod room;
 mod server;
 mod shared;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
 mod trusted;
 mod upgrade;
 mod wire;
 
 pub use config::Config;
+pub use endpoint::Endpoint;
 #[cfg(feature = "proxy")]
 pub(crate) use forwarding::TrustedPeer;
 pub use handler::{Handler, Route, Router};
@@ -61,5 +75,7 @@ pub use hosts::{Hosts, HostsError};
 pub use interim::Interim;
 pub use model::{Model, UnknownModel};
 pub use server::{Bound, Server, ServerHandle};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use trusted::{ForwardedFields, TrustedProxies, TrustedProxiesError};
 pub use upgrade::{NotOffered, Upgrade, Upgraded};

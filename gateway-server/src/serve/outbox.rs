@@ -2,8 +2,8 @@
 //!
 //! Holds bytes and one large chunk, or a part of a file, with what stands behind it. Does not wait.
 
+use super::transport::Transport;
 use bytes::{Buf, Bytes};
-use gateway_fastcgi::net::Stream;
 use gateway_spec::FilePart;
 use std::io::{self, IoSlice};
 
@@ -61,7 +61,7 @@ impl Outbox {
     }
 
     /// Writes what the socket takes; true when everything is gone.
-    pub(super) fn try_flush(&mut self, stream: &Stream) -> io::Result<bool> {
+    pub(super) fn try_flush(&mut self, stream: &Transport) -> io::Result<bool> {
         while !self.is_empty() {
             let bytes = self.bytes.get(self.written..).unwrap_or_default();
             if let (true, Some(part)) = (bytes.is_empty(), &mut self.file) {
@@ -93,7 +93,7 @@ impl Outbox {
                 Err(e) => return Err(e),
             }
         }
-        Ok(true)
+        stream.try_flush()
     }
 
     fn advance(&mut self, written: usize) {
@@ -118,7 +118,7 @@ impl Outbox {
 
 /// Sends of a file what the socket takes now; true when that was the rest. One long file is sent in several turns, also to a
 /// client that could take it all.
-fn send_file(stream: &Stream, part: &mut FilePart) -> io::Result<bool> {
+fn send_file(stream: &Transport, part: &mut FilePart) -> io::Result<bool> {
     let mut left = FILE_TURN_BYTES;
     while part.length() > 0 {
         match stream.try_send_file(part) {
@@ -143,12 +143,14 @@ const FILE_TURN_BYTES: usize = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_fastcgi::net::Stream;
 
     /// Whatever the system takes at a time, everything arrives, in order.
     #[tokio::test]
     async fn partial_writes_are_continued() {
         for (bytes, chunk, tail) in [(10, 5_000_000, 2), (0, 3_000_000, 0), (200_000, 0, 0), (0, 5, 2), (7, 2048, 2)] {
             let (sender, receiver) = Stream::pair().unwrap();
+            let sender = Transport::from(sender);
             let mut outbox = Outbox::default();
             outbox.bytes.extend(std::iter::repeat_n(b'b', bytes));
             let tail: &'static [u8] = b"\r\n".get(..tail).unwrap();

@@ -53,6 +53,13 @@ impl Peers {
     }
 }
 
+impl Present {
+    /// Somebody who is not counted, or is by another name later.
+    pub(super) fn uncounted() -> Self {
+        Self { counted: None }
+    }
+}
+
 impl Drop for Present {
     fn drop(&mut self) {
         let Some((peers, address)) = &self.counted else { return };

@@ -6,7 +6,7 @@ use super::answer::Outcome;
 use super::forwarding::TrustedPeer;
 use super::refusal::Refusal;
 use super::shared::Shared;
-use crate::h1::RequestHead;
+use crate::environ::Asked;
 use crate::telemetry::{Ended, Ending, IdsOf, Line, Reason, Record};
 use gateway_fastcgi::net::Peer;
 use gateway_spec::Environ;
@@ -130,8 +130,8 @@ pub(super) struct RefusedLine {
 }
 
 impl RefusedLine {
-    pub(super) fn of(head: &RequestHead<'_>) -> Self {
-        Self { method: head.method().to_owned(), target: head.target().to_vec(), protocol: head.version().as_str() }
+    pub(super) fn of(asked: &Asked<'_>) -> Self {
+        Self { method: asked.method.to_owned(), target: asked.target.to_vec(), protocol: asked.protocol }
     }
 }
 

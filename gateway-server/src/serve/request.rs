@@ -7,11 +7,11 @@ use super::refusal::Refusal;
 use super::shared::Shared;
 use super::upgrade::Upgrade;
 use super::wire::{State, Wire};
-use crate::environ::{ConnectionFacts, decode_path, environ_builder, finish, server_name};
+use crate::environ::{Asked, ConnectionFacts, add_fields, decode_path, environ_builder, finish, server_name};
 use crate::h1::{BodyFraming, Connection, Event, RequestHead, TargetForm, Version};
 use bytes::{Bytes, BytesMut};
 use gateway_fastcgi::net::Peer;
-use gateway_spec::Environ;
+use gateway_spec::{Environ, EnvironBuilder};
 
 /// What a connection does next.
 #[allow(clippy::large_enum_variant, reason = "the large one is the usual one, and a box would cost an allocation")]
@@ -85,49 +85,28 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
     };
     tracing::trace!(target: "gateway::marks", mark = "parsed");
     let is_told = shared.config.telemetry.is_some();
-    let mut refuse = |refusal, method: &str| {
-        *refused_line = is_told.then(|| RefusedLine::of(&head));
-        Step::Refuse { refusal, head_only: method == "HEAD" }
+    let asked = Asked::from(&head);
+    let mut refuse = |refusal| {
+        *refused_line = is_told.then(|| RefusedLine::of(&asked));
+        Step::Refuse { refusal, head_only: asked.method == "HEAD" }
     };
-    let hosts = &shared.config.hosts;
-    if !hosts.are_all() && !hosts.contain(server_name(&head, facts)) {
-        return refuse(Refusal::Host, head.method());
-    }
-    if head.form() == TargetForm::Asterisk {
-        return refuse(Refusal::AboutServer, head.method());
-    }
-    if head.method() == "TRACE" {
-        return refuse(Refusal::Trace, head.method());
-    }
-    if !shared.router.accepts(head.path()) {
-        return refuse(Refusal::Path, head.method());
-    }
-    let path = if head.path().contains(&b'%') || head.path().is_empty() {
-        if decode_path(head.path(), decoded).is_none() {
-            return refuse(Refusal::Path, head.method());
-        }
-        decoded.as_slice()
-    } else {
-        head.path()
+    let (handler, mut builder) = match begin(shared, facts, &asked, decoded) {
+        Ok(begun) => begun,
+        Err(refusal) => return refuse(refusal),
     };
-    let Some(route) = shared.router.route(path) else { return refuse(Refusal::NotFound, head.method()) };
-    let builder = environ_builder(&head, facts, path, route.script_name_bytes);
+    add_fields(&mut builder, &head);
     let (framing, waits_for_continue) = (head.body(), head.expects_continue());
-    let upgrade = upgrade(&head, route.handler);
-    let Ok(mut environ) = finish(builder) else { return refuse(Refusal::Environ, head.method()) };
-    environ.errors = shared.config.errors.clone();
-    let config = &shared.config;
-    if !config.trusted_proxies.are_none()
-        && forwarding::apply(&mut environ, peer, &config.trusted_proxies, config.trusted_fields).is_err()
-    {
-        return Step::Refuse { refusal: Refusal::Environ, head_only: environ.request_method() == "HEAD" };
-    }
+    let upgrade = upgrade(&head, handler);
+    let environ = match end(builder, shared, facts, peer) {
+        Ok(environ) => environ,
+        Err(refusal) => return refuse(refusal),
+    };
     let body = match framing {
         BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
         BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
         BodyFraming::Chunked => Arrival::Arriving { length: None },
     };
-    Step::Call(Call { handler: route.handler, environ, body, request, waits_for_continue, upgrade })
+    Step::Call(Call { handler, environ, body, request, waits_for_continue, upgrade })
 }
 
 /// The wish for another protocol (HTTP-130), where somebody could grant it. A request with a body has none: nobody needs it, and
@@ -140,6 +119,53 @@ fn upgrade(head: &RequestHead<'_>, handler: &Handler) -> Option<Upgrade> {
         && head.is_connection_option(b"upgrade");
     let offered = head.field("upgrade").filter(|_| may)?;
     Some(Upgrade::new(offered))
+}
+
+/// Who answers a request, and the beginning of its environ; the fields are still to be added. `decoded` is room for its path.
+pub(super) fn begin<'a>(
+    shared: &'a Shared,
+    facts: &ConnectionFacts,
+    asked: &Asked<'_>,
+    decoded: &mut Vec<u8>,
+) -> Result<(&'a Handler, EnvironBuilder), Refusal> {
+    let hosts = &shared.config.hosts;
+    if !hosts.are_all() && !hosts.contain(server_name(asked, facts)) {
+        return Err(Refusal::Host);
+    }
+    if asked.form == TargetForm::Asterisk {
+        return Err(Refusal::AboutServer);
+    }
+    if asked.method == "TRACE" {
+        return Err(Refusal::Trace);
+    }
+    if !shared.router.accepts(asked.path) {
+        return Err(Refusal::Path);
+    }
+    let path = if asked.path.contains(&b'%') || asked.path.is_empty() {
+        decode_path(asked.path, decoded).ok_or(Refusal::Path)?;
+        decoded
+    } else {
+        asked.path
+    };
+    let route = shared.router.route(path).ok_or(Refusal::NotFound)?;
+    Ok((route.handler, environ_builder(asked, facts, path, route.script_name_bytes)))
+}
+
+/// The finished environ.
+pub(super) fn end(
+    builder: EnvironBuilder,
+    shared: &Shared,
+    facts: &ConnectionFacts,
+    peer: Peer,
+) -> Result<Environ, Refusal> {
+    let mut environ = finish(builder, facts).map_err(|_| Refusal::Environ)?;
+    let config = &shared.config;
+    environ.errors = config.errors.clone();
+    if !config.trusted_proxies.are_none() {
+        let told = forwarding::apply(&mut environ, peer, &config.trusted_proxies, config.trusted_fields);
+        told.map_err(|_| Refusal::Environ)?;
+    }
+    Ok(environ)
 }
 
 impl State {

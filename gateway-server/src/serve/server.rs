@@ -1,9 +1,12 @@
 //! The listener: accepting, counting, stopping.
 
+use super::arrival::serve_arrival;
 use super::blocking;
 use super::config::Config;
 use super::connection::serve_connection;
+use super::endpoint::Endpoint;
 use super::handler::{Handler, Router};
+use super::peers::Present;
 use super::room::place;
 use super::shared::{Shared, Stop};
 use super::wire::Wire;
@@ -12,7 +15,7 @@ use gateway_fastcgi::calls::{CallRuntime, Turns};
 use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener, Peer, Stream};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::sync::Semaphore;
@@ -86,10 +89,10 @@ impl Server {
         let runtime = self.config.model.runtime(self.config.threads, self.config.max_blocking_calls)?;
         let config = self.config.shared_calls(runtime.calls().clone());
         let server = Self { config, ..self };
-        Ok(Bound { server, runtime, listeners: Vec::new() })
+        Ok(Bound { server, runtime, endpoints: Vec::new() })
     }
 
-    /// Serves on listeners of the caller's, within the caller's runtime, until [`ServerHandle::stop`].
+    /// Serves on sockets of the caller's, each a [`Listener`] or an [`Endpoint`], within the caller's runtime, until [`ServerHandle::stop`].
     ///
     /// Then nothing more is accepted, idle connections are closed, and requests in progress have the configured time to
     /// end.
@@ -97,21 +100,32 @@ impl Server {
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] outside a multi-thread runtime, which applications that block need; or what made a
     /// listener unusable.
-    pub async fn serve(self, listeners: Vec<Listener>) -> io::Result<()> {
+    pub async fn serve(self, endpoints: Vec<impl Into<Endpoint>>) -> io::Result<()> {
         let runtime = Handle::current();
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a multi-thread runtime is needed"));
         }
         if let Some(threads) = self.config.waiting_threads() {
             let shared = Shared::new(self.config, self.router, runtime, self.stop)?;
+            let mut listeners = Vec::with_capacity(endpoints.len());
+            for endpoint in endpoints {
+                match endpoint.into().into_parts() {
+                    (listener, None) => listeners.push(listener),
+                    (_, Some(_)) => {
+                        let what = "TLS, HTTP/2 and the PROXY protocol need a server model with an event loop";
+                        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+                    }
+                }
+            }
             return blocking::serve(Arc::new(shared), listeners, threads).await;
         }
         let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let shared = Arc::new(Shared::new(self.config, self.router, runtime, self.stop)?);
         let mut accepting = JoinSet::new();
-        for listener in listeners {
-            tracing::debug!(address = %listener.address(), "listening");
-            accepting.spawn(unconstrained(accept(listener, Arc::clone(&shared), Arc::clone(&places))));
+        for endpoint in endpoints {
+            let endpoint = endpoint.into();
+            tracing::debug!(address = %endpoint.listener.address(), "listening");
+            accepting.spawn(unconstrained(accept(endpoint, Arc::clone(&shared), Arc::clone(&places))));
         }
         let mut result = Ok(());
         while let Some(ended) = accepting.join_next().await {
@@ -146,7 +160,7 @@ impl ServerHandle {
 pub struct Bound {
     server: Server,
     runtime: CallRuntime,
-    listeners: Vec<Listener>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Bound {
@@ -156,7 +170,7 @@ impl Bound {
     /// What the system says.
     pub fn and_bind(mut self, address: &Address) -> io::Result<Self> {
         let listener = self.runtime.block_on(Listener::bind(address, &ListenOptions::default()))?;
-        self.listeners.push(listener);
+        self.endpoints.push(listener.into());
         Ok(self)
     }
 
@@ -168,13 +182,21 @@ impl Bound {
         let within = self.runtime.enter();
         let listener = make()?;
         drop(within);
-        self.listeners.push(listener);
+        self.endpoints.push(listener.into());
         Ok(self)
+    }
+
+    /// Adds what comes before the first request on the address that was added last, such as TLS.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(Endpoint) -> Endpoint) -> Self {
+        let last = self.endpoints.pop().map(change);
+        self.endpoints.extend(last);
+        self
     }
 
     /// Where the server listens; a port of 0 has become the real one.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.listeners.iter().map(Listener::address)
+        self.endpoints.iter().map(|endpoint| endpoint.listener.address())
     }
 
     /// What stops the server, from any thread.
@@ -192,7 +214,7 @@ impl Bound {
     /// # Errors
     /// As [`Server::serve`].
     pub fn run(self) -> io::Result<()> {
-        let Self { server, runtime, listeners } = self;
+        let Self { server, runtime, endpoints } = self;
         let stop = server.handle();
         let serving = async {
             // Without signals there is still the handle.
@@ -206,7 +228,7 @@ impl Bound {
                     std::process::exit(1);
                 });
             }
-            tokio::spawn(server.serve(listeners)).await.unwrap_or_else(|e| Err(io::Error::other(e)))
+            tokio::spawn(server.serve(endpoints)).await.unwrap_or_else(|e| Err(io::Error::other(e)))
         };
         let result = runtime.block_on(serving);
         // Applications that do not come back are left behind.
@@ -230,7 +252,8 @@ async fn next_signal((terminate, interrupt): &mut Signals) {
 }
 
 /// Accepts connections until the stop.
-async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
+async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
+    let (listener, way) = endpoint.into_parts();
     let wanted = shared.stop.wanted();
     tokio::pin!(wanted);
     let mut turns = Turns::default();
@@ -242,7 +265,10 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(present) = shared.peers.enter(peer) else {
+                // Behind a proxy it is the client that counts, once its name is known.
+                let comes_by_proxy = way.as_ref().is_some_and(|way| way.proxies.is_some());
+                let present = if comes_by_proxy { Some(Present::uncounted()) } else { shared.peers.enter(peer) };
+                let Some(present) = present else {
                     too_many(&stream, peer, &shared);
                     continue;
                 };
@@ -251,13 +277,28 @@ async fn accept(listener: Listener, shared: Arc<Shared>, places: Arc<Semaphore>)
                     place = place(&places, &shared) => place,
                 };
                 tracing::trace!(target: "gateway::marks", mark = "accepted");
-                let wire = Arc::new(Wire::new(stream, peer, Arc::clone(&shared)));
-                let entry = shared.enter(&wire);
-                let id = entry.id;
-                let task = tokio::spawn(async move {
-                    let _held = (entry, place, present);
-                    serve_connection(wire).await;
-                });
+                let (id, task) = match &way {
+                    None => {
+                        let wire = Arc::new(Wire::new(stream.into(), peer, Arc::clone(&shared)));
+                        let entry = shared.enter(Arc::downgrade(&wire));
+                        let id = entry.id;
+                        let serving = async move {
+                            let _held = (entry, place, present);
+                            serve_connection(wire).await;
+                        };
+                        (id, tokio::spawn(serving))
+                    }
+                    Some(way) => {
+                        let entry = shared.enter(Weak::new());
+                        let id = entry.id;
+                        let (way, shared) = (Arc::clone(way), Arc::clone(&shared));
+                        let serving = async move {
+                            let _held = (place, present);
+                            serve_arrival(stream, peer, way, shared, &entry).await;
+                        };
+                        (id, tokio::spawn(serving))
+                    }
+                };
                 shared.note_task(id, task.abort_handle());
             }
             Err(error) => match AcceptTrouble::of(&error) {

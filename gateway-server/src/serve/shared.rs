@@ -61,12 +61,12 @@ impl Shared {
     }
 
     /// Enters a connection in the list of those that a stop must reach.
-    pub(super) fn enter(self: &Arc<Self>, wire: &Arc<Wire>) -> Entry {
+    pub(super) fn enter(self: &Arc<Self>, wire: Weak<Wire>) -> Entry {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if let Some(metrics) = self.metrics() {
             metrics.connection_accepted();
         }
-        self.live().insert(id, Live { wire: Arc::downgrade(wire), task: None });
+        self.live().insert(id, Live { wire, task: None });
         Entry { shared: Arc::clone(self), id }
     }
 
@@ -116,6 +116,15 @@ impl Shared {
 pub(super) struct Entry {
     shared: Arc<Shared>,
     pub(super) id: u64,
+}
+
+impl Entry {
+    /// Notes the connection itself, where it was entered before there was one.
+    pub(super) fn note_wire(&self, wire: &Arc<Wire>) {
+        if let Some(live) = self.shared.live().get_mut(&self.id) {
+            live.wire = Arc::downgrade(wire);
+        }
+    }
 }
 
 impl Drop for Entry {

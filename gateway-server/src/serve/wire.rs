@@ -5,6 +5,7 @@
 //! never while application code runs.
 
 use super::answer::Outcome;
+use super::carrier::block_on;
 use super::date::DateText;
 use super::outbox::Outbox;
 use super::pace::{Pace, Rule, Wait};
@@ -12,10 +13,11 @@ use super::record::{RefusedLine, Result as Recorded};
 use super::refusal::Refusal;
 use super::room::Waiting;
 use super::shared::Shared;
+use super::transport::Transport;
 use crate::environ::{ConnectionFacts, SOFTWARE};
 use crate::h1::{AfterResponse, Connection, NextCycle, Stamp};
+use gateway_fastcgi::net::Peer;
 use gateway_fastcgi::net::{Elapsed, Timer};
-use gateway_fastcgi::net::{Peer, Stream};
 use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
 use http::StatusCode;
 use std::cell::RefCell;
@@ -28,7 +30,7 @@ use tokio::time::Instant;
 
 /// A connection. Its task owns it; inputs and `write` handles share it.
 pub(super) struct Wire {
-    pub(super) stream: Stream,
+    pub(super) stream: Transport,
     pub(super) shared: Arc<Shared>,
     pub(super) facts: ConnectionFacts,
     pub(super) peer: Peer,
@@ -103,9 +105,10 @@ const HEAD_ROOM: usize = 16 << 10;
 const BODY_ROOM: usize = 64 << 10;
 
 impl Wire {
-    pub(super) fn new(stream: Stream, peer: Peer, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(stream: Transport, peer: Peer, shared: Arc<Shared>) -> Self {
+        let facts = stream.facts(peer);
         let state = State {
-            machine: Connection::new(shared.config.limits.clone()),
+            machine: Connection::new(shared.config.limits.clone()).scheme(facts.scheme()),
             out: Outbox::default(),
             date: DateText::new(),
             path: Vec::new(),
@@ -120,7 +123,6 @@ impl Wire {
             taking: Pace::default(),
             half_closed_since: None,
         };
-        let facts = ConnectionFacts::of(stream.local_tcp(), peer);
         Self { stream, shared, facts, peer, state: Mutex::new(state), pause: Mutex::new(None) }
     }
 
@@ -241,7 +243,12 @@ impl Wire {
 
     fn wait_for_room(&self) -> Wait {
         let state = &mut *self.lock();
-        state.taking.begin(Rule::of_responses(&self.shared.config), state.out.taken())
+        state.taking.begin(Rule::of_responses(&self.shared.config), self.taken(state))
+    }
+
+    /// How much the peer has taken. Under TLS what is written counts too: that may go on while nothing more is taken into it.
+    fn taken(&self, state: &State) -> u64 {
+        state.out.taken() + self.stream.written()
     }
 
     /// After a wait without room: has the peer taken anything all the same, and enough of it?
@@ -250,17 +257,17 @@ impl Wire {
     fn takes_anything(&self, wait: &Wait) -> io::Result<()> {
         let state = &mut *self.lock();
         state.taking.end(wait);
-        let before = state.out.taken();
+        let before = self.taken(state);
         self.stream.insist(true);
         let flushed = state.out.try_flush(&self.stream);
         self.stream.insist(false);
         flushed?;
-        let taken = state.out.taken();
+        let taken = self.taken(state);
         if taken > before && !state.taking.left(Rule::of_responses(&self.shared.config), taken).is_zero() {
             return Ok(());
         }
         tracing::warn!(peer = %self.peer, sent = state.body_bytes, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let _ = socket2::SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
         Err(io::ErrorKind::TimedOut.into())
     }
 
@@ -276,9 +283,7 @@ impl Wire {
 
     /// Waits on a thread that runs application code, letting the runtime go on without it.
     pub(super) fn block_on(&self, limit: Duration, ready: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-        let runtime = &self.shared.runtime;
-        let bounded = async { tokio::time::timeout(limit, ready).await };
-        tokio::task::block_in_place(|| runtime.block_on(bounded)).map_err(|_| timed_out(Elapsed))?
+        block_on(&self.shared, limit, ready)
     }
 
     /// Waits for bytes of a body, or of what is said, since then. A wait for a request ends at a graceful stop, and one for its head too
@@ -383,7 +388,7 @@ impl Wire {
     /// same until something is sent to it. So such a peer counts as gone after a while.
     pub(super) fn is_peer_gone(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        let mut fds = [PollFd::new(self.stream.socket(), PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         if poll(&mut fds, Some(&at_once)).is_err() {
             return false;
@@ -414,7 +419,7 @@ impl Wire {
 
     /// Cuts the connection, whoever works on it: their next attempt fails.
     pub(super) fn cut(&self) {
-        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(self.stream.socket(), rustix::net::Shutdown::Both);
     }
 }
 
@@ -432,7 +437,7 @@ impl State {
     }
 
     /// Reads what is there: how many bytes, 0 at the end of input, `None` if nothing is there yet.
-    pub(super) fn try_fill(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
+    pub(super) fn try_fill(&mut self, stream: &Transport) -> io::Result<Option<usize>> {
         loop {
             let read = match self.machine.body_left() {
                 Some(0) => self.try_read_head(stream),
@@ -453,7 +458,7 @@ impl State {
 
     /// Reads by way of a buffer of the thread's: a head is small and soon copied, and a connection that waits for one, as most do,
     /// holds no room of its own for it.
-    fn try_read_head(&mut self, stream: &Stream) -> io::Result<usize> {
+    fn try_read_head(&mut self, stream: &Transport) -> io::Result<usize> {
         thread_local! {
             static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; HEAD_ROOM].into());
         }
@@ -474,8 +479,4 @@ impl PushSink for Wire {
             Put::End | Put::Abort => Err(Disconnected),
         }
     }
-}
-
-fn timed_out(_: Elapsed) -> io::Error {
-    io::ErrorKind::TimedOut.into()
 }

@@ -22,4 +22,5 @@ mod named_files;
 mod service;
 mod sockets;
 mod stop;
+mod tls;
 mod variables;

@@ -6,6 +6,7 @@
 //! [`response`], bodies in [`content`].
 
 pub mod content;
+pub mod http2;
 pub mod response;
 
 use std::io::{self, Write};

@@ -24,6 +24,23 @@ pub fn testbed_http_with(arguments: &[&str]) -> Running {
     })
 }
 
+/// `testbed --http` with TLS, and the file of its certificate, which is for `localhost`.
+pub fn testbed_https() -> (Running, PathBuf) {
+    let place = Place::new();
+    let (certificate, key) = (place.join("cert.pem"), place.join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let testbed = place.program(&program("testbed"));
+    let running = Running::listen(place, "testbed", Vec::new(), |place, port| {
+        let mut command = Command::new(&testbed);
+        command.arg("--http").arg(format!("127.0.0.1:{port}"));
+        command.arg("--tls-cert").arg(place.join("cert.pem")).arg("--tls-key").arg(place.join("key.pem"));
+        command
+    });
+    (running, certificate)
+}
+
 /// `testbed --fastcgi unix:…`: a worker, and its socket.
 pub fn testbed_worker_unix(place: &Place) -> (Process, PathBuf) {
     let socket = place.join("worker.sock");

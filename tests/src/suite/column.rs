@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::programs::build_folder;
 
 /// Every gateway, in the order of the table.
-pub const GATEWAYS: [&str; 22] = [
+pub const GATEWAYS: [&str; 23] = [
     "direct call",
     "http listener",
     "http iterative",
     "http threads",
     "http event-loop",
+    "http2",
     "cgi host",
     "fastcgi spawned",
     "fastcgi unix",

@@ -227,6 +227,13 @@ const ALLOWED: &[Allowed] = &[
                  while it reads more than the pipes hold waits for it in vain, until the server's timeout.",
     },
     Allowed {
+        gateways: &["http2"],
+        cases: &["environ_required"],
+        covers: &[("SERVER_PROTOCOL", "HTTP/2.0")],
+        seen: Always,
+        reason: "The protocol of the request is HTTP/2.",
+    },
+    Allowed {
         gateways: &["apache mod_cgid"],
         cases: &["upload_chunked", "echo_chunked"],
         covers: &[("body", ""), ("field content-length", "")],

@@ -14,9 +14,10 @@ pub mod environ;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::client::{Broken, Connection, Request, Response};
+use crate::client::{Broken, Connection, Request, Response, http2};
 
 pub use cases::{Case, cases};
 pub use column::{Cell, Column};
@@ -94,6 +95,33 @@ impl Gateway for HttpGateway {
             answers.push(answer);
         }
         answers
+    }
+}
+
+/// A server that is reached over HTTP/2, with TLS.
+#[derive(Clone, Debug)]
+pub struct Http2Gateway {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its certificate's file.
+    pub certificate: PathBuf,
+}
+
+impl Gateway for Http2Gateway {
+    fn name(&self) -> &'static str {
+        "http2"
+    }
+
+    fn prefix(&self) -> &'static str {
+        ""
+    }
+
+    fn is_process_per_request(&self) -> bool {
+        false
+    }
+
+    fn exchange(&self, requests: &[Request]) -> Vec<Result<Response, Broken>> {
+        http2::exchange(self.address, &self.certificate, requests)
     }
 }
 

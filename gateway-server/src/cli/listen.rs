@@ -1,0 +1,207 @@
+//! Where to listen, and how: `ADDR?key=value&key=value`, with TLS or without.
+//!
+//! Holds the text of one address with its keys, and what is wrong between addresses and certificate. Does not hold the opening of
+//! sockets (`run`) or what TLS is.
+
+use std::path::{Path, PathBuf};
+
+use gateway_fastcgi::net::{Address, Listener, SocketSource};
+
+use super::mistake::{Mistake, Place};
+use super::rules::{Problem, Rule, apply, put};
+use super::settings::Settings;
+use super::target::{decoded, resolved_socket};
+use super::value::{self, PATH, SWITCH};
+use crate::serve::{Endpoint, Tls, TrustedProxies};
+
+/// One address, how its connections begin, and where it was given.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Listen {
+    pub(super) socket: SocketSource,
+    pub(super) tls: bool,
+    pub(super) options: Options,
+    pub(super) place: Place,
+}
+
+/// What stands behind an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    proxies: Option<TrustedProxies>,
+    http2: Option<bool>,
+}
+
+/// The certificate for all addresses with TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Certificate {
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    /// Where it was given.
+    pub(super) place: Option<Place>,
+}
+
+/// What may stand where an address is asked for.
+pub(super) const FORMS: &str =
+    "HOST:PORT, unix:PATH, systemd or systemd:NAME, each with ?key=value&key=value, or a list of them";
+
+/// Keys of one address.
+pub(super) const LISTEN: &[Rule<Options>] = &[
+    Rule::new(
+        "proxy_protocol",
+        "addresses or networks with commas between them, such as 10.0.0.0/8,::1; unix stands for all peers of a socket file",
+        "the proxies whose connections begin with a header of the PROXY protocol, 1 or 2, that says who the client is; all others are refused; without it there is no such header",
+        |o, _, v| put(&mut o.proxies, proxies(v)),
+    ),
+    Rule::new(
+        "http2",
+        SWITCH,
+        "whether HTTP/2 is spoken with clients that want it; true by default with TLS, where it is agreed on; false without, where a client just begins with it",
+        |o, _, v| put(&mut o.http2, value::switch(v)),
+    ),
+];
+
+/// Keys of `[tls]` beside `listen`.
+pub(super) const TLS: &[Rule<Settings>] = &[
+    Rule::new(
+        "cert",
+        PATH,
+        "the certificate, and behind it those that lead to its issuer, in PEM form; read again at SIGHUP",
+        |s, _, v| put(&mut s.certificate.cert, value::path(v)),
+    ),
+    Rule::new("key", PATH, "its key, in PEM form and without a passphrase; may be the same file", |s, _, v| {
+        put(&mut s.certificate.key, value::path(v))
+    }),
+];
+
+fn proxies(text: &str) -> Option<TrustedProxies> {
+    text.parse().ok().filter(|proxies: &TrustedProxies| !proxies.are_none())
+}
+
+impl Listen {
+    /// Reads an address with its keys. Relative paths start from `base`. A mistake is told with the key it is about, if there is one.
+    pub(super) fn parse(
+        text: &str,
+        tls: bool,
+        base: &Path,
+        place: Place,
+    ) -> Result<Self, Vec<(Option<String>, Problem)>> {
+        let (socket, keys) = text.split_once('?').unwrap_or((text, ""));
+        let socket = socket.parse().map_err(|error| vec![(None, Problem::refused(socket, error))])?;
+        let mut listen = Self { socket: resolved_socket(socket, base), tls, options: Options::default(), place };
+        let mut seen: Vec<&str> = Vec::new();
+        let mut problems = Vec::new();
+        for pair in keys.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let done = match seen.contains(&key) {
+                true => Err(Problem::Twice { first: "behind the same address".to_owned() }),
+                false => decoded(value).and_then(|value| apply(LISTEN, &mut listen.options, key, &value)),
+            };
+            seen.push(key);
+            problems.extend(done.err().map(|problem| (Some(key.to_owned()), problem)));
+        }
+        if problems.is_empty() { Ok(listen) } else { Err(problems) }
+    }
+
+    /// Where to listen if nobody says: with TLS if there is a certificate.
+    pub(super) fn by_default(certificate: &Certificate) -> Self {
+        let tls = certificate.cert.is_some();
+        let (flag, port) = if tls { ("--tls-listen (default)", 8443) } else { ("--listen (default)", 8080) };
+        Self {
+            socket: Address::tcp("127.0.0.1", port).into(),
+            tls,
+            options: Options::default(),
+            place: Place::Flag(flag.to_owned()),
+        }
+    }
+
+    /// An opened socket with everything that was said about it.
+    pub(super) fn endpoint(&self, listener: Listener, tls: Option<&Tls>) -> Endpoint {
+        let mut endpoint = Endpoint::new(listener);
+        if let (true, Some(tls)) = (self.tls, tls) {
+            endpoint = endpoint.tls(tls.clone());
+        }
+        if let Some(proxies) = &self.options.proxies {
+            endpoint = endpoint.proxies(proxies.clone());
+        }
+        match self.options.http2 {
+            Some(yes) => endpoint.http2(yes),
+            None => endpoint,
+        }
+    }
+}
+
+impl Certificate {
+    /// Reads its files; nothing if there is none.
+    pub(super) fn open(&self) -> Result<Option<Tls>, Mistake> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
+        let mistake = |error: crate::serve::TlsError| Mistake {
+            place: self.place(),
+            problem: Problem::Certificate { why: error.to_string() },
+        };
+        Tls::from_files(cert, key).map(Some).map_err(mistake)
+    }
+
+    fn place(&self) -> Place {
+        self.place.clone().unwrap_or_else(|| Place::Flag("--tls-cert".to_owned()))
+    }
+}
+
+/// What is wrong between addresses and certificate, and with the certificate itself.
+pub(super) fn look(settings: &Settings) -> Option<Mistake> {
+    let certificate = &settings.certificate;
+    let missing = |what, allowed| {
+        Some(Mistake { place: certificate.place().inside(what), problem: Problem::Missing { allowed } })
+    };
+    match (&certificate.cert, &certificate.key, settings.listen.iter().find(|listen| listen.tls)) {
+        (None, Some(_), _) => {
+            missing("cert", "the file of the certificate that the key belongs to: --tls-cert FILE, or cert in [tls]")
+        }
+        (Some(_), None, _) => missing("key", "the file of the certificate's key: --tls-key FILE, or key in [tls]"),
+        (None, None, Some(listen)) => Some(Mistake {
+            place: listen.place.clone(),
+            problem: Problem::Missing {
+                allowed: "a certificate: --tls-cert FILE --tls-key FILE, or cert and key in [tls]",
+            },
+        }),
+        // --listen stays without TLS, so that nobody has to guess which address has it.
+        (Some(_), Some(_), None) if !settings.listen.is_empty() => {
+            missing("listen", "an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without")
+        }
+        (Some(_), Some(_), _) => certificate.open().err(),
+        (None, None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Listen, Vec<(Option<String>, Problem)>> {
+        Listen::parse(text, false, Path::new("/base"), Place::Flag(String::new()))
+    }
+
+    #[test]
+    fn an_address_has_its_keys_behind_it() {
+        let listen = parse("unix:run/x?proxy_protocol=10.0.0.0/8,unix&http2=true").unwrap();
+        assert_eq!(listen.socket.to_string(), "unix:/base/run/x");
+        let proxies = "10.0.0.0/8,unix".parse().unwrap();
+        assert_eq!(listen.options, Options { proxies: Some(proxies), http2: Some(true) });
+        assert_eq!(parse("[::1]:80").unwrap().options, Options::default());
+    }
+
+    #[test]
+    fn mistakes_behind_an_address_are_told_with_their_key() {
+        for (text, key, wanted) in [
+            ("127.0.0.1", None, "expected"),
+            ("127.0.0.1:1?proxy_protocol=", Some("proxy_protocol"), "networks"),
+            ("127.0.0.1:1?proxy_protocol=10.0.0.0/8,anybody", Some("proxy_protocol"), "networks"),
+            ("127.0.0.1:1?http2=on", Some("http2"), "true or false"),
+            ("127.0.0.1:1?http2=true&http2=true", Some("http2"), "twice"),
+            ("127.0.0.1:1?tls=true", Some("tls"), "allowed are proxy_protocol, http2"),
+        ] {
+            let problems = parse(text).unwrap_err();
+            let [(found, problem)] = &problems[..] else { panic!("{problems:?}") };
+            assert_eq!(found.as_deref(), key, "{text}");
+            assert!(problem.to_string().contains(wanted), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! HTTP/2: what a client sees, over plain sockets by prior knowledge and over TLS by ALPN.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, where a failure is a panic"
+)]
+
+mod bodies;
+mod frames;
+mod life;
+mod refusals;
+mod requests;
+mod support;
