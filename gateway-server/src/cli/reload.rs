@@ -3,11 +3,10 @@
 //! Holds the list and the signal. Does not hold what is reloaded: each part adds an action of its own.
 
 use std::fmt::Display;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::notify::ServiceManager;
 
@@ -56,17 +55,15 @@ impl Reloads {
         }
     }
 
-    /// Does all of it at each SIGHUP, from now on, and tells the service manager, with `status` at the end. One that comes meanwhile is done after.
-    pub(super) fn at_hangup(self, manager: Arc<ServiceManager>, status: String) -> io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
+    /// Does all of it at each of these signals, from now on, and tells the service manager, with `status` at the end. One that comes meanwhile is done after.
+    pub(super) fn at_each(self, mut hangups: Signal, manager: Arc<ServiceManager>, status: String) {
         tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
+            while hangups.recv().await.is_some() {
                 manager.reloading();
                 self.run().await;
                 manager.ready(&status);
             }
         });
-        Ok(())
     }
 }
 

@@ -101,6 +101,8 @@ fn runtime(settings: &mut Settings) -> io::Result<CallRuntime> {
 
 async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), RunError> {
     let mut signals = Signals::catch().map_err(RunError::Signals)?;
+    // Without a place for them these would end the process.
+    let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let mut restarts = signal(SignalKind::user_defined2()).map_err(RunError::Signals)?;
     let manager = Arc::new(ServiceManager::from_environment());
     let mut takeover = Takeover::receive().map_err(RunError::Takeover)?;
@@ -121,16 +123,16 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     let access_log = settings.access.open()?;
     let _written_at_the_end = Flushed(access_log.clone());
     let status = format!("serving {}", addresses.join(" "));
-    let reloads = reloads(&built.workers, access_log.clone(), tls);
-    reloads.at_hangup(Arc::clone(&manager), status.clone()).map_err(RunError::Signals)?;
+    reloads(&built.workers, access_log.clone(), tls).at_each(hangups, Arc::clone(&manager), status.clone());
     let mut telemetry = settings.access.telemetry(access_log);
     let readiness = Readiness::default();
+    let mut admin_page = None;
     if let Some(listener) = admin {
         let metrics = Metrics::new(
             settings.mounts.iter().map(|mount| String::from_utf8_lossy(mount.prefix.script_name()).into_owned()),
         );
         telemetry = telemetry.metrics(metrics.clone());
-        show_admin(listener, &built, metrics, readiness.clone(), settings.server.clone());
+        admin_page = Some(show_admin(listener, &built, metrics, readiness.clone(), settings.server.clone()));
     }
     let server = Server::routed(built.site).config(settings.server.telemetry(telemetry));
     let handle = server.handle();
@@ -150,6 +152,10 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
             _ = restarts.recv() => match replace(&successor, &mut signals).await {
                 Replaced::By(pid) => {
                     manager.main_process(pid);
+                    // Whoever asks whether all is well means the process that serves.
+                    if let Some(page) = &admin_page {
+                        page.stop();
+                    }
                     "SIGUSR2"
                 }
                 Replaced::Stopped(name) => name,
@@ -239,13 +245,22 @@ async fn admin_listener(
 }
 
 /// Answers whether all is well, what was counted and what the workers are doing, until the process ends.
-fn show_admin(listener: Listener, built: &Built, metrics: Metrics, readiness: Readiness, config: serve::Config) {
+fn show_admin(
+    listener: Listener,
+    built: &Built,
+    metrics: Metrics,
+    readiness: Readiness,
+    config: serve::Config,
+) -> ServerHandle {
     tracing::info!(address = %listener.address(), "admin listener");
     let pools = built.workers.iter().map(|group| (group.name().to_owned(), group.handle())).collect();
     let sources = Sources { calls: config.calls().cloned(), ..built.sources.clone() };
     let page = AdminPage { readiness, metrics, sources, workers: StatusPage::new(pools) };
     // Whoever asks here names a machine and not a site.
-    tokio::spawn(Server::new(page).config(config.hosts(serve::Hosts::all())).serve(vec![listener]));
+    let server = Server::new(page).config(config.hosts(serve::Hosts::all()));
+    let handle = server.handle();
+    tokio::spawn(server.serve(vec![listener]));
+    handle
 }
 
 /// What SIGHUP does; the configuration itself is not read again.

@@ -16,7 +16,8 @@ use tracing::Span;
 
 /// A request that somebody may hear of.
 pub(super) struct Recording<'s> {
-    record: Option<Record<'s>>,
+    /// In a box: a connection that is told of nowhere has no room for it.
+    record: Option<Box<Record<'s>>>,
     event: Option<Event>,
 }
 
@@ -45,7 +46,7 @@ impl<'s> Recording<'s> {
         let record = shared.config.telemetry.as_ref().map(|telemetry| {
             // HTTP-52: an id is taken from those only who are believed about the client.
             let is_trusted = environ.extensions.get::<TrustedPeer>().is_some();
-            telemetry.begin(environ, if is_trusted { IdsOf::TrustedPeer } else { IdsOf::Ours })
+            Box::new(telemetry.begin(environ, if is_trusted { IdsOf::TrustedPeer } else { IdsOf::Ours }))
         });
         let event = tracing::enabled!(target: "gateway_server::access", tracing::Level::DEBUG).then(|| Event {
             method: environ.request_method().to_string(),
@@ -57,7 +58,7 @@ impl<'s> Recording<'s> {
 
     /// The span of everything that is logged about the request: it has its id. None where requests have none.
     pub(super) fn span(&self) -> Span {
-        match self.record.as_ref().and_then(Record::id) {
+        match self.record.as_ref().and_then(|record| record.id()) {
             Some(id) => tracing::info_span!(target: "gateway_server::request", "request", request_id = id),
             None => Span::none(),
         }
@@ -77,7 +78,7 @@ impl<'s> Recording<'s> {
         };
         let status = status.map(|status| status.as_u16());
         if let Some(Event { method, path, begun }) = self.event {
-            let request_id = self.record.as_ref().and_then(Record::id);
+            let request_id = self.record.as_ref().and_then(|record| record.id());
             tracing::debug!(
                 target: "gateway_server::access",
                 %peer, request, request_id, method, path, status, bytes,
