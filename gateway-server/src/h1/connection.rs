@@ -213,6 +213,11 @@ impl Connection {
         self.body_bytes.saturating_add(self.buffered() as u64)
     }
 
+    /// Does the head that is arriving, or that could not be read, ask with HEAD? Then no answer to it has a body (HTTP-142).
+    pub fn is_head_asked_for(&self) -> bool {
+        self.held_head == 0 && self.buffer.starts_with(b"HEAD ")
+    }
+
     /// Is it between two requests, with nothing received of the next?
     pub fn is_idle(&self) -> bool {
         matches!(self.request, RequestState::Head) && self.buffer.is_empty()

@@ -73,7 +73,8 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                     Received::Lost => return Closing::AtOnce,
                     Received::Stop | Received::Timeout if idle => return Closing::AtOnce,
                     Received::Stop | Received::Timeout => {
-                        return refuse_unread(wire, Refusal::HeadTimeout, false, timer).await;
+                        let head_only = wire.lock().machine.is_head_asked_for();
+                        return refuse_unread(wire, Refusal::HeadTimeout, head_only, timer).await;
                     }
                 }
             }

@@ -81,7 +81,7 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
         Ok(Event::Closed) => return Step::Closed,
         // Not between requests; and if it were, there would be nothing left to do here.
         Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,
-        Err(error) => return Step::Refuse { refusal: error.into(), head_only: false },
+        Err(error) => return Step::Refuse { refusal: error.into(), head_only: machine.is_head_asked_for() },
     };
     tracing::trace!(target: "gateway::marks", mark = "parsed");
     let is_told = shared.config.telemetry.is_some();

@@ -92,3 +92,21 @@ fn http_50_requests_for_other_hosts_are_421() {
         assert_eq!(client.response().status, status, "{request}");
     }
 }
+
+#[test]
+fn http_142_155_a_refused_head_gets_no_body() {
+    let server = serve_with(config().header_timeout(std::time::Duration::from_millis(150)), echo);
+    for (request, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", 400),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", 400),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n", 408),
+    ] {
+        let mut client = server.client();
+        client.send(request);
+        let head = client.response_head();
+        assert_eq!((head.status, head.field("connection")), (status, Some("close")), "{request}");
+        assert!(head.field("content-length").is_some_and(|length| length != "0"), "as for GET: {}", head.head);
+        client.expect_closed();
+    }
+}
