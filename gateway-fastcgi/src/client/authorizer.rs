@@ -167,6 +167,10 @@ impl AsyncApplication for Protected {
             }
         }
     }
+
+    fn sends_interim(&self) -> bool {
+        self.app.has_interim()
+    }
 }
 
 impl fmt::Debug for Protected {

@@ -163,7 +163,8 @@ impl Built {
                 named_files(self.php(addresses, options)?, &options.client.sendfile, &options.client.accel)?
             }
             Target::Http(upstream, options) => {
-                Handler::asynchronous(Proxy::new(upstream.clone(), proxy_config(options)))
+                let proxy = Proxy::new(upstream.clone(), proxy_config(options));
+                named_files(proxy, &options.sendfile, &options.accel)?
             }
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links).precompressed(options.precompressed);

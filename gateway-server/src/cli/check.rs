@@ -111,8 +111,9 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             looks.extend(paths.map(|path| (place.clone(), socket(path))));
             looks.extend(php(place, options));
         }
-        Target::Http(upstream, _) => {
+        Target::Http(upstream, options) => {
             looks.extend(upstream.address().unix_path().map(|path| (place.clone(), socket(path))));
+            looks.extend(named_files(place, &options.sendfile, &options.accel));
         }
         Target::Static(path, _) => looks.push((place.clone(), folder(path))),
     }

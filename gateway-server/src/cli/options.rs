@@ -128,6 +128,8 @@ pub(super) struct ProxyOptions {
     pub(super) max_queue: Option<usize>,
     pub(super) max_head_bytes: Option<usize>,
     pub(super) max_fields: Option<usize>,
+    pub(super) sendfile: Option<PathBuf>,
+    pub(super) accel: Vec<(Prefix, PathBuf)>,
 }
 
 /// Options of `static:…`.
@@ -199,8 +201,11 @@ impl PhpOptions {
 }
 
 impl ProxyOptions {
-    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), Problem> {
-        apply(PROXY, self, key, value)
+    pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
+        apply(PROXY, self, key, value)?;
+        resolve(&mut self.sendfile, base);
+        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
+        Ok(())
     }
 }
 

@@ -136,7 +136,7 @@ impl Target {
             Target::FastCgi(_, options) => options.set(key, value, base),
             Target::Spawn(_, options) => options.set(key, value, base),
             Target::Php(_, options) => options.set(key, value, base),
-            Target::Http(_, options) => options.set(key, value),
+            Target::Http(_, options) => options.set(key, value, base),
             Target::Static(_, options) => options.set(key, value),
         }
     }
@@ -173,7 +173,8 @@ impl Target {
             Target::FastCgi(..) => matches!(key, "accel" | "split"),
             Target::Spawn(..) => matches!(key, "accel" | "split") || PoolOptions::repeats(key),
             Target::Php(..) => matches!(key, "accel" | "split" | "deny" | "no_scripts"),
-            Target::App(..) | Target::Http(..) | Target::Static(..) => false,
+            Target::Http(..) => key == "accel",
+            Target::App(..) | Target::Static(..) => false,
         }
     }
 

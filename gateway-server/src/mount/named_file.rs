@@ -167,6 +167,10 @@ impl<A: AsyncApplication> AsyncApplication for NamedFiles<A> {
             None => Ok(plain(StatusCode::NOT_FOUND, Headers::new())),
         }
     }
+
+    fn sends_interim(&self) -> bool {
+        self.app.sends_interim()
+    }
 }
 
 /// HTTP-195: what a condition says counts only where the answer would be a plain success.

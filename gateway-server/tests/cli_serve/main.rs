@@ -19,6 +19,7 @@ mod log;
 mod marks;
 mod mounts;
 mod named_files;
+mod proxy;
 mod service;
 mod sockets;
 mod stop;

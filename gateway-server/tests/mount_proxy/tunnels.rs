@@ -120,6 +120,23 @@ fn an_upstream_that_does_not_switch_just_answers() {
     }
 }
 
+/// Bytes behind a wish for a switch are the next request unless the switch is made: never sent to the upstream unread.
+#[test]
+fn http_106_130_what_follows_a_refused_switch_is_a_request_like_any_other() {
+    let upstream = Upstream::start(|talk| {
+        while let Some(head) = talk.head() {
+            let line = head.lines().next().unwrap().to_owned();
+            talk.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}", line.len()));
+        }
+    });
+    let server = upstream.behind(ProxyConfig::default());
+    let mut client = server.client();
+    client.send([ASK, "GET /admin HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n", "GET bad\r\n\r\n"].concat());
+    assert_eq!(client.response().text(), "GET /chat HTTP/1.1");
+    assert_eq!(client.response().text(), "GET /admin HTTP/1.1");
+    assert_eq!(client.response().status, 400);
+}
+
 #[test]
 fn http_131_an_upstream_that_wants_a_switch_says_to_what() {
     let upstream = Upstream::answering(
