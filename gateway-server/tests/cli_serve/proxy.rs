@@ -14,15 +14,12 @@ fn http_52_two_gateways_in_a_row_agree_about_the_client() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("show"), PROGRAM).unwrap();
     std::fs::set_permissions(folder.path().join("show"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let behind = ["--listen", "unix:behind.sock", "--trusted-proxies", "unix,127.0.0.1,192.0.2.0/24", "--mount", "/=cgi:show"];
+    let behind =
+        ["--listen", "unix:behind.sock", "--trusted-proxies", "unix,127.0.0.1,192.0.2.0/24", "--mount", "/=cgi:show"];
     let mut back = Gateway::start(folder.path(), &behind);
     back.wait_for("listening on");
     let mut flags = vec!["--trusted-proxies", "127.0.0.1"];
-    for mount in [
-        "/=http:unix:behind.sock",
-        "/cut=http:unix:behind.sock?prefix=strip",
-        "/gone=http:unix:nobody.sock",
-    ] {
+    for mount in ["/=http:unix:behind.sock", "/cut=http:unix:behind.sock?prefix=strip", "/gone=http:unix:nobody.sock"] {
         flags.extend(["--mount", mount]);
     }
     let mut front = Gateway::serve(folder.path(), &flags);
@@ -34,7 +31,10 @@ fn http_52_two_gateways_in_a_row_agree_about_the_client() {
     assert_eq!(front.get("/a/b").line("path"), "/a/b");
     assert_eq!(front.get("/gone/x").status, 502);
     let line = front.wait_for("no connection to http:unix:");
-    assert!(line.contains("nobody.sock: No such file or directory") && line.contains("the server makes this socket"), "{line}");
+    assert!(
+        line.contains("nobody.sock: No such file or directory") && line.contains("the server makes this socket"),
+        "{line}"
+    );
 }
 
 #[test]

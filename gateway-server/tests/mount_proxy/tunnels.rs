@@ -131,7 +131,8 @@ fn http_106_130_what_follows_a_refused_switch_is_a_request_like_any_other() {
     });
     let server = upstream.behind(ProxyConfig::default());
     let mut client = server.client();
-    client.send([ASK, "GET /admin HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n", "GET bad\r\n\r\n"].concat());
+    client
+        .send([ASK, "GET /admin HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n", "GET bad\r\n\r\n"].concat());
     assert_eq!(client.response().text(), "GET /chat HTTP/1.1");
     assert_eq!(client.response().text(), "GET /admin HTTP/1.1");
     assert_eq!(client.response().status, 400);
