@@ -121,3 +121,19 @@ fn http_142_144_answers_without_a_body_have_none() {
     }
     assert_eq!(upstream.connections(), 1, "each leaves its connection in order");
 }
+
+#[test]
+fn an_old_upstream_ends_its_answers_by_closing() {
+    let upstream = Upstream::start(|talk| {
+        talk.head().unwrap();
+        talk.send("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end");
+    });
+    let server = upstream.behind(ProxyConfig::default());
+    let mut client = server.client();
+    for asked in 1..=3 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let response = client.response();
+        assert_eq!((response.text(), response.field("transfer-encoding")), ("to the end", Some("chunked")));
+        assert_eq!(upstream.connections(), asked);
+    }
+}
