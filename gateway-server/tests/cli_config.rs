@@ -58,8 +58,8 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     let forms = "app:demo, cgi:FILE_OR_DIR, fastcgi:unix:PATH, fastcgi:tcp:HOST:PORT, fastcgi:ADDRESS,ADDRESS… for several, fastcgi:spawn:COMMAND ARGS…, \
                  php:unix:PATH, php:tcp:HOST:PORT, http://HOST:PORT, http:unix:PATH, static:DIR, each with ?key=value&key=value";
     let rows: Vec<(&str, &str, String)> = vec![
-        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are admin, admin_open, user, group, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, tls, log, access, limits, timeouts, mount".into()),
-        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are admin, admin_open, user, group, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, tls, log, access, limits, timeouts, mount".into()),
+        ("an unknown field at the top", "thread = 4", "1:1: thread: unknown; allowed are admin, admin_open, user, group, model, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, tls, log, access, limits, timeouts, mount".into()),
+        ("an unknown table", "\n[logs]\nx = 1", "2:2: logs: unknown; allowed are admin, admin_open, user, group, model, threads, hosts, trusted_proxies, trusted_fields, socket_mode, socket_owner, listen, tls, log, access, limits, timeouts, mount".into()),
         ("an unknown field of a table", "[log]\nlevels = \"info\"", "2:1: log.levels: unknown; allowed are format, level, access".into()),
         ("no threads", "threads = 0", "1:11: threads: \"0\" is not allowed; allowed is a number from 1 to 4096".into()),
         ("fewer than no threads", "threads = -1", "1:11: threads: \"-1\" is not allowed; allowed is a number from 1 to 4096".into()),
