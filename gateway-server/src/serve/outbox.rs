@@ -72,6 +72,9 @@ impl Outbox {
                     return Ok(false);
                 }
                 self.file = None;
+                if self.is_empty() {
+                    tracing::trace!(target: "gateway::marks", mark = "written");
+                }
                 continue;
             }
             let attempt = if self.file.is_some() || (self.chunk.is_empty() && self.tail.is_empty()) {
