@@ -124,6 +124,13 @@ install_missing() {
   need daphne /usr/bin/daphne
   need nodejs /usr/bin/node
   need tomcat10-common /usr/share/tomcat10/bin/catalina.sh # with Java; not tomcat10, which is a service
+  # Clients that people use.
+  need curl /usr/bin/curl
+  need nghttp2-client /usr/bin/h2load
+  need wrk /usr/bin/wrk
+  need apache2-utils /usr/bin/ab
+  need chromium /usr/bin/chromium
+  need openssl /usr/bin/openssl # makes their server's certificate
   need golang-go /usr/bin/go # its net/http gets the same requests as our listener
   need valgrind /usr/bin/valgrind # counts the instructions of a request
   need g++ /usr/bin/c++ # for the fuzz targets, and cc for SQLite
