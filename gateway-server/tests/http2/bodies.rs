@@ -148,8 +148,8 @@ fn an_application_that_does_not_read_holds_the_window() {
             Ok(AsyncResponse::new(StatusCode::OK, Headers::new(), BodyStream::from(length.to_string())))
         }
     };
-    const WINDOW: usize = 100_000;
-    let server = serve(Server::asynchronous(Asynchronous(app)).config(config().stream_window(WINDOW as u32)));
+    const WINDOW: u32 = 100_000;
+    let server = serve(Server::asynchronous(Asynchronous(app)).config(config().stream_window(WINDOW)));
     client_runs(async {
         let mut client = server.client().await;
         // So that the SETTINGS have come.
@@ -164,7 +164,7 @@ fn an_application_that_does_not_read_holds_the_window() {
             sent += room;
             body.send_data(vec![b'x'; room].into(), false).unwrap();
         }
-        assert_eq!(sent, WINDOW);
+        assert_eq!(sent, WINDOW as usize);
         told.notify_one();
         // Now it goes on.
         let room = std::future::poll_fn(|cx| body.poll_capacity(cx)).await.unwrap().unwrap();

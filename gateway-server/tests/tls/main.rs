@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "helpers of tests, where a failure is a panic"
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests, where a failure is a panic; applications take what they are given"
 )]
 
 mod certificates;

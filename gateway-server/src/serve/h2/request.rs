@@ -12,7 +12,7 @@ use crate::serve::refusal::Refusal;
 use crate::serve::request::{begin, end};
 use gateway_spec::Environ;
 use http::request::Parts;
-use http::{Method, header};
+use http::{HeaderValue, Method, header};
 
 /// What SERVER_PROTOCOL says: the form of RFC 3875 §4.1.16, as nginx, Apache and lighttpd write it. The protocol has no minor version.
 const PROTOCOL: &str = "HTTP/2.0";
@@ -55,6 +55,7 @@ pub(super) fn call<'a>(link: &'a Link, head: &Parts) -> Result<Call<'a>, Refused
 }
 
 /// What the fields say about the body.
+#[derive(Clone, Copy)]
 struct Body {
     length: Option<u64>,
     waits_for_continue: bool,
@@ -95,7 +96,7 @@ fn checked<'h>(link: &Link, head: &'h Parts, asked: &mut Asked<'h>) -> Result<Bo
 /// The authority, or Host where a client has only that; both must say the same (§8.3.1, HTTP-46).
 fn host(head: &Parts) -> Result<&[u8], RequestError> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
-    let field = hosts.next().map(|value| value.as_bytes());
+    let field = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
         return Err(RequestError::HostRepeated);
     }

@@ -162,7 +162,7 @@ impl State {
         }
     }
 
-    fn put_head(&mut self, head: ResponseHead, server_field: bool) -> Put {
+    fn put_head(&mut self, head: &ResponseHead, server_field: bool) -> Put {
         let Out::Head(mut respond) = std::mem::replace(&mut self.out, Out::Over) else { return Put::Abort };
         self.status = Some(head.status);
         self.left = match head.framing {
@@ -242,7 +242,7 @@ impl State {
 }
 
 /// A head as the crate wants it, with Date (HTTP-151) and perhaps Server; nothing if it has more fields than a map holds.
-fn response(head: ResponseHead, server_field: bool) -> Option<Response<()>> {
+fn response(head: &ResponseHead, server_field: bool) -> Option<Response<()>> {
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     let fields = response.headers_mut();
@@ -288,7 +288,7 @@ impl Carrier for StreamWire {
     fn put(&self, event: Event) -> Put {
         let state = &mut *self.lock();
         match event {
-            Event::Head(head) => state.put_head(head, self.link.shared.config.server_field),
+            Event::Head(head) => state.put_head(&head, self.link.shared.config.server_field),
             Event::Chunk(chunk) => state.put_chunk(chunk),
             Event::Nothing => Put::Nothing,
             Event::End => state.put_end(),
