@@ -26,6 +26,7 @@ pub(in crate::serve) struct TlsFacts {
     /// The host that the client asked for (SNI).
     pub(in crate::serve) server_name: Option<String>,
     /// Was HTTP/2 agreed on?
+    #[cfg(feature = "http2")]
     pub(in crate::serve) is_http2: bool,
 }
 
@@ -161,6 +162,7 @@ impl TlsFacts {
             // The library has a prefix of its own where IANA has `TLS_`.
             cipher: suite.replacen("TLS13_", "TLS_", 1),
             server_name: machine.server_name().map(str::to_owned),
+            #[cfg(feature = "http2")]
             is_http2: machine.alpn_protocol() == Some(b"h2"),
         }
     }
