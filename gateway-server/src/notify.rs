@@ -8,8 +8,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 /// Whom to tell, if anybody.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceManager {
@@ -39,7 +37,7 @@ impl ServiceManager {
     /// `RELOADING=1`, to be followed by [`ServiceManager::ready`].
     #[cfg(feature = "cli")]
     pub(crate) fn reloading(&self) {
-        let now = clock_gettime(ClockId::Monotonic);
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }

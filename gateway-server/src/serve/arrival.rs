@@ -56,7 +56,8 @@ enum ArrivalError {
 /// Serves a connection from its first byte to its end.
 pub(super) async fn serve_arrival(stream: Stream, peer: Peer, way: Arc<Way>, shared: Arc<Shared>, entry: &Entry) {
     let deadline = after(shared.config.handshake_timeout);
-    let arriving = timeout_at(deadline, arrive(stream, peer, &way, &shared));
+    // In boxes: a connection of HTTP/1.1 that waits holds no room for a handshake that is over, nor for HTTP/2.
+    let arriving = timeout_at(deadline, Box::pin(arrive(stream, peer, &way, &shared)));
     let arrived = tokio::select! {
         // Nothing of a request is here, so nothing is lost.
         () = shared.stop.wanted() => return,
@@ -71,7 +72,7 @@ pub(super) async fn serve_arrival(stream: Stream, peer: Peer, way: Arc<Way>, sha
                 serve_connection(wire).await;
             }
             #[cfg(feature = "http2")]
-            Protocol::Http2 => serve_h2(transport, early, peer, shared).await,
+            Protocol::Http2 => Box::pin(serve_h2(transport, early, peer, shared)).await,
         },
         // An operator has to know: either the list is wrong, or somebody tries to be somebody else.
         Ok(Err(ArrivalError::Proxy(error))) => tracing::warn!(%peer, %error, "connection refused"),

@@ -90,7 +90,8 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 };
                 let outcome = match answered {
                     Ok(outcome) => outcome,
-                    Err(rest) => answer(wire, rest, timer).instrument(span).await,
+                    // In a box: a connection that waits for its next request holds no room for this one's answer.
+                    Err(rest) => Box::pin(answer(wire, rest, timer).instrument(span)).await,
                 };
                 if let Outcome::Refused(refusal) = outcome {
                     let closing = refuse(wire, refusal, head_only, timer).await;

@@ -10,7 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Among the extensions of a request that came from a trusted proxy: what it said is true, and this is the proxy's own address.
 #[derive(Debug, Clone)]
-pub(crate) struct TrustedPeer(pub(crate) String);
+pub(crate) struct TrustedPeer(
+    #[cfg_attr(not(feature = "proxy"), allow(dead_code, reason = "proxy mounts ask for it"))] pub(crate) String,
+);
 
 /// What one proxy, or a row of them, says.
 #[derive(Debug, Default)]

@@ -17,6 +17,7 @@ pub(crate) enum Kind {
 pub(crate) struct Page(String);
 
 /// The type of such a page.
+#[cfg(feature = "cli")]
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 impl Page {
