@@ -27,7 +27,7 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 
 /// The way of one response. Its task owns it; inputs and `write` handles share it.
@@ -60,6 +60,10 @@ enum Out {
     Over,
 }
 
+/// The crate lets a reset overtake what was handed to it before: so head and beginning of an answer that broke off get this time to be
+/// written.
+const RESET_DELAY: Duration = Duration::from_millis(50);
+
 /// Serves one stream to its end.
 pub(super) async fn serve_stream(link: Arc<Link>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let (head, body) = request.into_parts();
@@ -87,8 +91,13 @@ pub(super) async fn serve_stream(link: Arc<Link>, request: Request<RecvStream>, 
     drop(head);
     let recording = Recording::begin(&link.shared, &mut call.environ);
     let outcome = answer(&wire, call, body, &mut timer).instrument(recording.span()).await;
-    if let Outcome::Refused(refusal) = outcome {
-        wire.refuse(refusal, head_only, &mut timer).await;
+    match outcome {
+        Outcome::Refused(refusal) => wire.refuse(refusal, head_only, &mut timer).await,
+        Outcome::Aborted => {
+            tokio::time::sleep(RESET_DELAY).await;
+            wire.lock().reset(Reason::INTERNAL_ERROR);
+        }
+        _ => {}
     }
     recording.end(&link.peer, || wire.result(outcome));
 }
@@ -205,20 +214,19 @@ impl State {
             },
             other => {
                 self.out = other;
-                self.reset(Reason::INTERNAL_ERROR)
+                Put::Abort
             }
         }
     }
 
     /// Breaks the response off: the client can tell it from an end (HTTP-159).
-    fn reset(&mut self, reason: Reason) -> Put {
+    fn reset(&mut self, reason: Reason) {
         match std::mem::replace(&mut self.out, Out::Over) {
             Out::Head(mut respond) => respond.send_reset(reason),
             Out::Body(mut send) => send.send_reset(reason),
             Out::Over => {}
         }
         self.chunk = Bytes::new();
-        Put::Abort
     }
 
     /// Hands on what the client's window takes. What is handed on is written by the connection's task.
@@ -292,7 +300,8 @@ impl Carrier for StreamWire {
             Event::Chunk(chunk) => state.put_chunk(chunk),
             Event::Nothing => Put::Nothing,
             Event::End => state.put_end(),
-            Event::Abort => state.reset(Reason::INTERNAL_ERROR),
+            // The reset comes from whoever serves the stream.
+            Event::Abort => Put::Abort,
         }
     }
 
