@@ -34,7 +34,7 @@ pub fn exchange(address: SocketAddr, certificate: &Path, requests: &[Request]) -
         let mut answers = Vec::new();
         for request in requests {
             let answer = tokio::time::timeout(LIMIT, ask(&mut client, request)).await;
-            answers.push(answer.unwrap_or_else(|_| Err(Broken::NoAnswer)));
+            answers.push(answer.unwrap_or(Err(Broken::NoAnswer)));
         }
         answers
     })
@@ -71,8 +71,8 @@ async fn ask(client: &mut SendRequest<Bytes>, request: &Request) -> Result<Respo
         head = head.header("content-length", length);
     }
     let head = head.body(()).map_err(|error| Broken::Head(error.to_string()))?;
-    *client = client.clone().ready().await.map_err(broken)?;
-    let (response, body) = client.send_request(head, request.body.is_empty()).map_err(broken)?;
+    *client = client.clone().ready().await.map_err(|error| broken(&error))?;
+    let (response, body) = client.send_request(head, request.body.is_empty()).map_err(|error| broken(&error))?;
     let sending = async {
         if !request.body.is_empty() {
             // The server may answer without having read everything; what counts is its answer.
@@ -82,7 +82,7 @@ async fn ask(client: &mut SendRequest<Bytes>, request: &Request) -> Result<Respo
     };
     tokio::select! {
         () = sending => Err(Broken::NoAnswer),
-        answer = async { receive(response.await.map_err(broken)?).await } => answer,
+        answer = async { receive(response.await.map_err(|error| broken(&error))?).await } => answer,
     }
 }
 
@@ -131,6 +131,6 @@ async fn receive(response: http::Response<RecvStream>) -> Result<Response, Broke
     Ok(Response { minor_version: 1, status: head.status.as_u16(), fields, content, framing })
 }
 
-fn broken(error: h2::Error) -> Broken {
+fn broken(error: &h2::Error) -> Broken {
     Broken::Head(error.to_string())
 }

@@ -228,13 +228,6 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         gateways: &["http2"],
-        cases: &["fail_after", "panic_after", "length_long"],
-        covers: &[("answer", "the response's head is broken: stream error")],
-        seen: Sometimes,
-        reason: "The reset of a stream overtakes what was queued before it: an answer that breaks at once may be seen as none.",
-    },
-    Allowed {
-        gateways: &["http2"],
         cases: &["environ_required"],
         covers: &[("SERVER_PROTOCOL", "HTTP/2.0")],
         seen: Always,
