@@ -1,7 +1,9 @@
-//! A gigabyte in each direction through each of our gateways, while every process of ours stays below 64 MiB.
+//! How much memory our gateways hold: below 64 MiB for a gigabyte in each direction, and some kilobytes for a connection that waits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -67,4 +69,42 @@ fn cgi_host_and_program_stay_small() {
 #[test]
 fn fastcgi_client_and_worker_stay_small() {
     check_memory("/app", &ours::fastcgi_spawned());
+}
+
+/// Ten thousand connections that wait for their next request are to fit into 60 MiB.
+#[test]
+fn a_connection_that_waits_holds_some_kilobytes() {
+    const CONNECTIONS: u64 = 800;
+    const MAX_BYTES_EACH: u64 = (60 << 20) / 10_000;
+    let server = ours::testbed_http();
+    let held = || -> u64 { server.all_ids().iter().map(|id| anonymous_bytes(*id)).sum() };
+    // What the first requests bring about is not theirs.
+    let first: Vec<TcpStream> = (0..50).map(|_| greeted(&server)).collect();
+    let before = held();
+    let waiting: Vec<TcpStream> = (0..CONNECTIONS).map(|_| greeted(&server)).collect();
+    let each = (held() - before) / CONNECTIONS;
+    println!("bytes held by a connection that waits: {each}");
+    assert!(each < MAX_BYTES_EACH, "{each} bytes each, at most {MAX_BYTES_EACH} are wanted");
+    assert_eq!((first.len(), waiting.len()), (50, 800));
+}
+
+/// A connection on which one request was answered.
+fn greeted(server: &Running) -> TcpStream {
+    let mut connection = TcpStream::connect(server.address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: memory\r\nAccept: */*\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"Hello, World!") && !answer.ends_with(b"Hello, World!\n") {
+        let mut piece = [0; 1024];
+        let length = connection.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", server.logs());
+        answer.extend_from_slice(&piece[..length]);
+    }
+    connection
+}
+
+fn anonymous_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    kilobytes.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }

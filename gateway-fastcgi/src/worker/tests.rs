@@ -1,6 +1,6 @@
 //! What a worker makes of its gateways' variables, and whom it admits.
 
-use super::environ::{ParamsError, describe, describe_for};
+use super::environ::{Described, ParamsError, describe, describe_for};
 use super::mount::{Sent, script_filename};
 use super::{AllowList, Mount, WorkerConfig};
 use crate::net::{Peer, PeerCredentials};
@@ -98,8 +98,8 @@ fn params(pairs: &[(&str, &[u8])]) -> Params {
     Params::decode(wire.into(), &PairLimits { max_name_bytes: 999, max_value_bytes: 999, max_pairs: 99 }).unwrap()
 }
 
-/// An environ of what any gateway sends, and these.
-fn environ(pairs: &[(&str, &[u8])]) -> Result<Environ, ParamsError> {
+/// What is made of what any gateway sends, and these.
+fn described(pairs: &[(&str, &[u8])]) -> Result<Described, ParamsError> {
     let usual: [(&str, &[u8]); 5] = [
         ("REQUEST_METHOD", b"GET"),
         ("SERVER_NAME", b"localhost"),
@@ -107,13 +107,15 @@ fn environ(pairs: &[(&str, &[u8])]) -> Result<Environ, ParamsError> {
         ("SERVER_PROTOCOL", b"HTTP/1.1"),
         ("SCRIPT_NAME", b"/x"),
     ];
-    let described = describe(&params(&[&usual, pairs].concat()), &WorkerConfig::default())?;
-    Ok(described.environ)
+    describe(&params(&[&usual, pairs].concat()), &WorkerConfig::default())
+}
+
+fn environ(pairs: &[(&str, &[u8])]) -> Result<Environ, ParamsError> {
+    described(pairs).map(|described| described.environ)
 }
 
 fn declared(value: &[u8]) -> Result<Option<u64>, ParamsError> {
-    let list = params(&[("CONTENT_LENGTH", value)]);
-    describe(&list, &WorkerConfig::default()).map(|described| described.content_length)
+    described(&[("CONTENT_LENGTH", value)]).map(|described| described.content_length)
 }
 
 #[test]

@@ -113,7 +113,8 @@ pub(crate) fn check_log(log: &str, outcomes: &[Outcome]) {
         if let Some((_, rest)) = line.split_once("text=\"said by ") {
             *said.entry(rest.trim_end_matches('"')).or_default() += 1;
         } else if let Some((request, rest)) = line.split_once(" \"").and_then(|(_, rest)| rest.split_once("\" ")) {
-            accesses.entry(request).or_default().push(rest);
+            let told = rest.split_once(" request_id=").map_or(rest, |(told, _)| told);
+            accesses.entry(request).or_default().push(told);
         }
     }
     let mut wrong = Vec::new();

@@ -51,6 +51,6 @@ fn killed_workers_lose_no_idempotent_request_and_every_other_loss_is_a_502_in_th
     assert!(gets.len() == 1 && gets["200"] > 100, "a GET was lost: {gets:?}\n{tail}");
     assert!(posts.keys().all(|answer| answer == "200" || answer == "502"), "{posts:?}\n{tail}");
     let lost = posts.get("502").copied().unwrap_or(0);
-    let told = log.lines().filter(|line| line.contains("WARN application failed")).count();
+    let told = log.lines().filter(|line| line.contains(" WARN ") && line.contains(": application failed ")).count();
     assert!(told as u64 >= lost, "{lost} were lost and {told} told of\n{tail}");
 }
