@@ -2,7 +2,6 @@
 //!
 //! Holds the construction, within a runtime, because workers are started here. Does not hold listening or stopping.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use gateway_spec::{
 use super::admin::Sources;
 use super::logging::error_stream_of;
 use super::mistake::Place;
-use super::options::{CgiOptions, FastCgiOptions, PhpOptions, ProxyOptions, SpawnOptions};
+use super::options::{CgiOptions, FastCgiOptions, FileOptions, PhpOptions, ProxyOptions, SpawnOptions};
 use super::settings::Mount;
 use super::target::{App, Target};
 use crate::demo::{Demo, FrontPage, Way};
@@ -147,24 +146,14 @@ impl Built {
                 let config = with(config, self.places.clone(), host::Config::shared_places);
                 let cgi = if path.is_dir() { Cgi::directory(path, config)? } else { Cgi::file(path, config)? };
                 self.sources.hosts.push((String::new(), cgi.clone()));
-                named_files(
-                    Told(cgi.local_redirects_to(Arc::new(self.site.clone()))),
-                    &options.sendfile,
-                    &options.accel,
-                )?
+                named_files(Told(cgi.local_redirects_to(Arc::new(self.site.clone()))), &options.files)?
             }
-            Target::FastCgi(addresses, options) => {
-                named_files(self.client(addresses, options)?, &options.sendfile, &options.accel)?
-            }
-            Target::Spawn(words, options) => {
-                named_files(self.spawn(words, options)?, &options.client.sendfile, &options.client.accel)?
-            }
-            Target::Php(addresses, options) => {
-                named_files(self.php(addresses, options)?, &options.client.sendfile, &options.client.accel)?
-            }
+            Target::FastCgi(addresses, options) => named_files(self.client(addresses, options)?, &options.files)?,
+            Target::Spawn(words, options) => named_files(self.spawn(words, options)?, &options.client.files)?,
+            Target::Php(addresses, options) => named_files(self.php(addresses, options)?, &options.client.files)?,
             Target::Http(upstream, options) => {
                 let proxy = Proxy::new(upstream.clone(), proxy_config(options));
-                named_files(proxy, &options.sendfile, &options.accel)?
+                named_files(proxy, &options.files)?
             }
             Target::Static(path, options) => {
                 let files = StaticFiles::new(path)?.links(options.links).precompressed(options.precompressed);
@@ -269,16 +258,12 @@ fn confinement(options: &CgiOptions) -> std::io::Result<Confinement> {
 }
 
 /// Programs that may name files, within the folders of their mount.
-fn named_files(
-    app: impl AsyncApplication,
-    sendfile: &Option<PathBuf>,
-    accel: &[(Prefix, PathBuf)],
-) -> std::io::Result<Handler> {
+fn named_files(app: impl AsyncApplication, files: &FileOptions) -> std::io::Result<Handler> {
     let mut app = NamedFiles::new(app);
-    if let Some(root) = sendfile {
+    if let Some(root) = &files.sendfile {
         app = app.sendfile(root)?;
     }
-    for (prefix, root) in accel {
+    for (prefix, root) in &files.accel {
         app = app.accel(prefix.clone(), root)?;
     }
     Ok(Handler::asynchronous(app))

@@ -11,12 +11,11 @@ use gateway_fastcgi::net::{Address, SocketSource};
 
 use super::listen;
 use super::mistake::{Mistake, Place};
-use super::options::{CgiOptions, FastCgiOptions, PhpOptions};
+use super::options::{CgiOptions, FastCgiOptions, FileOptions, PhpOptions};
 use super::privileges::Identity;
 use super::rules::Problem;
 use super::settings::{Mount, Settings};
 use super::target::Target;
-use crate::mount::Prefix;
 
 /// All mistakes that can be seen.
 pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
@@ -86,7 +85,7 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             }));
             looks.extend(options.root.as_deref().map(|root| (inside("root"), folder(root))));
             looks.extend(options.directory.as_deref().map(|path| (inside("directory"), folder(path))));
-            looks.extend(named_files(place, &options.sendfile, &options.accel));
+            looks.extend(named_files(place, &options.files));
             looks.extend(options.writable.iter().map(|path| (inside("writable"), metadata(path).map(drop))));
             looks.extend(identity(place, options.user.as_deref(), options.group.as_deref()));
             if let (false, Some(path)) = (options.read_only, options.writable.first()) {
@@ -113,7 +112,7 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
         }
         Target::Http(upstream, options) => {
             looks.extend(upstream.address().unix_path().map(|path| (place.clone(), socket(path))));
-            looks.extend(named_files(place, &options.sendfile, &options.accel));
+            looks.extend(named_files(place, &options.files));
         }
         Target::Static(path, _) => looks.push((place.clone(), folder(path))),
     }
@@ -141,7 +140,7 @@ fn identity(place: &Place, user: Option<&str>, group: Option<&str>) -> Option<(P
 fn client(place: &Place, options: &FastCgiOptions) -> Vec<(Place, Result<(), Problem>)> {
     let mut looks = Vec::new();
     looks.extend(options.root.as_deref().map(|root| (place.inside("root"), folder(root))));
-    looks.extend(named_files(place, &options.sendfile, &options.accel));
+    looks.extend(named_files(place, &options.files));
     if options.root.is_none() {
         let without_root = |what: &str| Err(Problem::refused(what, "means something together with root only"));
         looks.extend(options.index.as_deref().map(|index| (place.inside("index"), without_root(index))));
@@ -156,12 +155,11 @@ fn client(place: &Place, options: &FastCgiOptions) -> Vec<(Place, Result<(), Pro
 /// The folders of files that programs may name.
 fn named_files<'a>(
     place: &Place,
-    sendfile: &'a Option<PathBuf>,
-    accel: &'a [(Prefix, PathBuf)],
+    files: &'a FileOptions,
 ) -> impl Iterator<Item = (Place, Result<(), Problem>)> + use<'a> {
     let (of_sendfile, of_accel) = (place.inside("sendfile"), place.inside("accel"));
-    let sendfile = sendfile.iter().map(move |root| (of_sendfile.clone(), folder(root)));
-    sendfile.chain(accel.iter().map(move |(_, root)| (of_accel.clone(), folder(root))))
+    let sendfile = files.sendfile.iter().map(move |root| (of_sendfile.clone(), folder(root)));
+    sendfile.chain(files.accel.iter().map(move |(_, root)| (of_accel.clone(), folder(root))))
 }
 
 /// What a PHP site has beside its client's options: a root, and perhaps a fallback in it.

@@ -38,8 +38,7 @@ pub(super) struct CgiOptions {
     pub(super) interpreters: Vec<(String, Vec<String>)>,
     pub(super) links: Links,
     pub(super) nph: Nph,
-    pub(super) sendfile: Option<PathBuf>,
-    pub(super) accel: Vec<(Prefix, PathBuf)>,
+    pub(super) files: FileOptions,
     pub(super) root: Option<PathBuf>,
     pub(super) server_name: Option<String>,
     pub(super) server_port: Option<String>,
@@ -83,8 +82,7 @@ pub(super) struct FastCgiOptions {
     pub(super) suffixes: Vec<String>,
     pub(super) worker_root: Option<PathBuf>,
     pub(super) script: Option<PathBuf>,
-    pub(super) sendfile: Option<PathBuf>,
-    pub(super) accel: Vec<(Prefix, PathBuf)>,
+    pub(super) files: FileOptions,
     pub(super) authorization: bool,
     pub(super) set: ParamSet,
     pub(super) params: Vec<(String, String)>,
@@ -128,8 +126,19 @@ pub(super) struct ProxyOptions {
     pub(super) max_queue: Option<usize>,
     pub(super) max_head_bytes: Option<usize>,
     pub(super) max_fields: Option<usize>,
+    pub(super) files: FileOptions,
+}
+
+/// Options of targets whose answers may name files that are sent instead.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct FileOptions {
     pub(super) sendfile: Option<PathBuf>,
     pub(super) accel: Vec<(Prefix, PathBuf)>,
+}
+
+/// Of these targets.
+pub(super) trait NamesFiles {
+    fn files(&mut self) -> &mut FileOptions;
 }
 
 /// Options of `static:…`.
@@ -149,14 +158,38 @@ impl GuardOptions {
     }
 }
 
+impl FileOptions {
+    fn resolve(&mut self, base: &Path) {
+        resolve(&mut self.sendfile, base);
+        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
+    }
+}
+
+impl NamesFiles for CgiOptions {
+    fn files(&mut self) -> &mut FileOptions {
+        &mut self.files
+    }
+}
+
+impl NamesFiles for FastCgiOptions {
+    fn files(&mut self) -> &mut FileOptions {
+        &mut self.files
+    }
+}
+
+impl NamesFiles for ProxyOptions {
+    fn files(&mut self) -> &mut FileOptions {
+        &mut self.files
+    }
+}
+
 impl CgiOptions {
     pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
         apply(CGI, self, key, value)?;
         resolve(&mut self.root, base);
         resolve(&mut self.directory, base);
         self.writable.iter_mut().for_each(|path| *path = base.join(&path));
-        resolve(&mut self.sendfile, base);
-        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
+        self.files.resolve(base);
         Ok(())
     }
 }
@@ -166,8 +199,7 @@ impl FastCgiOptions {
         apply(FASTCGI, self, key, value)?;
         resolve(&mut self.root, base);
         resolve(&mut self.script, base);
-        resolve(&mut self.sendfile, base);
-        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
+        self.files.resolve(base);
         Ok(())
     }
 }
@@ -203,8 +235,7 @@ impl PhpOptions {
 impl ProxyOptions {
     pub(super) fn set(&mut self, key: &str, value: &str, base: &Path) -> Result<(), Problem> {
         apply(PROXY, self, key, value)?;
-        resolve(&mut self.sendfile, base);
-        self.accel.iter_mut().for_each(|(_, path)| *path = base.join(&path));
+        self.files.resolve(base);
         Ok(())
     }
 }

@@ -9,13 +9,14 @@
 use super::carrier::Carrier;
 use super::handler::Handler;
 use super::input::WireInput;
+use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
 use super::upgrade::{Upgrade, Upgraded};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
 use futures_core::Stream;
-use gateway_fastcgi::net::{Timer, after};
+use gateway_fastcgi::net::{Peer, Timer, after};
 use gateway_spec::{
     Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputSource,
     InputStream, Permit, ResponseHead, StatusCode,
@@ -306,14 +307,14 @@ fn trouble(exchange: &mut Exchange, wire: &impl Carrier, event: &Event) -> Optio
     if !head.status.is_server_error() {
         return None;
     }
-    log_failure(wire, &exchange.take_failure()?);
+    log_failure(wire.peer(), &exchange.take_failure()?);
     wire.trouble()
 }
 
 fn over(exchange: &mut Exchange, wire: &impl Carrier, outcome: Outcome) -> Outcome {
     exchange.close();
     if let Some(failure) = exchange.take_failure() {
-        log_failure(wire, &failure);
+        log_failure(wire.peer(), &failure);
     }
     outcome
 }
@@ -325,11 +326,11 @@ fn gone(exchange: &mut Exchange) -> Outcome {
 }
 
 /// What the client's request brought upon itself, such as a file that is not there, is no trouble of ours.
-fn log_failure(wire: &impl Carrier, failure: &Failure) {
+pub(super) fn log_failure(peer: Peer, failure: &Failure) {
     if failure.status().is_client_error() {
-        tracing::debug!(peer = %wire.peer(), error = %failure, "application refused");
+        tracing::debug!(%peer, error = %failure, "application refused");
     } else {
-        tracing::warn!(peer = %wire.peer(), error = %failure, "application failed");
+        tracing::warn!(%peer, error = %failure, "application failed");
     }
 }
 
@@ -381,7 +382,7 @@ async fn asynchronous<C: Carrier>(
             }
         };
         if let Some(failure) = exchange.take_failure() {
-            log_failure(&**wire, &failure);
+            log_failure(wire.peer(), &failure);
             if let (Event::Head(_), Some(trouble)) = (&event, wire.trouble()) {
                 return Outcome::Refused(trouble);
             }
@@ -439,18 +440,3 @@ pub(super) async fn switch(wire: &Arc<Wire>, mut head: ResponseHead, upgrade: &U
 }
 
 const PEER_LOOK: Duration = Duration::from_secs(1);
-
-/// How long to let an application be that has nothing yet: longer each time it says so.
-#[derive(Debug, Default)]
-struct Patience {
-    times: u32,
-}
-
-impl Patience {
-    const LONGEST: Duration = Duration::from_millis(20);
-
-    fn next(&mut self) -> Duration {
-        self.times = (self.times + 1).min(10);
-        Duration::from_micros(20 << self.times).min(Self::LONGEST)
-    }
-}

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closing {
+pub(super) enum Closing {
     /// The peer is gone or has said all it will say.
     AtOnce,
     /// Our last response must reach a peer that may still be sending (HTTP-172).
@@ -122,7 +122,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 if !refusal.keeps_open() {
                     return refuse_unread(wire, refusal, head_only, timer).await;
                 }
-                log_refusal(wire, refusal);
+                record::refusing(&wire.shared, &wire.peer, refusal);
                 let put = wire.refuse(refusal, head_only);
                 refused(wire, refusal);
                 if put != Put::End {
@@ -157,7 +157,7 @@ async fn refuse_unread(wire: &Wire, refusal: Refusal, head_only: bool, timer: &m
 
 /// Answers what cannot be served, and closes.
 async fn refuse(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Timer) -> Closing {
-    log_refusal(wire, refusal);
+    record::refusing(&wire.shared, &wire.peer, refusal);
     wire.refuse(refusal, head_only);
     match wire.flush(timer).await {
         Ok(()) => Closing::Staged,
@@ -223,10 +223,4 @@ async fn close_staged(wire: &Wire, timer: &mut Timer) {
             _ => return,
         }
     }
-}
-
-fn log_refusal(wire: &Wire, refusal: Refusal) {
-    record::count_refusal(&wire.shared, refusal);
-    let status = refusal.status().as_u16();
-    tracing::warn!(peer = %wire.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
 }

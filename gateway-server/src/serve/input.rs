@@ -3,10 +3,11 @@
 //! Holds reading straight from the connection: what the application does not ask for stays in the socket, so the client
 //! is slowed down and nothing piles up here. The first read sends `100 Continue` where the client waits for it (HTTP-120).
 
+use super::carrier::block_on;
 use super::pace::Wait;
 use super::refusal::Refusal;
 use super::wire::{State, Wire};
-use crate::h1::{Event, RequestError};
+use crate::h1::Event;
 use bytes::Bytes;
 use futures_core::Stream;
 use gateway_fastcgi::net::after;
@@ -77,12 +78,7 @@ impl WireInput {
 /// Notes what is wrong with the body, so that the client can be told even if the application hides it.
 fn spoilt(state: &mut State, trouble: Refusal) -> io::Error {
     state.trouble = Some(trouble);
-    let kind = match trouble {
-        Refusal::BodyTimeout => io::ErrorKind::TimedOut,
-        Refusal::Request(RequestError::BodyIncomplete) => io::ErrorKind::UnexpectedEof,
-        _ => io::ErrorKind::InvalidData,
-    };
-    io::Error::new(kind, trouble)
+    trouble.into()
 }
 
 impl InputSource for WireInput {
@@ -94,7 +90,7 @@ impl InputSource for WireInput {
                 Look::NotYet { unsent: true } => self.wire.flush_blocking()?,
                 Look::NotYet { unsent: false } => {
                     let wait = self.wire.wait_for_body();
-                    let waited = self.wire.block_on(wait.longest, self.wire.stream.readable());
+                    let waited = block_on(&self.wire.shared, wait.longest, self.wire.stream.readable());
                     self.wire.end_wait_for_body(&wait);
                     match waited {
                         Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(self.timed_out()),

@@ -27,7 +27,8 @@
 //! | `answer`, `carrier` | one request through its application, and what carries its response |
 //! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
-//! | `pace` | how slow a client may be |
+//! | `pace`, `half_close` | how slow a client may be, and when it has gone |
+//! | `patience` | how long an application is let be that has nothing yet |
 //! | `trusted`, `forwarding` | proxies in front of us, and what they say of the client |
 //! | `interim`, `upgrade` | what an asynchronous application may send before its answer, or instead of one |
 //! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
@@ -44,6 +45,7 @@ mod endpoint;
 mod forwarding;
 #[cfg(feature = "http2")]
 mod h2;
+mod half_close;
 mod handler;
 mod hosts;
 mod input;
@@ -51,6 +53,7 @@ mod interim;
 mod model;
 mod outbox;
 mod pace;
+mod patience;
 mod peers;
 mod proxy_header;
 mod record;

@@ -105,11 +105,13 @@ pub(super) fn refused(shared: &Shared, peer: &Peer, line: Option<&RefusedLine>, 
     });
 }
 
-/// Counts what the server refused by itself.
-pub(super) fn count_refusal(shared: &Shared, refusal: Refusal) {
+/// Counts and logs what the server refuses by itself, as it answers.
+pub(super) fn refusing(shared: &Shared, peer: &Peer, refusal: Refusal) {
     if let Some(metrics) = shared.metrics() {
         metrics.refused(reason(refusal));
     }
+    let status = refusal.status().as_u16();
+    tracing::warn!(%peer, status, error = %refusal, clause = refusal.clause(), "request refused");
 }
 
 fn reason(refusal: Refusal) -> Reason {

@@ -3,6 +3,7 @@
 use crate::h1::RequestError;
 use gateway_spec::{Bytes, Framing, Headers, ResponseHead, headers};
 use http::StatusCode;
+use std::io;
 
 /// Why the application was not asked, or not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,5 +89,17 @@ impl Refusal {
             return (ResponseHead { status, headers: fields, framing: Framing::None }, Bytes::new());
         }
         (ResponseHead { status, headers: fields, framing: Framing::Exact(body.len() as u64) }, body)
+    }
+}
+
+/// As an application meets it that reads the body of such a request.
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::BodyTimeout => io::ErrorKind::TimedOut,
+            Refusal::Request(RequestError::BodyIncomplete) => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, refusal)
     }
 }

@@ -7,6 +7,7 @@
 use super::answer::Outcome;
 use super::carrier::block_on;
 use super::date::DateText;
+use super::half_close::HalfClose;
 use super::outbox::Outbox;
 use super::pace::{Pace, Rule, Wait};
 use super::record::{RefusedLine, Result as Recorded};
@@ -67,8 +68,7 @@ pub(super) struct State {
     /// How the client sends the body of the request in progress, and takes the response.
     sending: Pace,
     taking: Pace,
-    /// When it was first seen that the peer sends no more.
-    half_closed_since: Option<Instant>,
+    half_close: HalfClose,
 }
 
 /// What is to be done after an event was put into the outbox.
@@ -121,7 +121,7 @@ impl Wire {
             refused_line: None,
             sending: Pace::from_first_byte(),
             taking: Pace::default(),
-            half_closed_since: None,
+            half_close: HalfClose::default(),
         };
         Self { stream, shared, facts, peer, state: Mutex::new(state), pause: Mutex::new(None) }
     }
@@ -230,7 +230,7 @@ impl Wire {
     pub(super) fn flush_blocking(&self) -> io::Result<()> {
         while !self.try_flush()? {
             let wait = self.wait_for_room();
-            match self.block_on(wait.longest, self.stream.writable()) {
+            match block_on(&self.shared, wait.longest, self.stream.writable()) {
                 Err(e) if e.kind() == io::ErrorKind::TimedOut => self.takes_anything(&wait)?,
                 ready => {
                     self.lock().taking.end(&wait);
@@ -279,11 +279,6 @@ impl Wire {
 
     pub(super) fn end_wait_for_body(&self, wait: &Wait) {
         self.lock().sending.end(wait);
-    }
-
-    /// Waits on a thread that runs application code, letting the runtime go on without it.
-    pub(super) fn block_on(&self, limit: Duration, ready: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-        block_on(&self.shared, limit, ready)
     }
 
     /// Waits for bytes of a body, or of what is said, since then. A wait for a request ends at a graceful stop, and one for its head too
@@ -382,25 +377,9 @@ impl Wire {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the peer torn the connection down?
-    ///
-    /// That it only sends no more does not end its request (HTTP-173), but a peer that has closed both directions looks the
-    /// same until something is sent to it. So such a peer counts as gone after a while.
+    /// Has the peer gone?
     pub(super) fn is_peer_gone(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::new(self.stream.socket(), PollFlags::RDHUP)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut fds, Some(&at_once)).is_err() {
-            return false;
-        }
-        let [fd] = &fds;
-        if fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            return true;
-        }
-        let state = &mut *self.lock();
-        let since = fd.revents().contains(PollFlags::RDHUP).then(Instant::now);
-        state.half_closed_since = since.map(|now| state.half_closed_since.unwrap_or(now));
-        state.half_closed_since.is_some_and(|since| since.elapsed() >= self.shared.config.half_close_timeout)
+        self.lock().half_close.is_peer_gone(self.stream.socket(), self.shared.config.half_close_timeout)
     }
 
     /// Notes that the application is called now, if somebody is to be told.

@@ -2,7 +2,7 @@
 
 use gateway_cgi::host::{Nph, Resource, UnknownLength};
 
-use super::{NAME_AND_TEXT, add, file_name, links, name, prefix_and_folder, request_variable};
+use super::{NAME_AND_TEXT, add, file_name, files, links, name, request_variable};
 use crate::cli::options::CgiOptions;
 use crate::cli::rules::{Rule, put, set};
 use crate::cli::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH, TEXT};
@@ -73,19 +73,8 @@ pub(in crate::cli) const CGI: &[Rule<CgiOptions>] = &[
         "which programs write a complete HTTP response: none, those whose name starts with nph-, or all; never by default",
         |o, _, v| set(&mut o.nph, nph(v)),
     ),
-    Rule::new(
-        "sendfile",
-        PATH,
-        "folder of files that programs may name in X-Sendfile, which are sent instead of their body; none by default, then the field is dropped",
-        |o, _, v| put(&mut o.sendfile, value::path(v)),
-    ),
-    Rule::new(
-        "accel",
-        "a prefix, = and a folder, such as /protected=/srv/files",
-        "paths that programs may name in X-Accel-Redirect, and the folder of the files they stand for; none by default, then \
-         the field is dropped; repeats",
-        |o, _, v| add(&mut o.accel, prefix_and_folder(v)),
-    ),
+    files::sendfile(&files::OF_PROGRAMS),
+    files::accel(&files::OF_PROGRAMS),
     Rule::new("root", PATH, "document root, for DOCUMENT_ROOT and PATH_TRANSLATED; none by default", |o, _, v| {
         put(&mut o.root, value::path(v))
     }),

@@ -1,10 +1,11 @@
 //! The keys of each kind of target, and of the access log: one table each.
 //!
-//! Holds the tables, those of CGI, of workers and of proxies in files of their own, and the readers of values that only targets have. Does not hold the
+//! Holds the tables, those of CGI, of workers, of proxies and of named files in files of their own, and the readers of values that only targets have. Does not hold the
 //! values (`options`).
 
 mod access;
 mod cgi;
+mod files;
 mod pool;
 mod proxy;
 
@@ -13,14 +14,12 @@ pub(super) use cgi::CGI;
 pub(super) use pool::POOL;
 pub(super) use proxy::PROXY;
 
-use std::path::PathBuf;
-
 use gateway_fastcgi::client::ParamSet;
 
 use super::options::{FastCgiOptions, GuardOptions, PhpOptions, StaticOptions};
 use super::rules::{Rule, put, set};
 use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
-use crate::mount::{Links, Prefix, RequestPath};
+use crate::mount::{Links, RequestPath};
 
 const NAME_AND_TEXT: &str = "a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL";
 
@@ -154,19 +153,8 @@ pub(super) const FASTCGI: &[Rule<FastCgiOptions>] = &[
         |o, _, v| put(&mut o.worker_root, value::path(v)),
     ),
     Rule::new("script", PATH, "one script that answers every path", |o, _, v| put(&mut o.script, value::path(v))),
-    Rule::new(
-        "sendfile",
-        PATH,
-        "folder of files that programs may name in X-Sendfile, which are sent instead of their body; none by default, then the field is dropped",
-        |o, _, v| put(&mut o.sendfile, value::path(v)),
-    ),
-    Rule::new(
-        "accel",
-        "a prefix, = and a folder, such as /protected=/srv/files",
-        "paths that programs may name in X-Accel-Redirect, and the folder of the files they stand for; none by default, then \
-         the field is dropped; repeats",
-        |o, _, v| add(&mut o.accel, prefix_and_folder(v)),
-    ),
+    files::sendfile(&files::OF_PROGRAMS),
+    files::accel(&files::OF_PROGRAMS),
     Rule::new("authorization", SWITCH, "whether workers see the Authorization field; false by default", |o, _, v| {
         set(&mut o.authorization, value::switch(v))
     }),
@@ -262,12 +250,6 @@ fn path_below(text: &str) -> Option<String> {
     let path = value::text(text)?;
     let is_named = !path.trim_matches('/').is_empty() && RequestPath::from_decoded(path.as_bytes()).is_ok();
     is_named.then_some(path)
-}
-
-/// What X-Accel-Redirect may begin with, and where that is on the disk.
-fn prefix_and_folder(text: &str) -> Option<(Prefix, PathBuf)> {
-    let (prefix, folder) = text.split_once('=')?;
-    Some((prefix.parse().ok()?, value::path(folder)?))
 }
 
 /// One segment of a path: neither a way out nor a way down.

@@ -2,8 +2,8 @@
 
 use super::super::options::ProxyOptions;
 use super::super::rules::{Rule, put};
-use super::super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
-use super::{add, prefix_and_folder};
+use super::super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, SWITCH};
+use super::files;
 use crate::mount::{Paths, ProxyHost};
 
 pub(in super::super) const PROXY: &[Rule<ProxyOptions>] = &[
@@ -74,19 +74,8 @@ pub(in super::super) const PROXY: &[Rule<ProxyOptions>] = &[
     Rule::new("max_fields", COUNT, "fields in the head of an answer; 128 by default", |o, _, v| {
         put(&mut o.max_fields, value::count(v))
     }),
-    Rule::new(
-        "sendfile",
-        PATH,
-        "folder of files that the upstream may name in X-Sendfile, which are sent instead of its body; none by default, then the field is dropped",
-        |o, _, v| put(&mut o.sendfile, value::path(v)),
-    ),
-    Rule::new(
-        "accel",
-        "a prefix, = and a folder, such as /protected=/srv/files",
-        "paths that the upstream may name in X-Accel-Redirect, and the folder of the files they stand for; none by default, then \
-         the field is dropped; repeats",
-        |o, _, v| add(&mut o.accel, prefix_and_folder(v)),
-    ),
+    files::sendfile(&files::OF_UPSTREAMS),
+    files::accel(&files::OF_UPSTREAMS),
 ];
 
 fn paths(text: &str) -> Option<Paths> {

@@ -6,8 +6,9 @@
 
 use super::input::LineInput;
 use super::line::{Line, Sent};
-use crate::serve::answer::Outcome;
+use crate::serve::answer::{Outcome, log_failure};
 use crate::serve::handler::Handler;
+use crate::serve::patience::Patience;
 use crate::serve::refusal::Refusal;
 use crate::serve::request::{Arrival, Call};
 use gateway_cgi::spool::{self, Spool, SpoolError};
@@ -45,7 +46,7 @@ pub(super) fn answer(line: &Arc<Line>, call: Call<'_>) -> Outcome {
 fn synchronous(line: &Arc<Line>, app: &dyn Application, environ: Environ) -> Outcome {
     let push = Arc::clone(line) as Arc<dyn PushSink>;
     let mut exchange = Exchange::call_with(app, environ, Some(push));
-    let mut pause = Duration::ZERO;
+    let mut patience = Patience::default();
     let outcome = loop {
         let sent = match exchange.take_file() {
             Some(part) => line.send_file(part),
@@ -59,16 +60,16 @@ fn synchronous(line: &Arc<Line>, app: &dyn Application, environ: Environ) -> Out
                 line.send(event)
             }
         };
-        match after(line, &sent, &mut pause) {
-            Next::Event => {}
-            Next::Wait => std::thread::sleep(pause),
+        match after(line, &sent) {
+            Next::Event => patience = Patience::default(),
+            Next::Wait => std::thread::sleep(patience.next()),
             Next::Over(outcome) => break outcome,
         }
     };
     // PEP-104: the body is closed whatever became of it.
     exchange.close();
     if let Some(failure) = exchange.take_failure().filter(|_| outcome != Outcome::Gone) {
-        log(line, &failure);
+        log_failure(line.peer, &failure);
     }
     outcome
 }
@@ -87,7 +88,6 @@ fn asynchronous(line: &Arc<Line>, app: &dyn DynAsyncApplication, environ: Enviro
         app.call_boxed(environ, body.stream()).await
     };
     let mut exchange = AsyncExchange::from_future(Box::pin(called), head_request);
-    let mut pause = Duration::ZERO;
     loop {
         let sent = match exchange.take_file() {
             Some(part) => line.send_file(part),
@@ -108,7 +108,7 @@ fn asynchronous(line: &Arc<Line>, app: &dyn DynAsyncApplication, environ: Enviro
                 line.send(event)
             }
         };
-        match after(line, &sent, &mut pause) {
+        match after(line, &sent) {
             // An asynchronous application that has nothing is not ready yet; it is not asked in between.
             Next::Event | Next::Wait => {}
             Next::Over(outcome) => return outcome,
@@ -123,20 +123,11 @@ enum Next {
     Over(Outcome),
 }
 
-/// How long an application is let be that has nothing yet: longer each time it says so.
-const PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_micros(40)..=Duration::from_millis(20);
-
-fn after(line: &Line, sent: &io::Result<Sent>, pause: &mut Duration) -> Next {
+fn after(line: &Line, sent: &io::Result<Sent>) -> Next {
     match sent {
-        Ok(Sent::More) => {
-            *pause = Duration::ZERO;
-            Next::Event
-        }
+        Ok(Sent::More) => Next::Event,
         Ok(Sent::Nothing) if line.is_peer_gone() => Next::Over(Outcome::Gone),
-        Ok(Sent::Nothing) => {
-            *pause = (*pause * 2).clamp(*PAUSES.start(), *PAUSES.end());
-            Next::Wait
-        }
+        Ok(Sent::Nothing) => Next::Wait,
         Ok(Sent::End) => Next::Over(Outcome::Complete),
         Ok(Sent::Abort) => Next::Over(Outcome::Aborted),
         Err(_) => Next::Over(Outcome::Gone),
@@ -149,14 +140,6 @@ fn is_failing(event: &Event) -> bool {
 
 /// Logs a failure. HTTP-98, HTTP-86: perhaps the request itself was at fault, and the application only stumbled over it.
 fn spoilt(line: &Line, failure: &Failure) -> Option<Refusal> {
-    log(line, failure);
+    log_failure(line.peer, failure);
     line.lock().trouble
-}
-
-fn log(line: &Line, failure: &Failure) {
-    if failure.status().is_client_error() {
-        tracing::debug!(peer = %line.peer, error = %failure, "application refused");
-    } else {
-        tracing::warn!(peer = %line.peer, error = %failure, "application failed");
-    }
 }

@@ -5,22 +5,12 @@ use super::line::{Line, Sent};
 use super::waiting::Received;
 use crate::h1::{Event, NextCycle};
 use crate::serve::answer::Outcome;
+use crate::serve::connection::Closing;
 use crate::serve::record::{self, Recording};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Step;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    /// The peer is gone or has said all it will say.
-    AtOnce,
-    /// Our last response must reach a peer that may still be sending (HTTP-172).
-    Staged,
-    /// A response that only the end of the connection would end was broken off: the peer must see the difference (HTTP-159).
-    Reset,
-}
 
 /// Serves a connection to its end.
 pub(super) fn serve_connection(line: &Arc<Line>) {
@@ -73,7 +63,7 @@ fn serve_requests(line: &Arc<Line>) -> Closing {
             Step::Refuse { refusal, head_only } => {
                 head_deadline = None;
                 let closing = if refusal.keeps_open() {
-                    tell(line, refusal);
+                    record::refusing(&line.pool.shared, &line.peer, refusal);
                     match line.refuse(refusal, head_only) {
                         Ok(Sent::End) => next_request(line).err(),
                         Ok(_) => Some(Closing::Staged),
@@ -109,17 +99,11 @@ fn close_after(line: &Line, outcome: Outcome, head_only: bool) -> Option<Closing
 
 /// Answers what cannot be served, and closes.
 fn refuse(line: &Line, refusal: Refusal, head_only: bool) -> Closing {
-    tell(line, refusal);
+    record::refusing(&line.pool.shared, &line.peer, refusal);
     match line.refuse(refusal, head_only) {
         Ok(_) => Closing::Staged,
         Err(_) => Closing::AtOnce,
     }
-}
-
-fn tell(line: &Line, refusal: Refusal) {
-    let status = refusal.status().as_u16();
-    tracing::warn!(peer = %line.peer, status, error = %refusal, clause = refusal.clause(), "request refused");
-    record::count_refusal(&line.pool.shared, refusal);
 }
 
 /// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).

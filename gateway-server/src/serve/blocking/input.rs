@@ -5,7 +5,7 @@
 
 use super::line::{Line, State};
 use super::waiting::Received;
-use crate::h1::{Event, RequestError};
+use crate::h1::Event;
 use crate::serve::refusal::Refusal;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -67,12 +67,7 @@ impl LineInput {
 /// Notes what is wrong with the body, so that the client can be told even if the application hides it.
 fn spoilt(state: &mut State, trouble: Refusal) -> io::Error {
     state.trouble = Some(trouble);
-    let kind = match trouble {
-        Refusal::BodyTimeout => io::ErrorKind::TimedOut,
-        Refusal::Request(RequestError::BodyIncomplete) => io::ErrorKind::UnexpectedEof,
-        _ => io::ErrorKind::InvalidData,
-    };
-    io::Error::new(kind, trouble)
+    trouble.into()
 }
 
 impl InputSource for LineInput {

@@ -9,6 +9,7 @@ use crate::environ::{ConnectionFacts, SOFTWARE};
 use crate::h1::{AfterResponse, Connection, NextCycle, SendError, Stamp};
 use crate::serve::answer::Outcome;
 use crate::serve::date::DateText;
+use crate::serve::half_close::HalfClose;
 use crate::serve::record::{RefusedLine, Result as Recorded};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::{Reading, Step, next_step};
@@ -40,7 +41,7 @@ pub(super) struct State {
     pub(super) request: u64,
     /// What spoilt the body of the request in progress.
     pub(super) trouble: Option<Refusal>,
-    pub(super) half_closed_since: Option<Instant>,
+    pub(super) half_close: HalfClose,
     status: Option<StatusCode>,
     body_bytes: u64,
     called: Option<Instant>,
@@ -78,7 +79,7 @@ impl Line {
             path: Vec::new(),
             request: 1,
             trouble: None,
-            half_closed_since: None,
+            half_close: HalfClose::default(),
             status: None,
             body_bytes: 0,
             called: None,

@@ -110,21 +110,8 @@ impl Line {
         }
     }
 
-    /// Has the peer torn the connection down? One that only sends no more may still wait for its answer (HTTP-173), but not for
-    /// long: one that has closed both directions looks the same.
+    /// Has the peer gone?
     pub(super) fn is_peer_gone(&self) -> bool {
-        let mut fds = [PollFd::new(&self.stream, PollFlags::RDHUP)];
-        if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_err() {
-            return false;
-        }
-        let [fd] = &fds;
-        if fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            return true;
-        }
-        let state = &mut *self.lock();
-        let since = fd.revents().contains(PollFlags::RDHUP).then(Instant::now);
-        state.half_closed_since = since.map(|now| state.half_closed_since.unwrap_or(now));
-        let longest = self.pool.shared.config.half_close_timeout;
-        state.half_closed_since.is_some_and(|since| since.elapsed() >= longest)
+        self.lock().half_close.is_peer_gone(&self.stream, self.pool.shared.config.half_close_timeout)
     }
 }

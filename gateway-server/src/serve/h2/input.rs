@@ -95,12 +95,7 @@ impl StreamInput {
     /// Notes what is wrong with the body, so that the client can be told even if the application hides it.
     fn spoilt(&self, trouble: Refusal) -> io::Error {
         self.wire.lock().trouble = Some(trouble);
-        let kind = match trouble {
-            Refusal::BodyTimeout => io::ErrorKind::TimedOut,
-            Refusal::Request(RequestError::BodyIncomplete) => io::ErrorKind::UnexpectedEof,
-            _ => io::ErrorKind::InvalidData,
-        };
-        io::Error::new(kind, trouble)
+        trouble.into()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::serve::answer::{Outcome, run};
 use crate::serve::carrier::{Carrier, block_on, timed_out};
 use crate::serve::date::DateText;
 use crate::serve::interim::Interim;
-use crate::serve::record::{Recording, Result as Recorded, count_refusal, refused};
+use crate::serve::record::{Recording, Result as Recorded, refused, refusing};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Arrival;
 use crate::serve::shared::Shared;
@@ -129,9 +129,7 @@ impl StreamWire {
 
     /// Sends a whole answer of the server's own.
     async fn refuse(&self, refusal: Refusal, head_only: bool, timer: &mut Timer) {
-        count_refusal(&self.link.shared, refusal);
-        let (status, clause) = (refusal.status().as_u16(), refusal.clause());
-        tracing::warn!(peer = %self.link.peer, status, error = %refusal, clause, "request refused");
+        refusing(&self.link.shared, &self.link.peer, refusal);
         let (head, body) = refusal.answer(head_only);
         self.put(Event::Head(head));
         if !body.is_empty() {
