@@ -10,6 +10,7 @@ use super::endpoint::Way;
 use super::h2::{PREFACE, serve_h2};
 use super::peers::Present;
 use super::proxy_header::{ProxyError, read_header};
+use super::room::Arriving;
 use super::shared::{Entry, Shared};
 #[cfg(feature = "tls")]
 use super::tls::{HandshakeError, TlsStream};
@@ -17,7 +18,7 @@ use super::transport::Transport;
 use super::wire::Wire;
 use bytes::Bytes;
 use gateway_fastcgi::net::{Peer, Stream, after};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::time::timeout_at;
 
 /// A connection that is ready for its first request.
@@ -58,9 +59,13 @@ pub(super) async fn serve_arrival(stream: Stream, peer: Peer, way: Arc<Way>, sha
     let deadline = after(shared.config.handshake_timeout);
     // In boxes: a connection of HTTP/1.1 that waits holds no room for a handshake that is over, nor for HTTP/2.
     let arriving = timeout_at(deadline, Box::pin(arrive(stream, peer, &way, &shared)));
+    let place = Arriving::new();
+    let guest: Weak<Arriving> = Arc::downgrade(&place);
+    entry.note_guest(guest);
     let arrived = tokio::select! {
         // Nothing of a request is here, so nothing is lost.
         () = shared.stop.wanted() => return,
+        () = place.given_up.notified() => return,
         arrived = arriving => arrived,
     };
     match arrived {
@@ -68,11 +73,12 @@ pub(super) async fn serve_arrival(stream: Stream, peer: Peer, way: Arc<Way>, sha
             Protocol::Http1 => {
                 let wire = Arc::new(Wire::new(transport, peer, shared));
                 wire.lock().machine.receive(&early);
-                entry.note_wire(&wire);
+                let guest: Weak<Wire> = Arc::downgrade(&wire);
+                entry.note_guest(guest);
                 serve_connection(wire).await;
             }
             #[cfg(feature = "http2")]
-            Protocol::Http2 => Box::pin(serve_h2(transport, early, peer, shared)).await,
+            Protocol::Http2 => Box::pin(serve_h2(transport, early, peer, shared, entry)).await,
         },
         // An operator has to know: either the list is wrong, or somebody tries to be somebody else.
         Ok(Err(ArrivalError::Proxy(error))) => tracing::warn!(%peer, %error, "connection refused"),

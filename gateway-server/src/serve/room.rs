@@ -1,14 +1,13 @@
 //! Who makes room when all places are taken (HTTP-181).
 //!
 //! Holds the order in which connections that wait for a request are given up, and how the accept loop comes by a place. Does not hold
-//! the waits themselves (`wire`).
+//! the waits themselves (`wire`, `h2`).
 
 use super::shared::Shared;
-use super::wire::Wire;
 use crate::telemetry::Shed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 /// What a connection waits for while nobody answers anything on it.
@@ -16,8 +15,46 @@ use tokio::time::{Instant, timeout};
 pub(super) enum Waiting {
     /// The next request, of which nothing is here. To close it costs its client nothing but another connection.
     ForRequest,
-    /// The rest of a head.
+    /// The rest of a head, or of what comes before the first one.
     ForHead,
+}
+
+/// A connection as those see it who need its place or stop the server.
+pub(super) trait Guest: Send + Sync {
+    /// What it waits for, and since when, if nobody answers anything on it.
+    fn waiting(&self) -> Option<(Waiting, Instant)>;
+
+    /// Ends that wait, if it still goes on.
+    fn give_up(&self);
+
+    /// Wakes its task if it waits for a request, to see that the server stops.
+    fn wake_idle(&self) {}
+
+    /// Cuts it, whoever works on it.
+    fn cut(&self) {}
+}
+
+/// A connection before its first request can come: behind a proxy, in a TLS handshake.
+pub(super) struct Arriving {
+    since: Instant,
+    pub(super) given_up: Notify,
+}
+
+impl Arriving {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { since: Instant::now(), given_up: Notify::new() })
+    }
+}
+
+impl Guest for Arriving {
+    /// As with a head: who needs long for it is slow or hostile.
+    fn waiting(&self) -> Option<(Waiting, Instant)> {
+        Some((Waiting::ForHead, self.since))
+    }
+
+    fn give_up(&self) {
+        self.given_up.notify_one();
+    }
 }
 
 /// How many are given up at once, at most: a crowd is let in without a look at all connections for each of them.
@@ -60,10 +97,10 @@ pub(super) async fn place(places: &Arc<Semaphore>, shared: &Shared) -> Option<Ow
 impl Shared {
     /// Gives up some of the connections that wait for a request, or else for the rest of a head: those that have waited longest.
     fn make_room(&self) {
-        let mut waiting: Vec<(Waiting, Instant, Arc<Wire>)> = self
-            .wires()
+        let mut waiting: Vec<(Waiting, Instant, Arc<dyn Guest>)> = self
+            .guests()
             .into_iter()
-            .filter_map(|wire| wire.waiting().map(|(waiting, since)| (waiting, since, wire)))
+            .filter_map(|guest| guest.waiting().map(|(waiting, since)| (waiting, since, guest)))
             .collect();
         waiting.sort_unstable_by_key(|(waiting, since, _)| (*waiting, *since));
         let Some((kind, ..)) = waiting.first() else { return };
@@ -75,11 +112,11 @@ impl Shared {
                 "all places are taken, so waiting connections are closed; see max_connections"
             );
         }
-        for (kind, _, wire) in waiting.into_iter().take(count) {
+        for (kind, _, guest) in waiting.into_iter().take(count) {
             if let Some(metrics) = self.metrics() {
                 metrics.connection_shed(if kind == Waiting::ForRequest { Shed::Request } else { Shed::Head });
             }
-            wire.give_up();
+            guest.give_up();
         }
     }
 }

@@ -280,7 +280,8 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>)
                 let (id, task) = match &way {
                     None => {
                         let wire = Arc::new(Wire::new(stream.into(), peer, Arc::clone(&shared)));
-                        let entry = shared.enter(Arc::downgrade(&wire));
+                        let guest: Weak<Wire> = Arc::downgrade(&wire);
+                        let entry = shared.enter(Some(guest));
                         let id = entry.id;
                         let serving = async move {
                             let _held = (entry, place, present);
@@ -289,7 +290,7 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>)
                         (id, tokio::spawn(serving))
                     }
                     Some(way) => {
-                        let entry = shared.enter(Weak::new());
+                        let entry = shared.enter(None);
                         let id = entry.id;
                         let (way, shared) = (Arc::clone(way), Arc::clone(&shared));
                         let serving = async move {

@@ -3,8 +3,7 @@
 use super::config::Config;
 use super::handler::Router;
 use super::peers::Peers;
-use super::room::Seldom;
-use super::wire::Wire;
+use super::room::{Guest, Seldom};
 use crate::telemetry::Metrics;
 use gateway_fastcgi::calls::Calls;
 use std::collections::HashMap;
@@ -29,7 +28,7 @@ pub(super) struct Shared {
 }
 
 struct Live {
-    wire: Weak<Wire>,
+    guest: Option<Weak<dyn Guest>>,
     task: Option<AbortHandle>,
 }
 
@@ -61,12 +60,12 @@ impl Shared {
     }
 
     /// Enters a connection in the list of those that a stop must reach.
-    pub(super) fn enter(self: &Arc<Self>, wire: Weak<Wire>) -> Entry {
+    pub(super) fn enter(self: &Arc<Self>, guest: Option<Weak<dyn Guest>>) -> Entry {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if let Some(metrics) = self.metrics() {
             metrics.connection_accepted();
         }
-        self.live().insert(id, Live { wire, task: None });
+        self.live().insert(id, Live { guest, task: None });
         Entry { shared: Arc::clone(self), id }
     }
 
@@ -87,15 +86,15 @@ impl Shared {
 
     /// Wakes the connections that wait for a request, so that they see the stop.
     pub(super) fn wake_idle(&self) {
-        for wire in self.wires() {
-            wire.wake_idle();
+        for guest in self.guests() {
+            guest.wake_idle();
         }
     }
 
     /// Ends what is still in progress.
     pub(super) fn cut_all(&self) {
-        for wire in self.wires() {
-            wire.cut();
+        for guest in self.guests() {
+            guest.cut();
         }
         let tasks: Vec<AbortHandle> = self.live().values().filter_map(|live| live.task.clone()).collect();
         for task in tasks {
@@ -103,8 +102,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn wires(&self) -> Vec<Arc<Wire>> {
-        self.live().values().filter_map(|live| live.wire.upgrade()).collect()
+    pub(super) fn guests(&self) -> Vec<Arc<dyn Guest>> {
+        self.live().values().filter_map(|live| live.guest.as_ref()?.upgrade()).collect()
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<u64, Live>> {
@@ -119,10 +118,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Notes the connection itself, where it was entered before there was one.
-    pub(super) fn note_wire(&self, wire: &Arc<Wire>) {
+    /// Notes what the connection is by now.
+    pub(super) fn note_guest(&self, guest: Weak<dyn Guest>) {
         if let Some(live) = self.shared.live().get_mut(&self.id) {
-            live.wire = Arc::downgrade(wire);
+            live.guest = Some(guest);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::pace::{Pace, Rule, Wait};
 use super::record::{RefusedLine, Result as Recorded};
 use super::refusal::Refusal;
-use super::room::Waiting;
+use super::room::{Guest, Waiting};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::environ::{ConnectionFacts, SOFTWARE};
@@ -340,39 +340,6 @@ impl Wire {
         }
     }
 
-    /// What the connection waits for, and since when, if nobody answers anything on it.
-    pub(super) fn waiting(&self) -> Option<(Waiting, Instant)> {
-        let waiting = {
-            let state = self.lock();
-            match (state.machine.is_idle(), state.machine.is_in_head()) {
-                (true, _) => Waiting::ForRequest,
-                (false, true) => Waiting::ForHead,
-                (false, false) => return None,
-            }
-        };
-        let pause = self.pause();
-        // A pause that is over looks like this one only if it begins again at once.
-        pause
-            .as_ref()
-            .filter(|pause| pause.waiting == waiting && !pause.is_given_up)
-            .map(|pause| (waiting, pause.since))
-    }
-
-    /// Ends the wait for a request or the rest of its head, if it still goes on.
-    pub(super) fn give_up(&self) {
-        if let Some(pause) = &mut *self.pause() {
-            pause.is_given_up = true;
-            pause.waker.wake_by_ref();
-        }
-    }
-
-    /// Wakes the connection's task if it waits for a request.
-    pub(super) fn wake_idle(&self) {
-        if let Some(pause) = &*self.pause() {
-            pause.waker.wake_by_ref();
-        }
-    }
-
     fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -395,9 +362,44 @@ impl Wire {
         let State { request, status, body_bytes, called, .. } = *state;
         Recorded { request, status, body_bytes, called, outcome }
     }
+}
+
+impl Guest for Wire {
+    /// What the connection waits for, and since when, if nobody answers anything on it.
+    fn waiting(&self) -> Option<(Waiting, Instant)> {
+        let waiting = {
+            let state = self.lock();
+            match (state.machine.is_idle(), state.machine.is_in_head()) {
+                (true, _) => Waiting::ForRequest,
+                (false, true) => Waiting::ForHead,
+                (false, false) => return None,
+            }
+        };
+        let pause = self.pause();
+        // A pause that is over looks like this one only if it begins again at once.
+        pause
+            .as_ref()
+            .filter(|pause| pause.waiting == waiting && !pause.is_given_up)
+            .map(|pause| (waiting, pause.since))
+    }
+
+    /// Ends the wait for a request or the rest of its head, if it still goes on.
+    fn give_up(&self) {
+        if let Some(pause) = &mut *self.pause() {
+            pause.is_given_up = true;
+            pause.waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes the connection's task if it waits for a request.
+    fn wake_idle(&self) {
+        if let Some(pause) = &*self.pause() {
+            pause.waker.wake_by_ref();
+        }
+    }
 
     /// Cuts the connection, whoever works on it: their next attempt fails.
-    pub(super) fn cut(&self) {
+    fn cut(&self) {
         let _ = rustix::net::shutdown(self.stream.socket(), rustix::net::Shutdown::Both);
     }
 }

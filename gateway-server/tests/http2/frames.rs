@@ -57,6 +57,33 @@ fn rapid_resets_make_no_more_calls_than_there_are_places() {
     serves_others(&server);
 }
 
+/// CVE-2025-8671: the same, but it is the server that is made to reset them.
+#[test]
+fn resets_that_a_client_provokes_make_no_more_calls_than_there_are_places() {
+    let called = Counter::default();
+    let calls = called.clone();
+    let slow = move |environ: Environ, start: StartResponse| {
+        calls.add();
+        std::thread::sleep(Duration::from_millis(50));
+        variables(environ, start)
+    };
+    let server = serve(Server::new(slow).config(config().max_streams(10)));
+    let mut stream = begun(&server);
+    let mut flood = Vec::new();
+    for number in 0..2000 {
+        flood.extend(get_frame(number * 2 + 1));
+        // No window can be that large (RFC 9113 §6.9.1).
+        flood.extend(frame(8, 0, number * 2 + 1, &0x7fff_ffff_u32.to_be_bytes()));
+    }
+    let _ = stream.write_all(&flood);
+    assert_eq!(reason(&mut stream), Some(ENHANCE_YOUR_CALM));
+    client_runs(async {
+        let calls = called.settled().await;
+        assert!(calls <= 40, "{calls} calls for 2000 streams that nobody wanted");
+    });
+    serves_others(&server);
+}
+
 /// CVE-2024-27316: a head without an end.
 #[test]
 fn endless_continuations_end_the_connection() {

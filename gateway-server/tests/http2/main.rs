@@ -14,4 +14,6 @@ mod frames;
 mod life;
 mod refusals;
 mod requests;
+mod room;
+mod slow;
 mod support;

@@ -13,4 +13,5 @@ mod certificates;
 mod files;
 mod proxies;
 mod requests;
+mod slow;
 mod support;

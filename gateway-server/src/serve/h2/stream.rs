@@ -1,15 +1,15 @@
 //! One stream of HTTP/2: a request, its application, its response.
 //!
-//! Holds the response as it is handed to the crate, no faster than the client's windows allow. Does not hold what a request is
-//! (`request`) or its body (`input`).
+//! Holds the waits: a response is handed on no faster than the client's windows allow, and a client that takes it too slowly is shed. Does
+//! not hold what a request is (`request`), its body (`input`), or how far the response is (`response`).
 
 use super::Link;
 use super::input::{StreamInput, preread};
+use super::line::{Account, Turn};
 use super::request::{Call, Refused, call};
-use crate::environ::SOFTWARE;
+use super::response::{Out, State, lost};
 use crate::serve::answer::{Outcome, run};
-use crate::serve::carrier::{Carrier, block_on, timed_out};
-use crate::serve::date::DateText;
+use crate::serve::carrier::{Carrier, block_on};
 use crate::serve::interim::Interim;
 use crate::serve::record::{Recording, Result as Recorded, refused, refusing};
 use crate::serve::refusal::Refusal;
@@ -18,11 +18,11 @@ use crate::serve::shared::Shared;
 use crate::serve::upgrade::Upgrade;
 use crate::serve::wire::Put;
 use bytes::Bytes;
-use gateway_fastcgi::net::{Peer, Timer};
-use gateway_spec::{Disconnected, Event, FilePart, Framing, PushSink, ResponseHead};
+use gateway_fastcgi::net::{Elapsed, Peer, Timer};
+use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use h2::{Reason, RecvStream};
+use http::Request;
 use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,30 +34,8 @@ use tracing::Instrument as _;
 pub(super) struct StreamWire {
     pub(super) link: Arc<Link>,
     /// Counted on its connection.
-    number: u64,
+    pub(super) number: u64,
     state: Mutex<State>,
-}
-
-/// What the lock guards.
-pub(super) struct State {
-    out: Out,
-    /// A chunk that waits for the client's window.
-    chunk: Bytes,
-    /// How much of a body of known length is still to be put in.
-    left: Option<u64>,
-    status: Option<StatusCode>,
-    body_bytes: u64,
-    called: Option<Instant>,
-    /// What spoilt the body of the request.
-    pub(super) trouble: Option<Refusal>,
-}
-
-enum Out {
-    /// Nothing was sent but perhaps `100 Continue`.
-    Head(SendResponse<Bytes>),
-    Body(SendStream<Bytes>),
-    /// The end was sent, or a reset.
-    Over,
 }
 
 /// The crate lets a reset overtake what was handed to it before: so head and beginning of an answer that broke off get this time to be
@@ -76,6 +54,7 @@ pub(super) async fn serve_stream(link: Arc<Link>, request: Request<RecvStream>, 
         body_bytes: 0,
         called: None,
         trouble: None,
+        taking: Account::of_response(&link.shared.config),
     };
     let wire = Arc::new(StreamWire { link: Arc::clone(&link), number, state: Mutex::new(state) });
     let mut timer = Timer::new(link.shared.config.keep_alive_timeout);
@@ -110,7 +89,7 @@ async fn answer(wire: &Arc<StreamWire>, call: Call<'_>, mut body: RecvStream, ti
         let small = length.filter(|length| *length <= wire.shared().config.preread_bytes as u64);
         match (handler, small) {
             (crate::serve::Handler::Sync(_), Some(_)) if !waits_for_continue => {
-                match preread(&mut body, wire.shared(), timer).await {
+                match preread(&mut body, &wire.link, timer).await {
                     Ok(bytes) => Arrival::Whole(bytes),
                     Err(outcome) => return outcome,
                 }
@@ -158,117 +137,25 @@ impl StreamWire {
     }
 }
 
-impl State {
-    /// Sends `100 Continue` (HTTP-120), unless the response has begun.
-    pub(super) fn send_continue(&mut self) {
-        if let Out::Head(respond) = &mut self.out {
-            let mut interim = Response::new(());
-            *interim.status_mut() = StatusCode::CONTINUE;
-            // A client that has gone shows at the next step.
-            let _ = respond.send_informational(interim);
+impl StreamWire {
+    fn begin_wait(&self) -> Turn {
+        let line = &self.link.line;
+        let state = &mut *self.lock();
+        let moved = state.moved();
+        state.taking.begin(&line.sent, moved, line.why_nothing_goes())
+    }
+
+    /// After a wait for room that took as long as it may: resets the stream of a client that takes too little.
+    fn goes_on(&self, turn: &Turn) -> io::Result<()> {
+        let state = &mut *self.lock();
+        let moved = state.moved();
+        if state.taking.goes_on(turn, moved, self.link.line.why_nothing_goes()) {
+            return Ok(());
         }
-    }
-
-    fn put_head(&mut self, head: &ResponseHead, server_field: bool) -> Put {
-        let Out::Head(mut respond) = std::mem::replace(&mut self.out, Out::Over) else { return Put::Abort };
-        self.status = Some(head.status);
-        self.left = match head.framing {
-            Framing::None => Some(0),
-            Framing::Exact(length) => Some(length),
-            Framing::Unknown => None,
-        };
-        let is_over = self.left == Some(0);
-        let Some(response) = response(head, server_field) else {
-            respond.send_reset(Reason::INTERNAL_ERROR);
-            return Put::Abort;
-        };
-        match respond.send_response(response, is_over) {
-            Ok(_) if is_over => Put::More,
-            Ok(send) => {
-                self.out = Out::Body(send);
-                Put::More
-            }
-            Err(_) => Put::Abort,
-        }
-    }
-
-    fn put_chunk(&mut self, chunk: Bytes) -> Put {
-        let length = chunk.len() as u64;
-        if self.left.is_some_and(|left| length > left) || !self.chunk.is_empty() {
-            return Put::Abort;
-        }
-        self.left = self.left.map(|left| left - length);
-        self.body_bytes += length;
-        self.chunk = chunk;
-        Put::Flush
-    }
-
-    fn put_end(&mut self) -> Put {
-        match std::mem::replace(&mut self.out, Out::Over) {
-            Out::Over => Put::End,
-            Out::Body(mut send) if self.left.unwrap_or(0) == 0 => match send.send_data(Bytes::new(), true) {
-                Ok(()) => Put::End,
-                Err(_) => Put::Abort,
-            },
-            other => {
-                self.out = other;
-                Put::Abort
-            }
-        }
-    }
-
-    /// Breaks the response off: the client can tell it from an end (HTTP-159).
-    fn reset(&mut self, reason: Reason) {
-        match std::mem::replace(&mut self.out, Out::Over) {
-            Out::Head(mut respond) => respond.send_reset(reason),
-            Out::Body(mut send) => send.send_reset(reason),
-            Out::Over => {}
-        }
-        self.chunk = Bytes::new();
-    }
-
-    /// Hands on what the client's window takes. What is handed on is written by the connection's task.
-    fn try_flush(&mut self) -> io::Result<bool> {
-        while !self.chunk.is_empty() {
-            let Out::Body(send) = &mut self.out else { return Err(io::ErrorKind::BrokenPipe.into()) };
-            send.reserve_capacity(self.chunk.len());
-            let room = send.capacity().min(self.chunk.len());
-            if room == 0 {
-                return Ok(false);
-            }
-            let piece = self.chunk.split_to(room);
-            let is_last = self.chunk.is_empty() && self.left == Some(0);
-            send.send_data(piece, is_last).map_err(lost)?;
-            if is_last {
-                self.out = Out::Over;
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// A head as the crate wants it, with Date (HTTP-151) and perhaps Server; nothing if it has more fields than a map holds.
-fn response(head: &ResponseHead, server_field: bool) -> Option<Response<()>> {
-    let mut response = Response::new(());
-    *response.status_mut() = head.status;
-    let fields = response.headers_mut();
-    for (name, value) in &head.headers {
-        fields.try_append(name.clone(), value.clone()).ok()?;
-    }
-    if !fields.contains_key(header::DATE) {
-        let date = HeaderValue::from_bytes(&DateText::new().now()).ok()?;
-        fields.try_append(header::DATE, date).ok()?;
-    }
-    if server_field && !fields.contains_key(header::SERVER) {
-        fields.try_append(header::SERVER, HeaderValue::from_static(SOFTWARE)).ok()?;
-    }
-    Some(response)
-}
-
-fn lost(error: h2::Error) -> io::Error {
-    match error.get_io() {
-        Some(cause) => cause.kind().into(),
-        None => io::Error::new(io::ErrorKind::BrokenPipe, error),
+        let (peer, stream, clause) = (self.link.peer, self.number, "RFC 9113 §10.5 (HTTP-174)");
+        tracing::warn!(%peer, stream, sent = moved, clause, "response is taken too slowly");
+        state.reset(Reason::ENHANCE_YOUR_CALM);
+        Err(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -327,16 +214,28 @@ impl Carrier for StreamWire {
 
     async fn flush(&self, timer: &mut Timer) -> io::Result<()> {
         while !self.try_flush()? {
-            let limit = self.link.shared.config.write_timeout;
-            timer.within(limit, poll_fn(|cx| self.poll_room(cx))).await.map_err(timed_out)??;
+            let turn = self.begin_wait();
+            match timer.within(turn.longest(), poll_fn(|cx| self.poll_room(cx))).await {
+                Ok(room) => {
+                    self.lock().taking.end(&turn);
+                    room?;
+                }
+                Err(Elapsed) => self.goes_on(&turn)?,
+            }
         }
         Ok(())
     }
 
     fn flush_blocking(&self) -> io::Result<()> {
         while !self.try_flush()? {
-            let limit = self.link.shared.config.write_timeout;
-            block_on(&self.link.shared, limit, poll_fn(|cx| self.poll_room(cx)))?;
+            let turn = self.begin_wait();
+            match block_on(&self.link.shared, turn.longest(), poll_fn(|cx| self.poll_room(cx))) {
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => self.goes_on(&turn)?,
+                room => {
+                    self.lock().taking.end(&turn);
+                    room?;
+                }
+            }
         }
         Ok(())
     }

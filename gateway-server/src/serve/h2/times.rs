@@ -2,10 +2,12 @@
 //!
 //! Holds the clock of one connection. Does not hold what is done about it.
 
+use super::line::Traffic;
 use crate::serve::config::Config;
 use gateway_fastcgi::net::after;
 use h2::{Ping, PingPong};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -13,9 +15,13 @@ use tokio::time::{Instant, sleep_until};
 /// A connection without streams is idle; one with streams is asked now and then whether anybody is there.
 pub(super) struct Times {
     pings: Option<PingPong>,
+    /// What the client has taken: a ping waits behind all that was sent before it.
+    sent: Arc<Traffic>,
     keep_alive: Duration,
     patience: Duration,
     linger: Duration,
+    /// GOAWAY is out.
+    is_closing: bool,
     state: State,
 }
 
@@ -27,13 +33,10 @@ enum State {
     Busy {
         ping_at: Instant,
     },
-    /// A ping is on its way.
+    /// A ping is on its way; so much had been sent before.
     Asked {
         until: Instant,
-    },
-    /// GOAWAY is out; `until` counts once no stream is left.
-    Closing {
-        until: Option<Instant>,
+        sent: u64,
     },
 }
 
@@ -51,12 +54,14 @@ pub(super) enum Due {
 }
 
 impl Times {
-    pub(super) fn new(pings: Option<PingPong>, config: &Config) -> Self {
+    pub(super) fn new(pings: Option<PingPong>, sent: &Arc<Traffic>, config: &Config) -> Self {
         Self {
             pings,
+            sent: Arc::clone(sent),
             keep_alive: config.keep_alive_timeout,
             patience: config.write_timeout,
             linger: config.linger_timeout,
+            is_closing: false,
             // The first request has the time of a head.
             state: State::Idle { until: after(config.header_timeout) },
         }
@@ -64,16 +69,23 @@ impl Times {
 
     /// GOAWAY has been sent.
     pub(super) fn closing(&mut self) {
-        self.state = State::Closing { until: None };
+        self.is_closing = true;
+        if self.is_idle() {
+            self.state = State::Idle { until: after(self.linger) };
+        }
     }
 
-    /// Takes note of whether streams are there.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    /// Takes note of whether anything is in progress.
     pub(super) fn look(&mut self, is_empty: bool) {
         self.state = match (self.state, is_empty) {
             (State::Idle { .. }, false) => State::Busy { ping_at: after(self.patience) },
-            (State::Busy { .. } | State::Asked { .. }, true) => State::Idle { until: after(self.keep_alive) },
-            (State::Closing { until: None }, true) => State::Closing { until: Some(after(self.linger)) },
-            (State::Closing { .. }, false) => State::Closing { until: None },
+            (State::Busy { .. } | State::Asked { .. }, true) => {
+                State::Idle { until: after(if self.is_closing { self.linger } else { self.keep_alive }) }
+            }
             (same, _) => same,
         };
     }
@@ -83,18 +95,18 @@ impl Times {
         match self.state {
             State::Idle { until } => {
                 sleep_until(until).await;
-                Due::Idle
+                if self.is_closing { Due::Closed } else { Due::Idle }
             }
             State::Busy { ping_at } => {
                 sleep_until(ping_at).await;
-                let sent = self.pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok());
-                self.state = match sent {
-                    true => State::Asked { until: after(self.patience) },
+                let is_sent = self.pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok());
+                self.state = match is_sent {
+                    true => self.asked(),
                     false => State::Busy { ping_at: after(self.patience) },
                 };
                 Due::Pinged
             }
-            State::Asked { until } => {
+            State::Asked { until, sent } => {
                 let answered = poll_fn(|cx| match &mut self.pings {
                     Some(pings) => pings.poll_pong(cx).map(|answer| answer.is_ok()),
                     None => Poll::Pending,
@@ -104,14 +116,18 @@ impl Times {
                         self.state = State::Busy { ping_at: after(self.patience) };
                         Due::Pinged
                     }
+                    // On a slow line it may still be on its way.
+                    Err(_) if self.sent.moved() > sent => {
+                        self.state = self.asked();
+                        Due::Pinged
+                    }
                     Ok(false) | Err(_) => Due::Silent,
                 }
             }
-            State::Closing { until: Some(until) } => {
-                sleep_until(until).await;
-                Due::Closed
-            }
-            State::Closing { until: None } => std::future::pending().await,
         }
+    }
+
+    fn asked(&self) -> State {
+        State::Asked { until: after(self.patience), sent: self.sent.moved() }
     }
 }
