@@ -115,8 +115,14 @@ pub(super) async fn serve_h2(transport: Transport, early: Bytes, peer: Peer, sha
     let how = serve_streams(&mut connection, &mut streams, &link).await;
     // What still runs sees that its client has gone; it is waited for, so that a stop does not end before it.
     drop(connection);
-    if how == How::Cut {
-        linger(&transport, config.linger_timeout).await;
+    match how {
+        How::Ended => {}
+        How::Cut => linger(&transport, config.linger_timeout).await,
+        How::Silent => {
+            tracing::warn!(%peer, clause = "RFC 9113 §6.7 (HTTP-174)", "client does not answer a ping");
+            // Nobody takes what the system still has.
+            let _ = socket2::SockRef::from(transport.socket()).set_linger(Some(Duration::ZERO));
+        }
     }
     drop(transport);
     while streams.join_next().await.is_some() {}
@@ -130,6 +136,8 @@ enum How {
     Ended,
     /// The client is still to read why.
     Cut,
+    /// Nobody is there.
+    Silent,
 }
 
 /// Reads on for a while: bytes that arrive on a closed socket would make the system throw away the GOAWAY that says what was wrong
@@ -177,7 +185,7 @@ const SEND_BUFFER: usize = 64 << 10;
 async fn serve_streams(connection: &mut Served, streams: &mut JoinSet<()>, link: &Arc<Link>) -> How {
     let config = &link.shared.config;
     let most = usize::try_from(config.max_streams).unwrap_or(usize::MAX);
-    let mut times = Times::new(connection.ping_pong(), &link.line.sent, config);
+    let mut times = Times::new(connection.ping_pong(), config);
     let stop = link.shared.stop.wanted();
     tokio::pin!(stop);
     let mut is_stopping = false;
@@ -231,13 +239,14 @@ async fn serve_streams(connection: &mut Served, streams: &mut JoinSet<()>, link:
                 let _ = poll_fn(|cx| Poll::Ready(connection.poll_closed(cx))).await;
                 return How::Ended;
             }
-            due = times.due() => match due {
+            due = times.due(&link.line) => match due {
                 Due::Pinged => {}
                 Due::Idle => {
                     connection.graceful_shutdown();
                     times.closing();
                 }
-                Due::Silent | Due::Closed => return How::Cut,
+                Due::Silent => return How::Silent,
+                Due::Closed => return How::Cut,
             },
         }
     }

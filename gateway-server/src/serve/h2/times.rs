@@ -2,12 +2,11 @@
 //!
 //! Holds the clock of one connection. Does not hold what is done about it.
 
-use super::line::Traffic;
+use super::line::{Cause, Line};
 use crate::serve::config::Config;
 use gateway_fastcgi::net::after;
 use h2::{Ping, PingPong};
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -15,8 +14,6 @@ use tokio::time::{Instant, sleep_until};
 /// A connection without streams is idle; one with streams is asked now and then whether anybody is there.
 pub(super) struct Times {
     pings: Option<PingPong>,
-    /// What the client has taken: a ping waits behind all that was sent before it.
-    sent: Arc<Traffic>,
     keep_alive: Duration,
     patience: Duration,
     linger: Duration,
@@ -54,10 +51,9 @@ pub(super) enum Due {
 }
 
 impl Times {
-    pub(super) fn new(pings: Option<PingPong>, sent: &Arc<Traffic>, config: &Config) -> Self {
+    pub(super) fn new(pings: Option<PingPong>, config: &Config) -> Self {
         Self {
             pings,
-            sent: Arc::clone(sent),
             keep_alive: config.keep_alive_timeout,
             patience: config.write_timeout,
             linger: config.linger_timeout,
@@ -91,7 +87,7 @@ impl Times {
     }
 
     /// Waits for what is due next. Nothing is lost if it is dropped.
-    pub(super) async fn due(&mut self) -> Due {
+    pub(super) async fn due(&mut self, line: &Line) -> Due {
         match self.state {
             State::Idle { until } => {
                 sleep_until(until).await;
@@ -101,7 +97,7 @@ impl Times {
                 sleep_until(ping_at).await;
                 let is_sent = self.pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok());
                 self.state = match is_sent {
-                    true => self.asked(),
+                    true => self.asked(line),
                     false => State::Busy { ping_at: after(self.patience) },
                 };
                 Due::Pinged
@@ -116,9 +112,10 @@ impl Times {
                         self.state = State::Busy { ping_at: after(self.patience) };
                         Due::Pinged
                     }
-                    // On a slow line it may still be on its way.
-                    Err(_) if self.sent.moved() > sent => {
-                        self.state = self.asked();
+                    // It waits behind all that was sent before it. On a slow line it is still on its way; and where nothing goes any
+                    // more, that shows there.
+                    Err(_) if line.sent.moved() > sent || line.why_nothing_goes() == Cause::Line => {
+                        self.state = self.asked(line);
                         Due::Pinged
                     }
                     Ok(false) | Err(_) => Due::Silent,
@@ -127,7 +124,7 @@ impl Times {
         }
     }
 
-    fn asked(&self) -> State {
-        State::Asked { until: after(self.patience), sent: self.sent.moved() }
+    fn asked(&self, line: &Line) -> State {
+        State::Asked { until: after(self.patience), sent: line.sent.moved() }
     }
 }
