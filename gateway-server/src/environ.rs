@@ -75,7 +75,7 @@ impl ConnectionFacts {
 /// A request without its fields, by whatever protocol it came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
-    pub(crate) method: &'a str,
+    pub(crate) method: &'a [u8],
     /// As it came.
     pub(crate) target: &'a [u8],
     pub(crate) form: TargetForm,
@@ -92,7 +92,7 @@ pub(crate) struct Asked<'a> {
 impl<'a> From<&RequestHead<'a>> for Asked<'a> {
     fn from(head: &RequestHead<'a>) -> Self {
         Self {
-            method: head.method(),
+            method: head.method_bytes(),
             target: head.target(),
             form: head.form(),
             path: head.path(),

@@ -31,9 +31,12 @@ pub(super) fn parse_head(
         return Err(RequestError::TargetTooLong { limit: limits.max_target_bytes });
     }
     let head = RequestHead { bytes, table };
-    let parts = parse_target(head.method().as_bytes(), head.target(), scheme)?;
+    let parts = parse_target(head.method_bytes(), head.target(), scheme)?;
     let host = host(&head, bytes)?;
-    let body = body_framing(head.version(), head.fields())?;
+    let body = match head.has_name_of(b"content-length".len()) || head.has_name_of(b"transfer-encoding".len()) {
+        true => body_framing(head.version(), head.fields())?,
+        false => BodyFraming::None,
+    };
     if let (BodyFraming::Length(length), Some(limit)) = (body, limits.max_body_bytes)
         && length > limit
     {
@@ -43,15 +46,14 @@ pub(super) fn parse_head(
         return Err(RequestError::LengthRequired);
     }
     let expects_continue = expects_continue(&head, body)?;
-    let connection = || head.fields().filter(|(name, _)| name.len() == 10 && name.eq_ignore_ascii_case(b"connection"));
-    let keep_alive = is_persistent(head.version(), connection().map(|(_, value)| value));
-    let connection_fields = u32::try_from(connection().count()).unwrap_or(u32::MAX);
+    let keep_alive = is_persistent(head.version(), head.values(b"connection"));
+    let has_connection_options = head.values(b"connection").next().is_some();
     table.parts = parts;
     table.host = host;
     table.body = body;
     table.keep_alive = keep_alive;
     table.expects_continue = expects_continue;
-    table.connection_fields = connection_fields;
+    table.has_connection_options = has_connection_options;
     Ok(Parsed::Complete)
 }
 
@@ -59,8 +61,8 @@ pub(super) fn parse_head(
 ///
 /// An empty value is legal where there is no authority (HTTP-47): the server then speaks for itself.
 fn host(head: &RequestHead<'_>, bytes: &[u8]) -> Result<Range<usize>, RequestError> {
-    let mut hosts = head.fields().filter(|(name, _)| name.len() == 4 && name.eq_ignore_ascii_case(b"host"));
-    let Some((_, value)) = hosts.next() else {
+    let mut hosts = head.values(b"host");
+    let Some(value) = hosts.next() else {
         return if head.version() == Version::Http11 { Err(RequestError::HostMissing) } else { Ok(0..0) };
     };
     if hosts.next().is_some() {
@@ -79,7 +81,7 @@ fn expects_continue(head: &RequestHead<'_>, body: BodyFraming) -> Result<bool, R
         return Ok(false);
     }
     let mut expected = false;
-    for (_, value) in head.fields().filter(|(name, _)| name.len() == 6 && name.eq_ignore_ascii_case(b"expect")) {
+    for value in head.values(b"expect") {
         if !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(RequestError::Expectation);
         }

@@ -38,11 +38,13 @@ pub(super) struct HeadTable {
     pub(super) parts: TargetParts,
     pub(super) version: Version,
     pub(super) fields: Vec<FieldSpan>,
+    /// One bit for each length that a name of a field has, the last for all longer ones: says without a search that a field is not there.
+    name_lengths: u64,
     pub(super) host: Range<usize>,
     pub(super) body: BodyFraming,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
-    pub(super) connection_fields: u32,
+    pub(super) has_connection_options: bool,
 }
 
 /// One field line: name, then value.
@@ -50,6 +52,18 @@ pub(super) struct HeadTable {
 pub(super) struct FieldSpan {
     name: Range<u32>,
     value: Range<u32>,
+}
+
+impl FieldSpan {
+    #[inline]
+    fn name_length(&self) -> usize {
+        self.name.len()
+    }
+}
+
+#[inline]
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 impl Default for HeadTable {
@@ -62,11 +76,12 @@ impl Default for HeadTable {
             parts,
             version: Version::Http11,
             fields: Vec::with_capacity(32),
+            name_lengths: 0,
             host: 0..0,
             body: BodyFraming::None,
             keep_alive: false,
             expects_continue: false,
-            connection_fields: 0,
+            has_connection_options: false,
         }
     }
 }
@@ -82,6 +97,11 @@ impl<'a> RequestHead<'a> {
     /// The method: a token, case-sensitive.
     pub fn method(&self) -> &'a str {
         std::str::from_utf8(self.slice(0..self.table.method)).unwrap_or_default()
+    }
+
+    /// [`RequestHead::method`] as bytes.
+    pub(crate) fn method_bytes(&self) -> &'a [u8] {
+        self.slice(0..self.table.method)
     }
 
     /// The target as it came.
@@ -129,7 +149,7 @@ impl<'a> RequestHead<'a> {
 
     /// Is there any Connection field?
     pub fn has_connection_options(&self) -> bool {
-        self.table.connection_fields > 0
+        self.table.has_connection_options
     }
 
     /// The protocol version.
@@ -145,7 +165,23 @@ impl<'a> RequestHead<'a> {
 
     /// The first value of a field; its name in any case.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.values(name.as_bytes()).next()
+    }
+
+    /// The values of a field, in order; its name in any case.
+    #[inline]
+    pub(super) fn values<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let fields = if self.has_name_of(name.len()) { self.table.fields.as_slice() } else { &[] };
+        let head = *self;
+        let named = fields.iter().filter(move |field| field.name_length() == name.len());
+        let named = named.filter(move |field| head.span(&field.name).eq_ignore_ascii_case(name));
+        named.map(move |field| head.span(&field.value))
+    }
+
+    /// Is there a field whose name has this many bytes?
+    #[inline]
+    pub(super) fn has_name_of(&self, length: usize) -> bool {
+        self.table.name_lengths & length_bit(length) != 0
     }
 
     /// How the body ends.
@@ -162,9 +198,8 @@ impl<'a> RequestHead<'a> {
     pub fn is_connection_option(&self, name: &[u8]) -> bool {
         self.has_connection_options()
             && self
-                .fields()
-                .filter(|(found, _)| found.eq_ignore_ascii_case(b"connection"))
-                .any(|(_, value)| super::persistence::options(value).any(|option| option.eq_ignore_ascii_case(name)))
+                .values(b"connection")
+                .any(|value| super::persistence::options(value).any(|option| option.eq_ignore_ascii_case(name)))
     }
 
     fn part(&self, range: &Range<usize>) -> &'a [u8] {
@@ -210,6 +245,7 @@ pub(super) fn parse_syntax(bytes: &[u8], limits: &Limits, table: &mut HeadTable)
     table.target = offsets(bytes, target.as_bytes()).ok_or(RequestError::RequestLine)?;
     table.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     table.fields.clear();
+    table.name_lengths = 0;
     // ` HTTP/1.1` stands between the target and the end of its line.
     let mut line_end = table.target.end + 9;
     for field in request.headers.iter() {
@@ -221,7 +257,9 @@ pub(super) fn parse_syntax(bytes: &[u8], limits: &Limits, table: &mut HeadTable)
         let (Some(name), Some(value)) = (narrow(name), narrow(value)) else {
             return Err(RequestError::HeadTooLong { limit: limits.max_head_bytes });
         };
-        table.fields.push(FieldSpan { name, value });
+        let field = FieldSpan { name, value };
+        table.name_lengths |= length_bit(field.name_length());
+        table.fields.push(field);
     }
     let last_line = length.checked_sub(2).ok_or(RequestError::LineEnd)?;
     check_line_end(bytes, line_end..last_line)?;

@@ -117,5 +117,11 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
         return text.parse::<std::net::Ipv6Addr>().is_ok();
     }
     // reg-name without percent-encoding: no name that is served contains one, and environments carry it verbatim.
-    !host.is_empty() && host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(b))
+    !host.is_empty() && host.iter().all(|byte| is_host_byte(*byte))
+}
+
+/// Of `unreserved` and `sub-delims` (RFC 3986 §3.2.2).
+fn is_host_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }

@@ -134,7 +134,8 @@ pub(super) struct RefusedLine {
 
 impl RefusedLine {
     pub(super) fn of(asked: &Asked<'_>) -> Self {
-        Self { method: asked.method.to_owned(), target: asked.target.to_vec(), protocol: asked.protocol }
+        let method = String::from_utf8_lossy(asked.method).into_owned();
+        Self { method, target: asked.target.to_vec(), protocol: asked.protocol }
     }
 }
 

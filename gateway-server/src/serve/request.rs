@@ -88,7 +88,7 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
     let asked = Asked::from(&head);
     let mut refuse = |refusal| {
         *refused_line = is_told.then(|| RefusedLine::of(&asked));
-        Step::Refuse { refusal, head_only: asked.method == "HEAD" }
+        Step::Refuse { refusal, head_only: asked.method == b"HEAD" }
     };
     let (handler, mut builder) = match begin(shared, facts, &asked, decoded) {
         Ok(begun) => begun,
@@ -135,7 +135,7 @@ pub(super) fn begin<'a>(
     if asked.form == TargetForm::Asterisk {
         return Err(Refusal::AboutServer);
     }
-    if asked.method == "TRACE" {
+    if asked.method == b"TRACE" {
         return Err(Refusal::Trace);
     }
     if !shared.router.accepts(asked.path) {

@@ -2,8 +2,8 @@
 //!
 //! Holds the builder and its error. Does not hold where the values come from: that is the gateway's.
 
-use super::arena::Arena;
-use super::field::{Mapping, map_byte, mapping};
+use super::arena::{Arena, Key};
+use super::field::{Mapping, mapping, with_variable_name};
 use super::name::{HTTPS, REQUEST_METHOD, REQUEST_SCHEME, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, VariableName};
 use super::{Environ, Scheme};
 use crate::{ErrorStream, FileWrapper, Input};
@@ -52,7 +52,11 @@ impl EnvironError {
     }
 
     fn check_name(name: &[u8]) -> Result<(), EnvironError> {
-        if name.is_empty() || holds_impossible(name) { Err(EnvironError::Name { name: lossy(name) }) } else { Ok(()) }
+        if name.is_empty() || name.len() > Arena::MAX_NAME || holds_impossible(name) {
+            Err(EnvironError::Name { name: lossy(name) })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -101,12 +105,13 @@ impl EnvironBuilder {
 
     /// [`variable`](Self::variable) for a builder that is filled in a loop.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
-        let name = name.as_ref();
-        if let Some(known) = VariableName::everyday(name) {
-            return self.set_known(known, value);
-        }
-        match EnvironError::check_name(name) {
-            Ok(()) => self.environ.variables.set(name, value.as_ref()),
+        let key = Key::of(name.as_ref());
+        let checked = match key {
+            Key::Everyday(_) => Ok(()),
+            Key::Text(name) => EnvironError::check_name(name),
+        };
+        match checked {
+            Ok(()) => self.environ.variables.set(key, value.as_ref()),
             Err(error) => self.note(error),
         }
         self
@@ -115,13 +120,13 @@ impl EnvironBuilder {
     /// [`set`](Self::set) for a name that was checked before: the quick way.
     #[inline]
     pub fn set_known(&mut self, name: VariableName, value: impl AsRef<[u8]>) -> &mut Self {
-        self.environ.variables.set_known(name, value.as_ref());
+        self.environ.variables.set(name, value.as_ref());
         self
     }
 
     /// Is this variable set, and not to an empty value?
     pub fn says(&self, name: VariableName) -> bool {
-        self.environ.variables.get_known(name).is_some_and(|value| !value.is_empty())
+        self.environ.variables.get(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Adds a request header field as RFC 3875 §4.1.18 says: `HTTP_` and the name, or CONTENT_TYPE, CONTENT_LENGTH.
@@ -136,9 +141,11 @@ impl EnvironBuilder {
 
     /// [`header`](Self::header) for a builder that is filled in a loop.
     pub fn add_header(&mut self, name: &[u8], value: &[u8]) -> &mut Self {
+        let variables = &mut self.environ.variables;
         match mapping(name) {
-            Mapping::Own(variable) => self.environ.variables.set(variable.as_bytes(), value),
-            Mapping::Prefixed(separator) => self.environ.variables.join(b"HTTP_", name, map_byte, value, separator),
+            Mapping::Own(variable) => variables.set(variable, value),
+            Mapping::Everyday(variable, separator) => variables.join(variable.into(), value, separator),
+            Mapping::Prefixed => with_variable_name(name, |variable| variables.join(Key::of(variable), value, b", ")),
             Mapping::Dropped => {}
         }
         self
@@ -223,17 +230,15 @@ impl EnvironBuilder {
         }
         let variables = &self.environ.variables;
         // CGI-180: looked for here, once, and not in each value as it comes.
-        if variables.holds_stray_nul() {
+        if variables.holds_nul() {
             let mut all = variables.iter();
             let found = all.find_map(|(name, value)| EnvironError::check(name, value).err());
             return Err(found.unwrap_or(EnvironError::Nul { name: "of a field that was replaced".to_owned() }));
         }
-        for name in [REQUEST_METHOD, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL] {
-            if variables.get_known(name).is_none_or(<[u8]>::is_empty) {
-                return Err(EnvironError::Missing { name: name.as_str() });
-            }
+        match variables.lacks(&[REQUEST_METHOD, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL]) {
+            Some(name) => Err(EnvironError::Missing { name: name.as_str() }),
+            None => Ok(self.environ),
         }
-        Ok(self.environ)
     }
 
     fn note(&mut self, error: EnvironError) {
@@ -263,7 +268,7 @@ impl EnvironTemplate {
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
         let (name, value) = (name.as_ref(), value.as_ref());
         match EnvironError::check(name, value) {
-            Ok(()) => self.variables.set(name, value),
+            Ok(()) => self.variables.set(Key::of(name), value),
             Err(error) => {
                 self.error.get_or_insert(error);
             }

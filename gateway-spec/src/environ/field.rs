@@ -3,26 +3,38 @@
 //! Holds the mapping, both ways, and which fields never become a variable. The rule is one for all gateways, because a
 //! second mapping that differs in one character is a hole (CGI-172).
 
+use super::VariableName;
+use super::everyday::of_field;
+use super::name::{CONTENT_LENGTH, CONTENT_TYPE, HTTP_COOKIE};
+
 /// How one request field becomes a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mapping {
     /// CONTENT_TYPE or CONTENT_LENGTH, which have no `HTTP_` prefix and are never joined.
-    Own(&'static str),
-    /// `HTTP_` and the name in upper case; repeats are joined with this separator.
-    Prefixed(&'static [u8]),
+    Own(VariableName),
+    /// A name of every day; repeats are joined with this separator.
+    Everyday(VariableName, &'static [u8]),
+    /// `HTTP_` and the name in upper case; repeats are joined with a comma.
+    Prefixed,
     /// Not for the application.
     Dropped,
 }
 
 /// Decides what becomes of a field.
+#[inline]
 pub(super) fn mapping(name: &[u8]) -> Mapping {
-    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    // By length first: nearly every field of a real request is decided by one comparison of lengths.
-    match name.len() {
-        12 if is("content-type") => Mapping::Own("CONTENT_TYPE"),
-        14 if is("content-length") => Mapping::Own("CONTENT_LENGTH"),
+    match of_field(name) {
+        Some(variable) if variable == CONTENT_TYPE || variable == CONTENT_LENGTH => Mapping::Own(variable),
         // RFC 9110 §5.3 and RFC 9113 §8.2.3: cookies are joined with "; " (CGI-59).
-        6 if is("cookie") => Mapping::Prefixed(b"; "),
+        Some(variable) if variable == HTTP_COOKIE => Mapping::Everyday(variable, b"; "),
+        Some(variable) => Mapping::Everyday(variable, b", "),
+        None => mapping_of_other(name),
+    }
+}
+
+fn mapping_of_other(name: &[u8]) -> Mapping {
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    match name.len() {
         // CGI-170 ("httpoxy"): HTTP_PROXY configures the outgoing requests of many libraries.
         5 if is("proxy") => Mapping::Dropped,
         // Hop-by-hop: about the connection, which is the gateway's (PEP-153, CGI-57, CGI-58).
@@ -35,7 +47,7 @@ pub(super) fn mapping(name: &[u8]) -> Mapping {
         18 if is("proxy-authenticate") => Mapping::Dropped,
         19 if is("proxy-authorization") => Mapping::Dropped,
         _ if !is_mappable(name) => Mapping::Dropped,
-        _ => Mapping::Prefixed(b", "),
+        _ => Mapping::Prefixed,
     }
 }
 
@@ -59,23 +71,17 @@ pub(super) fn map_byte(byte: u8) -> u8 {
     if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }
 }
 
-/// Calls `with` with the variable name of a field; `None` if the field has none.
-pub(super) fn with_variable_name<T>(name: &[u8], with: impl FnOnce(&[u8]) -> T) -> Option<T> {
+/// Calls `with` with the name of the variable that begins with `HTTP_`.
+pub(super) fn with_variable_name<T>(name: &[u8], with: impl FnOnce(&[u8]) -> T) -> T {
     /// Longer names exist in no registry; they take the slow way.
     const ON_STACK: usize = 64;
-    if let Mapping::Own(variable) = mapping(name) {
-        return Some(with(variable.as_bytes()));
-    }
     let bytes = b"HTTP_".iter().copied().chain(name.iter().copied().map(map_byte));
-    let len = name.len() + 5;
-    if len > ON_STACK {
-        return Some(with(&bytes.collect::<Vec<_>>()));
-    }
     let mut buffer = [0; ON_STACK];
-    for (slot, byte) in buffer.iter_mut().zip(bytes) {
+    let Some(room) = buffer.get_mut(..name.len() + 5) else { return with(&bytes.collect::<Vec<_>>()) };
+    for (slot, byte) in room.iter_mut().zip(bytes) {
         *slot = byte;
     }
-    buffer.get(..len).map(with)
+    with(room)
 }
 
 /// The field name of a variable, `None` if the variable is not a request field.

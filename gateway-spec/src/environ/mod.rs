@@ -16,7 +16,8 @@ use std::fmt;
 use http::Extensions;
 
 use crate::{ErrorStream, FileWrapper, Input};
-use arena::Arena;
+use arena::{Arena, Key};
+use field::{Mapping, mapping, with_variable_name};
 
 pub use builder::{EnvironBuilder, EnvironError, EnvironTemplate};
 pub use field::is_mappable;
@@ -117,7 +118,7 @@ impl Environ {
             ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("SERVER_SOFTWARE", concat!("gateway-spec/", env!("CARGO_PKG_VERSION"))),
         ] {
-            environ.variables.set(name.as_bytes(), value.as_bytes());
+            environ.variables.set(Key::of(name.as_bytes()), value.as_bytes());
         }
         environ
     }
@@ -138,7 +139,7 @@ impl Environ {
 
     /// The value of a variable, `None` if it is not set. An empty value is set.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.variables.get(name.as_bytes()).map(Value::new)
+        self.variables.get(Key::of(name.as_bytes())).map(Value::new)
     }
 
     /// Sets a variable, replacing any value it had.
@@ -148,13 +149,13 @@ impl Environ {
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EnvironError> {
         let value = value.as_ref();
         EnvironError::check(name.as_bytes(), value)?;
-        self.variables.set(name.as_bytes(), value);
+        self.variables.set(Key::of(name.as_bytes()), value);
         Ok(())
     }
 
     /// Removes a variable and says whether it was set.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.variables.remove(name.as_bytes())
+        self.variables.remove(Key::of(name.as_bytes()))
     }
 
     /// All variables in the order they were set.
@@ -163,8 +164,8 @@ impl Environ {
     }
 
     /// All variables as `NAME=value` entries with a closing NUL each: what `exec` takes, byte for byte.
-    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.variables.entries()
+    pub fn entries(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.variables.iter().map(|(name, value)| [name, b"=", value, b"\0"].concat())
     }
 
     /// How many variables are set.
@@ -232,7 +233,10 @@ impl Environ {
     /// Two fields whose names differ only in `-` and `_` would be one variable; a gateway never lets that happen
     /// (CGI-172), so the name may be written either way.
     pub fn header(&self, name: &str) -> Option<Value<'_>> {
-        field::with_variable_name(name.as_bytes(), |variable| self.variables.get(variable)).flatten().map(Value::new)
+        match mapping(name.as_bytes()) {
+            Mapping::Own(variable) | Mapping::Everyday(variable, _) => self.known(variable),
+            _ => with_variable_name(name.as_bytes(), |variable| self.variables.get(Key::of(variable)).map(Value::new)),
+        }
     }
 
     /// All request header fields as `(field-name, value)`, names in lower case with `-`.
@@ -241,7 +245,7 @@ impl Environ {
     }
 
     fn known(&self, name: VariableName) -> Option<Value<'_>> {
-        self.variables.get_known(name).map(Value::new)
+        self.variables.get(name).map(Value::new)
     }
 
     fn text(&self, name: VariableName) -> Value<'_> {

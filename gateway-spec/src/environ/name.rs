@@ -1,5 +1,7 @@
 //! The name of a variable that is known when the program is compiled.
 
+use super::everyday::{Number, number_of_constant};
+
 /// A variable's name that was checked, when the program was compiled or by [`VariableName::everyday`], and is quick to look up.
 ///
 /// # Examples
@@ -16,13 +18,14 @@
 #[derive(Debug, Clone, Copy, Eq)]
 pub struct VariableName {
     name: &'static str,
-    mark: u64,
+    /// Its place among those of every day.
+    number: Option<Number>,
 }
 
 impl PartialEq for VariableName {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.mark == other.mark && self.name == other.name
+        self.number == other.number && (self.number.is_some() || self.name == other.name)
     }
 }
 
@@ -39,7 +42,7 @@ impl VariableName {
             assert!(*byte != b'=' && *byte != 0, "the name of a variable holds = or NUL");
             rest = tail;
         }
-        VariableName { name, mark: mark(bytes) }
+        VariableName { name, number: number_of_constant(name) }
     }
 
     /// The name.
@@ -51,23 +54,16 @@ impl VariableName {
         self.name.as_bytes()
     }
 
-    pub(super) const fn mark(self) -> u64 {
-        self.mark
+    #[inline]
+    pub(super) const fn number(self) -> Option<Number> {
+        self.number
     }
-}
 
-/// A bit that depends on the name's length and three of its bytes: enough to tell most names apart.
-pub(super) const fn mark(name: &[u8]) -> u64 {
-    let (first, middle, last) = match name {
-        [] => (0, 0, 0),
-        [only] => (*only, *only, *only),
-        [first, .., last] => match name.split_at_checked(name.len() / 2) {
-            Some((_, [middle, ..])) => (*first, *middle, *last),
-            _ => (*first, 0, *last),
-        },
-    };
-    let sum = name.len() * 31 + last as usize * 7 + middle as usize * 3 + first as usize;
-    1 << (sum % 64)
+    /// The name of every day with this number.
+    #[inline]
+    pub(super) const fn numbered(name: &'static str, number: Number) -> Self {
+        VariableName { name, number: Some(number) }
+    }
 }
 
 macro_rules! names {
@@ -79,6 +75,7 @@ names!(
     CONTENT_LENGTH,
     CONTENT_TYPE,
     HTTPS,
+    HTTP_COOKIE,
     HTTP_HOST,
     PATH_INFO,
     QUERY_STRING,

@@ -61,8 +61,8 @@ impl Environ {
         let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
         let (segment, rest) = (rest.get(..end)?.to_vec(), rest.get(end..)?.to_vec());
         let script = [self.script_name().as_bytes(), b"/", &segment].concat();
-        self.variables.set(b"SCRIPT_NAME", &script);
-        self.variables.set(b"PATH_INFO", &rest);
+        self.variables.set(name::SCRIPT_NAME, &script);
+        self.variables.set(name::PATH_INFO, &rest);
         Some(segment)
     }
 

@@ -107,7 +107,7 @@ fn read_missing() -> Box<dyn FnMut()> {
 
 fn read_all() -> Box<dyn FnMut()> {
     let environ = browser_environ();
-    let bytes = environ.entries().map(<[u8]>::len).sum::<usize>();
+    let bytes = environ.entries().map(|entry| entry.len()).sum::<usize>();
     let body = move || black_box(&environ).iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     // An entry has `=` and NUL besides.
     checked(body, move |seen| assert_eq!(seen, bytes - 2 * VARIABLES))

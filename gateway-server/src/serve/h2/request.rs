@@ -36,7 +36,7 @@ pub(super) struct Refused {
 pub(super) fn call<'a>(link: &'a Link, head: &Parts) -> Result<Call<'a>, Refused> {
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let mut asked = Asked {
-        method: head.method.as_str(),
+        method: head.method.as_str().as_bytes(),
         target: target.as_bytes(),
         form: TargetForm::Origin,
         path: b"",
@@ -81,7 +81,7 @@ fn checked<'h>(link: &Link, head: &'h Parts, asked: &mut Asked<'h>) -> Result<Bo
     if head.uri.scheme_str().is_some_and(|asked| !asked.eq_ignore_ascii_case(scheme.as_str())) {
         return Err(RequestError::Scheme);
     }
-    let parts = parse_target(asked.method.as_bytes(), asked.target, &scheme)?;
+    let parts = parse_target(asked.method, asked.target, &scheme)?;
     asked.form = parts.form;
     asked.path = asked.target.get(parts.path).unwrap_or_default();
     asked.query = parts.query.and_then(|query| asked.target.get(query));
