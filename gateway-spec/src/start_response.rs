@@ -49,14 +49,24 @@ pub struct StartResponse {
 
 /// What stands behind a [`StartResponse`]: the driver, or middleware.
 pub(crate) trait Start: Send + Sync {
-    fn start(&self, status: StatusCode, headers: Headers, error: Option<AppError>) -> Result<Write, StartError>;
+    fn start(
+        self: Arc<Self>,
+        status: StatusCode,
+        headers: Headers,
+        error: Option<AppError>,
+    ) -> Result<Write, StartError>;
 }
 
 impl<F> Start for F
 where
     F: Fn(StatusCode, Headers, Option<AppError>) -> Result<Write, StartError> + Send + Sync,
 {
-    fn start(&self, status: StatusCode, headers: Headers, error: Option<AppError>) -> Result<Write, StartError> {
+    fn start(
+        self: Arc<Self>,
+        status: StatusCode,
+        headers: Headers,
+        error: Option<AppError>,
+    ) -> Result<Write, StartError> {
         self(status, headers, error)
     }
 }
@@ -91,7 +101,7 @@ impl StartResponse {
     pub fn map(self, f: impl Fn(StatusCode, Headers) -> (StatusCode, Headers) + Send + Sync + 'static) -> Self {
         StartResponse::new(move |status, headers, error| {
             let (status, headers) = f(status, headers);
-            self.starter.start(status, headers, error)
+            self.start(status, headers, error)
         })
     }
 
@@ -107,7 +117,11 @@ impl StartResponse {
         headers: Headers,
         error: impl Into<AppError>,
     ) -> Result<Write, StartError> {
-        self.starter.start(status, headers, Some(error.into()))
+        self.start(status, headers, Some(error.into()))
+    }
+
+    fn start(&self, status: StatusCode, headers: Headers, error: Option<AppError>) -> Result<Write, StartError> {
+        Arc::clone(&self.starter).start(status, headers, error)
     }
 
     /// Whether this is the gateway's own and no middleware stands between (PEP-172).
@@ -117,7 +131,7 @@ impl StartResponse {
 
     pub(crate) fn from_driver(starter: Arc<dyn Start>) -> Self {
         let called = Arc::clone(&starter);
-        let plain = Box::new(move |status, headers| called.start(status, headers, None));
+        let plain = Box::new(move |status, headers| Arc::clone(&called).start(status, headers, None));
         StartResponse { starter, plain, original: true }
     }
 }

@@ -18,8 +18,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use gateway_fastcgi::net::{Peer, Timer, after};
 use gateway_spec::{
-    Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, Input, InputSource,
-    InputStream, Permit, ResponseHead, StatusCode,
+    Admission, Application, AsyncExchange, DynAsyncApplication, Environ, Event, Exchange, Failure, FilePart, Input,
+    InputSource, InputStream, Permit, ResponseHead, StatusCode,
 };
 use std::future::poll_fn;
 use std::io;
@@ -273,37 +273,51 @@ pub(super) enum Pause {
 
 /// Pulls events and writes them, until something has to be waited for.
 fn drive(exchange: &mut Exchange, wire: &impl Carrier) -> Drive {
+    // What follows a head is there already (`Event::Head`), so both are put in at once.
+    let mut head = None;
     loop {
         let put = match wire.sendable(|| exchange.take_file()) {
-            Some(part) => wire.put_file(part),
-            None => {
-                let event = exchange.next();
-                if let Some(trouble) = trouble(exchange, wire, &event) {
-                    exchange.close();
-                    return Drive::Over(Outcome::Refused(trouble));
+            Some(part) => send_file(wire, head.take(), part),
+            None => match exchange.next() {
+                Event::Head(next) => {
+                    if let Some(trouble) = trouble(exchange, wire, &next) {
+                        exchange.close();
+                        return Drive::Over(Outcome::Refused(trouble));
+                    }
+                    head = Some(next);
+                    continue;
                 }
-                wire.put(event)
-            }
+                event => wire.send(head.take(), event),
+            },
         };
         match put {
-            Put::More => {}
-            Put::Flush => match wire.try_flush() {
-                Ok(true) => {}
-                Ok(false) => return Drive::Pause(Pause::Blocked),
-                Err(_) => return Drive::Over(gone(exchange)),
-            },
-            Put::Nothing if wire.is_peer_gone() => return Drive::Over(gone(exchange)),
-            Put::Nothing => return Drive::Pause(Pause::Nothing),
-            Put::End => return Drive::Over(over(exchange, wire, Outcome::Complete)),
-            Put::Abort => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
+            Ok(Put::More) => {}
+            Ok(Put::Flush) => return Drive::Pause(Pause::Blocked),
+            Ok(Put::Nothing) if wire.is_peer_gone() => return Drive::Over(gone(exchange)),
+            Ok(Put::Nothing) => return Drive::Pause(Pause::Nothing),
+            Ok(Put::End) => return Drive::Over(over(exchange, wire, Outcome::Complete)),
+            Ok(Put::Abort) => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
+            Err(_) => return Drive::Over(gone(exchange)),
         }
+    }
+}
+
+/// [`Carrier::send`] for a part of a file.
+fn send_file(wire: &impl Carrier, head: Option<ResponseHead>, part: FilePart) -> io::Result<Put> {
+    if let Some(head) = head
+        && wire.put(Event::Head(head)) == Put::Abort
+    {
+        return Ok(Put::Abort);
+    }
+    match wire.put_file(part) {
+        Put::Flush if wire.try_flush()? => Ok(Put::More),
+        put => Ok(put),
     }
 }
 
 /// Logs a failure before it is answered. HTTP-98, HTTP-86: perhaps the request itself was at fault, and the application only
 /// stumbled over it; then that is the answer.
-fn trouble(exchange: &mut Exchange, wire: &impl Carrier, event: &Event) -> Option<Refusal> {
-    let Event::Head(head) = event else { return None };
+fn trouble(exchange: &mut Exchange, wire: &impl Carrier, head: &ResponseHead) -> Option<Refusal> {
     if !head.status.is_server_error() {
         return None;
     }

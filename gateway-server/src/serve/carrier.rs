@@ -30,6 +30,19 @@ pub(super) trait Carrier: PushSink + 'static {
     /// Puts one event of the response in.
     fn put(&self, event: Event) -> Put;
 
+    /// Puts in an event and, before it, the head that waited for it, and hands on what the client takes. [`Put::Flush`] says that
+    /// some of it is left.
+    fn send(&self, head: Option<ResponseHead>, event: Event) -> io::Result<Put> {
+        let put = match head.map_or(Put::More, |head| self.put(Event::Head(head))) {
+            Put::More => self.put(event),
+            trouble => trouble,
+        };
+        match put {
+            Put::Flush if self.try_flush()? => Ok(Put::More),
+            put => Ok(put),
+        }
+    }
+
     /// Asks for a part of a file, where it can be sent as one.
     fn sendable(&self, take: impl FnOnce() -> Option<FilePart>) -> Option<FilePart>;
 
@@ -82,6 +95,10 @@ impl Carrier for Wire {
 
     fn put(&self, event: Event) -> Put {
         self.put(event)
+    }
+
+    fn send(&self, head: Option<ResponseHead>, event: Event) -> io::Result<Put> {
+        self.send(head, event)
     }
 
     fn sendable(&self, take: impl FnOnce() -> Option<FilePart>) -> Option<FilePart> {

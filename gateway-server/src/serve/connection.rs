@@ -52,8 +52,8 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
             tokio::task::yield_now().await;
         }
         match wire.next_step() {
-            Step::Receive { idle } => {
-                if wire.flush(timer).await.is_err() {
+            Step::Receive { idle, unsent } => {
+                if unsent && wire.flush(timer).await.is_err() {
                     return Closing::AtOnce;
                 }
                 let (deadline, limit) = match (idle, head_deadline) {
@@ -169,8 +169,10 @@ async fn refuse(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Time
 async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
     let (mut drained, mut deadline) = (0, None);
     loop {
-        match wire.next_cycle() {
-            NextCycle::Ready => break,
+        let (next, is_full) = wire.next_cycle();
+        match next {
+            NextCycle::Ready if is_full => return wire.flush(timer).await.map_err(|_| Closing::AtOnce),
+            NextCycle::Ready => return Ok(()),
             NextCycle::Close => {
                 return Err(if wire.flush(timer).await.is_ok() { Closing::Staged } else { Closing::AtOnce });
             }
@@ -183,10 +185,6 @@ async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
             }
         }
     }
-    if wire.lock().out.is_full() {
-        wire.flush(timer).await.map_err(|_| Closing::AtOnce)?;
-    }
-    Ok(())
 }
 
 async fn drain(wire: &Wire, drained: &mut usize, deadline: Instant, timer: &mut Timer) -> Result<(), Closing> {

@@ -16,8 +16,8 @@ use gateway_spec::{Environ, EnvironBuilder};
 /// What a connection does next.
 #[allow(clippy::large_enum_variant, reason = "the large one is the usual one, and a box would cost an allocation")]
 pub(super) enum Step<'a> {
-    /// Read more. `idle`: nothing of a request is here.
-    Receive { idle: bool },
+    /// Read more. `idle`: nothing of a request is here; `unsent`: something of an answer is, perhaps.
+    Receive { idle: bool, unsent: bool },
     /// Answer this.
     Call(Call<'a>),
     /// Answer without an application. The method decides whether the answer has a body.
@@ -57,7 +57,11 @@ impl Wire {
         state.called = None;
         let State { machine, path, request, refused_line, .. } = state;
         let reading = Reading { machine, path, request: *request, peer: self.peer, refused_line };
-        next_step(reading, &self.shared, &self.facts)
+        let mut step = next_step(reading, &self.shared, &self.facts);
+        if let Step::Receive { unsent, .. } = &mut step {
+            *unsent = !state.out.is_empty() || self.stream.writes_behind();
+        }
+        step
     }
 }
 
@@ -77,7 +81,7 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
     let Reading { machine, path: decoded, request, peer, refused_line } = reading;
     let head = match machine.next_event() {
         Ok(Event::Request(head)) => head,
-        Ok(Event::NeedMore) => return Step::Receive { idle: machine.is_idle() },
+        Ok(Event::NeedMore) => return Step::Receive { idle: machine.is_idle(), unsent: true },
         Ok(Event::Closed) => return Step::Closed,
         // Not between requests; and if it were, there would be nothing left to do here.
         Ok(Event::Data(_) | Event::EndOfRequest) => return Step::Closed,

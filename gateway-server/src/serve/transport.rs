@@ -97,6 +97,16 @@ impl Transport {
         }
     }
 
+    /// Whether something may be here to be read although the socket has nothing.
+    pub(super) fn reads_ahead(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
+    /// Whether [`Transport::try_flush`] may have something to do.
+    pub(super) fn writes_behind(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
     /// Takes what fits. What was taken may still have to be written: see [`Transport::try_flush`].
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

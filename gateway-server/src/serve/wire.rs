@@ -134,25 +134,20 @@ impl Wire {
     /// Puts one event of a response into the outbox.
     pub(super) fn put(&self, event: Event) -> Put {
         let state = &mut *self.lock();
-        match event {
-            Event::Head(head) => state.put_head(&head, self.after_response(state.request)),
-            Event::Chunk(chunk) => {
-                state.body_bytes += chunk.len() as u64;
-                let Ok(tail) = state.machine.send_data(chunk.len(), &mut state.out.bytes) else { return Put::Abort };
-                state.out.put(chunk, tail);
-                // While further requests are here already, complete small responses are gathered into one write.
-                let gathers = state.machine.is_body_complete() && state.machine.buffered() > 0;
-                if gathers && !state.out.is_full() { Put::More } else { Put::Flush }
-            }
-            Event::Nothing => Put::Nothing,
-            Event::End => match state.machine.send_end(&mut state.out.bytes) {
-                Ok(()) => Put::End,
-                Err(_) => Put::Abort,
-            },
-            Event::Abort => {
-                state.machine.send_abort();
-                Put::Abort
-            }
+        state.put(event, self.after_response(state.request))
+    }
+
+    /// Puts in an event and, before it, the head that waited for it, and writes what the socket takes: all under one lock.
+    pub(super) fn send(&self, head: Option<ResponseHead>, event: Event) -> io::Result<Put> {
+        let state = &mut *self.lock();
+        let after = self.after_response(state.request);
+        let put = match head.map_or(Put::More, |head| state.put_head(&head, after)) {
+            Put::More => state.put(event, after),
+            trouble => trouble,
+        };
+        match put {
+            Put::Flush if state.out.try_flush(&self.stream)? => Ok(Put::More),
+            put => Ok(put),
         }
     }
 
@@ -195,7 +190,9 @@ impl Wire {
     }
 
     /// Begins the next request; from here on the inputs of the last one are cut off.
-    pub(super) fn next_cycle(&self) -> NextCycle {
+    ///
+    /// Says too whether what waits to be written has to go first.
+    pub(super) fn next_cycle(&self) -> (NextCycle, bool) {
         let mut state = self.lock();
         let next = state.machine.start_next_cycle();
         if next != NextCycle::Drain {
@@ -203,7 +200,7 @@ impl Wire {
             state.sending = Pace::from_first_byte();
             state.taking = Pace::default();
         }
-        next
+        (next, state.out.is_full())
     }
 
     /// Writes what the socket takes; true when everything is gone.
@@ -289,13 +286,17 @@ impl Wire {
         deadline: Instant,
         pause: Option<(Waiting, Instant)>,
     ) -> Received {
+        let mut tries = self.stream.reads_ahead();
         loop {
-            match self.lock().try_fill(&self.stream) {
-                Ok(Some(0)) => return Received::End,
-                Ok(Some(_)) => return Received::Bytes,
-                Ok(None) => {}
-                Err(_) => return Received::Lost,
+            if tries {
+                match self.lock().try_fill(&self.stream) {
+                    Ok(Some(0)) => return Received::End,
+                    Ok(Some(_)) => return Received::Bytes,
+                    Ok(None) => {}
+                    Err(_) => return Received::Lost,
+                }
             }
+            tries = true;
             let waited = match pause {
                 Some((waiting, since)) => timer.until(deadline, self.readable_or_stop(waiting, since)).await,
                 None => timer.until(deadline, async { Some(self.stream.readable().await) }).await,
@@ -405,6 +406,29 @@ impl Guest for Wire {
 }
 
 impl State {
+    fn put(&mut self, event: Event, after: AfterResponse) -> Put {
+        match event {
+            Event::Head(head) => self.put_head(&head, after),
+            Event::Chunk(chunk) => {
+                self.body_bytes += chunk.len() as u64;
+                let Ok(tail) = self.machine.send_data(chunk.len(), &mut self.out.bytes) else { return Put::Abort };
+                self.out.put(chunk, tail);
+                // While further requests are here already, complete small responses are gathered into one write.
+                let gathers = self.machine.is_body_complete() && self.machine.buffered() > 0;
+                if gathers && !self.out.is_full() { Put::More } else { Put::Flush }
+            }
+            Event::Nothing => Put::Nothing,
+            Event::End => match self.machine.send_end(&mut self.out.bytes) {
+                Ok(()) => Put::End,
+                Err(_) => Put::Abort,
+            },
+            Event::Abort => {
+                self.machine.send_abort();
+                Put::Abort
+            }
+        }
+    }
+
     fn put_head(&mut self, head: &ResponseHead, after: AfterResponse) -> Put {
         tracing::trace!(target: "gateway::marks", mark = "answered");
         let date = self.date.now();

@@ -202,8 +202,12 @@ pub(crate) mod error_page {
     }
 }
 
-/// A number as a field value. One allocation, where `HeaderValue::from` takes two: it is made for most responses.
+/// A number as a field value: most responses need one. Those below a thousand cost no allocation, others one, where
+/// `HeaderValue::from` takes two.
 fn decimal(number: u64) -> HeaderValue {
+    if let Some(text) = usize::try_from(number).ok().and_then(below_a_thousand) {
+        return HeaderValue::from_static(text);
+    }
     // 20 digits hold every u64; they are filled from the end.
     let mut digits = [b'0'; 20];
     let mut rest = number;
@@ -219,6 +223,31 @@ fn decimal(number: u64) -> HeaderValue {
     let text = digits.get(digits.len() - used..).unwrap_or_default();
     HeaderValue::from_bytes(text).unwrap_or_else(|_| HeaderValue::from(number))
 }
+
+fn below_a_thousand(number: usize) -> Option<&'static str> {
+    let zeros = match number {
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    std::str::from_utf8(THOUSAND.get(number)?.get(zeros..)?).ok()
+}
+
+/// `000` to `999`.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a wrong index")]
+static THOUSAND: [[u8; 3]; 1000] = {
+    let mut all = [*b"000"; 1000];
+    let mut number = 1;
+    while number < all.len() {
+        all[number] = match all[number - 1] {
+            [a, b'9', b'9'] => [a + 1, b'0', b'0'],
+            [a, b, b'9'] => [a, b + 1, b'0'],
+            [a, b, c] => [a, b, c + 1],
+        };
+        number += 1;
+    }
+    all
+};
 
 fn parse_length(value: &HeaderValue) -> Option<u64> {
     crate::Value::new(value.as_bytes()).parse_number()
@@ -257,7 +286,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_display_writes_them() {
-        for number in [0, 9, 10, 13, 99, 100, 65_536, u64::MAX - 1, u64::MAX] {
+        for number in (0..1100).chain([65_536, u64::MAX - 1, u64::MAX]) {
             assert_eq!(decimal(number).to_str().unwrap(), number.to_string());
         }
     }

@@ -17,7 +17,7 @@ use crate::{AppError, Application, Body, Disconnected, Environ, FilePart, StartR
 pub use failure::Failure;
 pub use head::{Framing, ResponseHead, is_hop_by_hop};
 pub(crate) use head::{LengthGuard, StoredHead, check, check_switch, error_page};
-use shared::Shared;
+use shared::{Returned, Shared};
 
 /// What the gateway has to do next.
 #[derive(Debug)]
@@ -70,6 +70,10 @@ pub struct Exchange {
     /// `write` left head and data in the queue.
     queued: bool,
     length: LengthGuard,
+    /// What `start_response` was given, once nobody can change it any more.
+    head: Option<StoredHead>,
+    /// The head went out as an event of its own, not by `write`.
+    released: bool,
     failure: Option<Failure>,
 }
 
@@ -108,6 +112,8 @@ impl Exchange {
             pending: None,
             queued: false,
             length: LengthGuard::unknown(),
+            head: None,
+            released: false,
             failure: None,
             shared,
         };
@@ -161,12 +167,13 @@ impl Exchange {
 
     /// Whether the head was sent: an event told to, or `write` pushed it.
     pub fn head_sent(&self) -> bool {
-        self.shared.head_sent()
+        self.released || self.shared.head_sent()
     }
 
     /// Takes note of how the call ended, and of what `write` did meanwhile.
     fn returned(&mut self, result: std::thread::Result<Result<Body, AppError>>) {
-        let written = self.shared.call_returned();
+        let Returned { written, head } = self.shared.call_returned();
+        self.head = head;
         if let Some(written) = written {
             // `write` committed the head: the gateway has sent it, or finds it in the queue.
             self.length = written.length;
@@ -200,10 +207,11 @@ impl Exchange {
 
     /// The head of a body of `known` bytes goes out, and `chunk` right behind it.
     fn release(&mut self, known: Option<u64>, chunk: Option<Bytes>) -> Event {
-        let Some(stored) = self.shared.take_head() else {
+        let Some(stored) = self.head.take().or_else(|| self.shared.take_head()) else {
             // PEP-76: data, or the end, before start_response.
             return self.fail_now(Failure::NotStarted);
         };
+        self.released = true;
         let head = stored.finish(known, self.shared.is_head_request());
         self.length = head.guard();
         self.phase = Phase::Body;
@@ -262,6 +270,7 @@ impl Exchange {
         }
         self.close_body();
         // What `write` left in the queue goes with the head it would have followed.
+        self.head = None;
         self.shared.replace_head(error_page::head(status, fields));
         self.body = error_page::body(status);
     }

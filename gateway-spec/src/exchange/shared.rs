@@ -3,7 +3,7 @@
 //! The state's lock is held for a few assignments at a time, never while application or gateway code runs.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -19,8 +19,6 @@ pub(super) struct Shared {
     push: Option<Arc<dyn PushSink>>,
     /// Held while something is pushed: two writers never overtake each other, nor the end of the call.
     pushing: Mutex<()>,
-    /// For the `write` handles; an exchange that is over needs none.
-    myself: Weak<Shared>,
 }
 
 struct State {
@@ -37,6 +35,14 @@ struct State {
     queue: VecDeque<Bytes>,
 }
 
+/// What came of the application's call.
+pub(super) struct Returned {
+    /// What `write` did, if it committed the head.
+    pub(super) written: Option<Written>,
+    /// The head, where the application has let go of all its handles: nobody can change it any more.
+    pub(super) head: Option<StoredHead>,
+}
+
 /// What `write` did during the call.
 pub(super) struct Written {
     /// Head and data wait in the queue; otherwise they have been sent.
@@ -46,7 +52,7 @@ pub(super) struct Written {
 
 impl Shared {
     pub(super) fn new(head_request: bool, push: Option<Arc<dyn PushSink>>) -> Arc<Self> {
-        Arc::new_cyclic(|myself| Shared {
+        Arc::new(Shared {
             state: Mutex::new(State {
                 called: false,
                 stored: None,
@@ -60,7 +66,6 @@ impl Shared {
             head_request,
             push,
             pushing: Mutex::new(()),
-            myself: Weak::clone(myself),
         })
     }
 
@@ -74,7 +79,19 @@ impl Shared {
     }
 
     /// The application's call is over; says what `write` sent or left.
-    pub(super) fn call_returned(&self) -> Option<Written> {
+    pub(super) fn call_returned(self: &mut Arc<Self>) -> Returned {
+        if let Some(alone) = Arc::get_mut(self) {
+            // The usual case, and no lock is needed any more.
+            let state = alone.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            state.returned = true;
+            if !state.head_sent {
+                return Returned { written: None, head: state.stored.take() };
+            }
+        }
+        Returned { written: self.written(), head: None }
+    }
+
+    fn written(&self) -> Option<Written> {
         let mut state = self.lock();
         state.returned = true;
         if !state.head_sent {
@@ -156,7 +173,12 @@ impl Shared {
 }
 
 impl Start for Shared {
-    fn start(&self, status: StatusCode, headers: Headers, error: Option<AppError>) -> Result<Write, StartError> {
+    fn start(
+        self: Arc<Self>,
+        status: StatusCode,
+        headers: Headers,
+        error: Option<AppError>,
+    ) -> Result<Write, StartError> {
         let mut state = self.lock();
         match error {
             None if state.called => return Err(StartError::AlreadyStarted),
@@ -169,10 +191,7 @@ impl Start for Shared {
         state.stored = None;
         state.stored = Some(check(status, headers)?);
         drop(state);
-        Ok(match self.myself.upgrade() {
-            Some(shared) => Write::from_driver(shared),
-            None => Write::new(|_| Err(WriteError::AfterReturn)),
-        })
+        Ok(Write::from_driver(self))
     }
 }
 

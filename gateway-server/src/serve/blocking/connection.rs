@@ -31,7 +31,7 @@ fn serve_requests(line: &Arc<Line>) -> Closing {
     let mut head_deadline = Some(Instant::now() + config.header_timeout);
     loop {
         match line.next_step() {
-            Step::Receive { idle } => {
+            Step::Receive { idle, .. } => {
                 if line.flush().is_err() {
                     return Closing::AtOnce;
                 }
