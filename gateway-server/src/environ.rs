@@ -5,7 +5,7 @@
 
 use crate::h1::{RequestHead, TargetForm, split_port};
 use gateway_fastcgi::net::Peer;
-use gateway_spec::{Environ, EnvironBuilder, EnvironTemplate, Scheme, VariableName};
+use gateway_spec::{EnvironBuilder, EnvironTemplate, Scheme, VariableName};
 use std::net::{IpAddr, SocketAddr};
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
@@ -105,21 +105,24 @@ impl<'a> From<&RequestHead<'a>> for Asked<'a> {
     }
 }
 
-/// Starts the environ of a request. `path` is the decoded path, of which `script_name_bytes` lead to the application.
-pub(crate) fn environ_builder(
-    asked: &Asked<'_>,
-    facts: &ConnectionFacts,
-    path: &[u8],
-    script_name_bytes: usize,
-) -> EnvironBuilder {
-    // Each field grows by `HTTP_`, `=` and NUL but loses its CRLF; the rest is what follows here.
-    let room = 256 + 2 * path.len() + asked.head_bytes + 8 * asked.fields;
+/// A decoded path, cut where the part ends that leads to the application.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CutPath<'a> {
+    pub(crate) script_name: &'a [u8],
+    pub(crate) path_info: &'a [u8],
+}
+
+/// Starts the environ of a request; its fields are still to be added.
+#[inline]
+pub(crate) fn environ_builder(asked: &Asked<'_>, facts: &ConnectionFacts, path: &CutPath<'_>) -> EnvironBuilder {
+    // The name of a field grows by `HTTP_` and `=` but loses `: ` and CRLF. What follows here is in the head too, or short.
+    let again = path.script_name.len() + path.path_info.len() + asked.query.map_or(0, <[u8]>::len) + asked.host.len();
+    let room = asked.head_bytes + 2 * asked.fields + again + 64;
     let mut builder = facts.template.builder(room, 14 + asked.fields);
-    let (script_name, path_info) = path.split_at_checked(script_name_bytes).unwrap_or((b"", path));
     builder
         .set_known(REQUEST_METHOD, asked.method)
-        .set_known(SCRIPT_NAME, script_name)
-        .set_known(PATH_INFO, path_info)
+        .set_known(SCRIPT_NAME, path.script_name)
+        .set_known(PATH_INFO, path.path_info)
         .set_known(QUERY_STRING, asked.query.unwrap_or_default())
         .set_known(REQUEST_URI, asked.target)
         .set_known(SERVER_NAME, server_name(asked, facts))
@@ -199,14 +202,4 @@ pub(crate) fn decode_path(path: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
         decoded.push(b'/');
     }
     Some(())
-}
-
-/// Finishes an environ as this listener serves it.
-pub(crate) fn finish(builder: EnvironBuilder, facts: &ConnectionFacts) -> Result<Environ, gateway_spec::EnvironError> {
-    let mut environ = builder.build()?;
-    environ.multithread = true;
-    if facts.secure {
-        environ.url_scheme = Scheme::Https;
-    }
-    Ok(environ)
 }

@@ -29,6 +29,12 @@ use bytes::{Buf, Bytes, BytesMut};
 ///
 /// Source: PEP 3333 "Input and Error Streams"; requirements PEP-40, PEP-44 to PEP-49.
 pub struct Input {
+    /// None where there is no body: then the stream costs nothing, and an environ is small enough to be moved quickly.
+    stream: Option<Box<Stream>>,
+}
+
+/// A body.
+struct Stream {
     buffer: Bytes,
     source: Option<Box<dyn InputSource>>,
     declared: Option<u64>,
@@ -70,12 +76,13 @@ impl Input {
 
     /// No body.
     pub fn empty() -> Self {
-        Input { buffer: Bytes::new(), source: None, declared: Some(0), taken: 0 }
+        Input { stream: None }
     }
 
     /// A body that arrives from `source`, of the given length in bytes or, with `None`, until the source ends.
     pub fn new(source: impl InputSource + 'static, length: Option<u64>) -> Self {
-        Input { buffer: Bytes::new(), source: Some(Box::new(source)), declared: length, taken: 0 }
+        let stream = Stream { buffer: Bytes::new(), source: Some(Box::new(source)), declared: length, taken: 0 };
+        Input { stream: Some(Box::new(stream)) }
     }
 
     /// A body that is read from `reader`, of the given length in bytes or, with `None`, until the reader ends.
@@ -86,18 +93,22 @@ impl Input {
     /// Puts bytes that have arrived already before what the source will give. They count towards the length.
     #[must_use]
     pub fn with_arrived(mut self, bytes: Bytes) -> Self {
-        self.buffer = bytes;
+        if let Some(stream) = &mut self.stream {
+            stream.buffer = bytes;
+        }
         self
     }
 
     /// Puts something between the input and its source, if it has one.
     pub(crate) fn wrap_source(&mut self, wrap: impl FnOnce(Box<dyn InputSource>) -> Box<dyn InputSource>) {
-        self.source = self.source.take().map(wrap);
+        if let Some(stream) = &mut self.stream {
+            stream.source = stream.source.take().map(wrap);
+        }
     }
 
     /// The length in bytes, `None` if only the end will tell.
     pub fn length(&self) -> Option<u64> {
-        self.declared
+        self.stream.as_ref().map_or(Some(0), |stream| stream.declared)
     }
 
     /// The next piece of the body: at least one byte and at most `max`, or empty at the end.
@@ -105,9 +116,10 @@ impl Input {
     /// # Errors
     /// See [`Input`].
     pub fn chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        self.fill(max.max(1))?;
-        let take = self.buffer.len().min(max);
-        Ok(self.take(take))
+        let Some(stream) = &mut self.stream else { return Ok(Bytes::new()) };
+        stream.fill(max.max(1))?;
+        let take = stream.buffer.len().min(max);
+        Ok(stream.take(take))
     }
 
     /// Everything that is left, but at most `limit` bytes.
@@ -139,15 +151,16 @@ impl Input {
     /// # Errors
     /// See [`Input`].
     pub fn line(&mut self, max: usize) -> io::Result<Bytes> {
+        let Some(stream) = &mut self.stream else { return Ok(Bytes::new()) };
         let mut line = BytesMut::new();
         while line.len() < max {
-            self.fill(Self::CHUNK)?;
-            let left = self.buffer.len().min(max - line.len());
+            stream.fill(Self::CHUNK)?;
+            let left = stream.buffer.len().min(max - line.len());
             if left == 0 {
                 break;
             }
-            let newline = self.buffer.iter().take(left).position(|byte| *byte == b'\n');
-            let piece = self.take(newline.map_or(left, |at| at + 1));
+            let newline = stream.buffer.iter().take(left).position(|byte| *byte == b'\n');
+            let piece = stream.take(newline.map_or(left, |at| at + 1));
             if newline.is_some() && line.is_empty() {
                 return Ok(piece);
             }
@@ -170,6 +183,14 @@ impl Input {
     /// The remaining pieces as they arrive.
     pub fn chunks(&mut self) -> impl Iterator<Item = io::Result<Bytes>> {
         until_first_error(move || self.chunk(Self::CHUNK))
+    }
+}
+
+impl Stream {
+    fn consume(&mut self, amount: usize) {
+        let amount = amount.min(self.buffer.len());
+        self.taken += amount as u64;
+        self.buffer.advance(amount);
     }
 
     /// Makes sure that the buffer holds something, unless the body has ended. Never asks for more than the body has.
@@ -229,7 +250,11 @@ impl From<InputError> for io::Error {
 
 impl From<Bytes> for Input {
     fn from(bytes: Bytes) -> Self {
-        Input { declared: Some(bytes.len() as u64), buffer: bytes, source: None, taken: 0 }
+        if bytes.is_empty() {
+            return Input::empty();
+        }
+        let stream = Stream { declared: Some(bytes.len() as u64), buffer: bytes, source: None, taken: 0 };
+        Input { stream: Some(Box::new(stream)) }
     }
 }
 
@@ -247,29 +272,28 @@ impl From<Vec<u8>> for Input {
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
-        }
-        self.fill(into.len())?;
-        let len = self.buffer.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(&self.buffer) {
+        let Some(stream) = self.stream.as_mut().filter(|_| !into.is_empty()) else { return Ok(0) };
+        stream.fill(into.len())?;
+        let len = stream.buffer.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(&stream.buffer) {
             *to = *from;
         }
-        self.consume(len);
+        stream.consume(len);
         Ok(len)
     }
 }
 
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.fill(Self::CHUNK)?;
-        Ok(&self.buffer)
+        let Some(stream) = &mut self.stream else { return Ok(&[]) };
+        stream.fill(Self::CHUNK)?;
+        Ok(&stream.buffer)
     }
 
     fn consume(&mut self, amount: usize) {
-        let amount = amount.min(self.buffer.len());
-        self.taken += amount as u64;
-        self.buffer.advance(amount);
+        if let Some(stream) = &mut self.stream {
+            stream.consume(amount);
+        }
     }
 }
 
@@ -281,7 +305,8 @@ impl Default for Input {
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("length", &self.declared).field("taken", &self.taken).finish_non_exhaustive()
+        let taken = self.stream.as_ref().map_or(0, |stream| stream.taken);
+        f.debug_struct("Input").field("length", &self.length()).field("taken", &taken).finish_non_exhaustive()
     }
 }
 

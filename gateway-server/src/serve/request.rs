@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::shared::Shared;
 use super::upgrade::Upgrade;
 use super::wire::{State, Wire};
-use crate::environ::{Asked, ConnectionFacts, add_fields, decode_path, environ_builder, finish, server_name};
+use crate::environ::{Asked, ConnectionFacts, CutPath, add_fields, decode_path, environ_builder, server_name};
 use crate::h1::{BodyFraming, Connection, Event, RequestHead, TargetForm, Version};
 use bytes::{Bytes, BytesMut};
 use gateway_fastcgi::net::Peer;
@@ -94,23 +94,22 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
         *refused_line = is_told.then(|| RefusedLine::of(&asked));
         Step::Refuse { refusal, head_only: asked.method == b"HEAD" }
     };
-    let (handler, mut builder) = match begin(shared, facts, &asked, decoded) {
-        Ok(begun) => begun,
+    let (handler, path) = match find(shared, facts, &asked, decoded) {
+        Ok(found) => found,
         Err(refusal) => return refuse(refusal),
     };
+    let mut builder = environ_builder(&asked, facts, &path);
     add_fields(&mut builder, &head);
-    let (framing, waits_for_continue) = (head.body(), head.expects_continue());
-    let upgrade = upgrade(&head, handler);
-    let environ = match end(builder, shared, facts, peer) {
-        Ok(environ) => environ,
-        Err(refusal) => return refuse(refusal),
-    };
-    let body = match framing {
+    let body = match head.body() {
         BodyFraming::None | BodyFraming::Length(0) => Arrival::Empty,
         BodyFraming::Length(length) => Arrival::Arriving { length: Some(length) },
         BodyFraming::Chunked => Arrival::Arriving { length: None },
     };
-    Step::Call(Call { handler, environ, body, request, waits_for_continue, upgrade })
+    let (waits_for_continue, upgrade) = (head.expects_continue(), upgrade(&head, handler));
+    match finish(builder, shared, facts, peer) {
+        Ok(environ) => Step::Call(Call { handler, environ, body, request, waits_for_continue, upgrade }),
+        Err(refusal) => refuse(refusal),
+    }
 }
 
 /// The wish for another protocol (HTTP-130), where somebody could grant it. A request with a body has none: nobody needs it, and
@@ -125,13 +124,14 @@ fn upgrade(head: &RequestHead<'_>, handler: &Handler) -> Option<Upgrade> {
     Some(Upgrade::new(offered))
 }
 
-/// Who answers a request, and the beginning of its environ; the fields are still to be added. `decoded` is room for its path.
-pub(super) fn begin<'a>(
+/// Who answers a request, and its path; `decoded` is room for that.
+#[inline]
+pub(super) fn find<'a, 'p>(
     shared: &'a Shared,
     facts: &ConnectionFacts,
-    asked: &Asked<'_>,
-    decoded: &mut Vec<u8>,
-) -> Result<(&'a Handler, EnvironBuilder), Refusal> {
+    asked: &Asked<'p>,
+    decoded: &'p mut Vec<u8>,
+) -> Result<(&'a Handler, CutPath<'p>), Refusal> {
     let hosts = &shared.config.hosts;
     if !hosts.are_all() && !hosts.contain(server_name(asked, facts)) {
         return Err(Refusal::Host);
@@ -152,19 +152,21 @@ pub(super) fn begin<'a>(
         asked.path
     };
     let route = shared.router.route(path).ok_or(Refusal::NotFound)?;
-    Ok((route.handler, environ_builder(asked, facts, path, route.script_name_bytes)))
+    let (script_name, path_info) = path.split_at_checked(route.script_name_bytes).unwrap_or((b"", path));
+    Ok((route.handler, CutPath { script_name, path_info }))
 }
 
 /// The finished environ.
-pub(super) fn end(
+#[inline]
+pub(super) fn finish(
     builder: EnvironBuilder,
     shared: &Shared,
     facts: &ConnectionFacts,
     peer: Peer,
 ) -> Result<Environ, Refusal> {
-    let mut environ = finish(builder, facts).map_err(|_| Refusal::Environ)?;
     let config = &shared.config;
-    environ.errors = config.errors.clone();
+    let builder = builder.multithread(true).url_scheme(facts.scheme()).errors(config.errors.clone());
+    let mut environ = builder.build().map_err(|_| Refusal::Environ)?;
     if !config.trusted_proxies.are_none() {
         let told = forwarding::apply(&mut environ, peer, &config.trusted_proxies, config.trusted_fields);
         told.map_err(|_| Refusal::Environ)?;

@@ -18,7 +18,7 @@ use crate::{ErrorStream, FileWrapper, Input};
 /// ```
 pub struct EnvironBuilder {
     environ: Environ,
-    error: Option<EnvironError>,
+    error: Option<Box<EnvironError>>,
 }
 
 /// Why a set of variables is no environ.
@@ -226,7 +226,7 @@ impl EnvironBuilder {
     #[inline]
     pub fn build(self) -> Result<Environ, EnvironError> {
         if let Some(error) = self.error {
-            return Err(error);
+            return Err(*error);
         }
         let variables = &self.environ.variables;
         // CGI-180: looked for here, once, and not in each value as it comes.
@@ -242,7 +242,7 @@ impl EnvironBuilder {
     }
 
     fn note(&mut self, error: EnvironError) {
-        self.error.get_or_insert(error);
+        self.error.get_or_insert_with(|| Box::new(error));
     }
 }
 
@@ -260,7 +260,7 @@ impl EnvironBuilder {
 #[derive(Default)]
 pub struct EnvironTemplate {
     variables: Arena,
-    error: Option<EnvironError>,
+    error: Option<Box<EnvironError>>,
 }
 
 impl EnvironTemplate {
@@ -270,7 +270,7 @@ impl EnvironTemplate {
         match EnvironError::check(name, value) {
             Ok(()) => self.variables.set(Key::of(name), value),
             Err(error) => {
-                self.error.get_or_insert(error);
+                self.error.get_or_insert_with(|| Box::new(error));
             }
         }
         self

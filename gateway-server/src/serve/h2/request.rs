@@ -4,12 +4,12 @@
 //! place, names in upper case, fields about a connection (§8.2.2), a Content-Length that is no number or not the body's.
 
 use super::Link;
-use crate::environ::Asked;
+use crate::environ::{Asked, environ_builder};
 use crate::h1::{RequestError, TargetForm, is_authority, parse_target};
 use crate::serve::handler::Handler;
 use crate::serve::record::RefusedLine;
 use crate::serve::refusal::Refusal;
-use crate::serve::request::{begin, end};
+use crate::serve::request::{find, finish};
 use gateway_spec::Environ;
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
@@ -132,13 +132,15 @@ fn body(link: &Link, head: &Parts) -> Result<Body, RequestError> {
 }
 
 fn built<'a>(link: &'a Link, head: &Parts, asked: &Asked<'_>, body: Body) -> Result<Call<'a>, Refusal> {
-    let (handler, mut builder) = begin(&link.shared, &link.facts, asked, &mut Vec::new())?;
+    let mut decoded = Vec::new();
+    let (handler, path) = find(&link.shared, &link.facts, asked, &mut decoded)?;
+    let mut builder = environ_builder(asked, &link.facts, &path);
     builder.add_header(b"host", asked.host);
     // HTTP-63, and §8.2.3 for cookies: what comes in several fields is joined by the builder.
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
         builder.add_header(name.as_str().as_bytes(), value.as_bytes());
     }
-    let environ = end(builder, &link.shared, &link.facts, link.peer)?;
+    let environ = finish(builder, &link.shared, &link.facts, link.peer)?;
     let Body { length, waits_for_continue } = body;
     Ok(Call { handler, environ, length, waits_for_continue })
 }
