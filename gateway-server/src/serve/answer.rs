@@ -148,7 +148,7 @@ async fn preread(wire: &Arc<Wire>, length: u64, timer: &mut Timer) -> Result<(),
             return Err(Outcome::Gone);
         }
         let wait = wire.wait_for_body();
-        let received = wire.receive(timer, after(wait.longest), None).await;
+        let received = wire.receive(timer, after(wait.longest)).await;
         wire.end_wait_for_body(&wait);
         match received {
             Received::Bytes => {}

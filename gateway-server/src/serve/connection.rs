@@ -5,10 +5,10 @@ use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;
 use super::room::Waiting;
-use super::wire::{Put, Received, Wire};
-use crate::h1::{Event, NextCycle};
+use super::wire::{Before, Put, Received, State, Wire};
+use crate::h1::Event;
 use gateway_fastcgi::net::{Timer, after};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -43,6 +43,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
     let config = &wire.shared.config;
     let mut head_deadline = Some(after(config.header_timeout));
     let mut in_a_row = 0;
+    let mut step = wire.step(&mut wire.lock());
     loop {
         if in_a_row == config.max_pipelined {
             in_a_row = 0;
@@ -51,7 +52,7 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
             }
             tokio::task::yield_now().await;
         }
-        match wire.next_step() {
+        step = match step {
             Step::Receive { idle, unsent } => {
                 if unsent && wire.flush(timer).await.is_err() {
                     return Closing::AtOnce;
@@ -63,20 +64,18 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 };
                 let since = deadline.checked_sub(limit).unwrap_or(deadline);
                 let waiting = if idle { Waiting::ForRequest } else { Waiting::ForHead };
-                let received = wire.receive(timer, deadline, Some((waiting, since))).await;
-                if idle && received == Received::Bytes {
-                    tracing::trace!(target: "gateway::marks", mark = "received");
-                }
-                match received {
-                    // The end is the machine's to judge: between requests it is no error.
-                    Received::Bytes | Received::End => {}
-                    Received::Lost => return Closing::AtOnce,
-                    Received::Stop | Received::Timeout if idle => return Closing::AtOnce,
-                    Received::Stop | Received::Timeout => {
-                        let head_only = wire.lock().machine.is_head_asked_for();
-                        return refuse_unread(wire, Refusal::HeadTimeout, head_only, timer).await;
+                let trouble = match wire.receive_head(timer, deadline, waiting, since).await {
+                    Ok(mut state) => {
+                        step = wire.step(&mut state);
+                        continue;
                     }
+                    Err(trouble) => trouble,
+                };
+                if idle || trouble == Received::Lost {
+                    return Closing::AtOnce;
                 }
+                let head_only = wire.lock().machine.is_head_asked_for();
+                return refuse_unread(wire, Refusal::HeadTimeout, head_only, timer).await;
             }
             Step::Call(mut call) => {
                 head_deadline = None;
@@ -112,8 +111,9 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                     Outcome::Switched => return Closing::Staged,
                     Outcome::Gone | Outcome::Refused(_) => return Closing::AtOnce,
                 }
-                if let Err(closing) = next_request(wire, timer).await {
-                    return closing;
+                match next_request(wire, timer).await {
+                    Ok(mut state) => wire.step(&mut state),
+                    Err(closing) => return closing,
                 }
             }
             Step::Refuse { refusal, head_only } => {
@@ -128,8 +128,9 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 if put != Put::End {
                     return Closing::Staged;
                 }
-                if let Err(closing) = next_request(wire, timer).await {
-                    return closing;
+                match next_request(wire, timer).await {
+                    Ok(mut state) => wire.step(&mut state),
+                    Err(closing) => return closing,
                 }
             }
             Step::Closed => {
@@ -166,20 +167,18 @@ async fn refuse(wire: &Wire, refusal: Refusal, head_only: bool, timer: &mut Time
 }
 
 /// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).
-async fn next_request(wire: &Wire, timer: &mut Timer) -> Result<(), Closing> {
+async fn next_request<'w>(wire: &'w Wire, timer: &mut Timer) -> Result<MutexGuard<'w, State>, Closing> {
     let (mut drained, mut deadline) = (0, None);
     loop {
-        let (next, is_full) = wire.next_cycle();
-        match next {
-            NextCycle::Ready if is_full => return wire.flush(timer).await.map_err(|_| Closing::AtOnce),
-            NextCycle::Ready => return Ok(()),
-            NextCycle::Close => {
-                return Err(if wire.flush(timer).await.is_ok() { Closing::Staged } else { Closing::AtOnce });
-            }
-            NextCycle::Drain => {
-                if wire.flush(timer).await.is_err() {
-                    return Err(Closing::AtOnce);
-                }
+        let before = match wire.next_cycle() {
+            Ok(state) => return Ok(state),
+            Err(before) => before,
+        };
+        wire.flush(timer).await.map_err(|_| Closing::AtOnce)?;
+        match before {
+            Before::Flush => return Ok(wire.lock()),
+            Before::Close => return Err(Closing::Staged),
+            Before::Drain => {
                 let deadline = *deadline.get_or_insert_with(|| after(wire.shared.config.body_timeout));
                 drain(wire, &mut drained, deadline, timer).await?;
             }
@@ -199,7 +198,7 @@ async fn drain(wire: &Wire, drained: &mut usize, deadline: Instant, timer: &mut 
     if *drained > wire.shared.config.drain_bytes {
         return Err(Closing::Staged);
     }
-    match wire.receive(timer, deadline, None).await {
+    match wire.receive(timer, deadline).await {
         Received::Bytes => Ok(()),
         Received::Timeout => Err(Closing::Staged),
         _ => Err(Closing::AtOnce),

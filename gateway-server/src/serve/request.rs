@@ -48,9 +48,8 @@ pub(super) enum Arrival {
 }
 
 impl Wire {
-    /// Looks at what has arrived.
-    pub(super) fn next_step(&self) -> Step<'_> {
-        let state = &mut *self.lock();
+    /// Looks at what has arrived. `state` is this connection's own.
+    pub(super) fn step(&self, state: &mut State) -> Step<'_> {
         state.trouble = None;
         state.status = None;
         state.body_bytes = 0;

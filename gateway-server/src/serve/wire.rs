@@ -86,6 +86,17 @@ pub(super) enum Put {
     Abort,
 }
 
+/// What to do after a response before the next request can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Write everything out.
+    Flush,
+    /// Read the rest of the body away, and ask again.
+    Drain,
+    /// Write everything out, and close.
+    Close,
+}
+
 /// What became of a wait for bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Received {
@@ -189,18 +200,21 @@ impl Wire {
         if last || self.shared.is_stopping() { AfterResponse::Close } else { AfterResponse::KeepOpen }
     }
 
-    /// Begins the next request; from here on the inputs of the last one are cut off.
-    ///
-    /// Says too whether what waits to be written has to go first.
-    pub(super) fn next_cycle(&self) -> (NextCycle, bool) {
+    /// Begins the next request, which is to be looked at under the same lock; from here on the inputs of the last one are cut off.
+    pub(super) fn next_cycle(&self) -> Result<MutexGuard<'_, State>, Before> {
         let mut state = self.lock();
         let next = state.machine.start_next_cycle();
-        if next != NextCycle::Drain {
-            state.request += 1;
-            state.sending = Pace::from_first_byte();
-            state.taking = Pace::default();
+        if next == NextCycle::Drain {
+            return Err(Before::Drain);
         }
-        (next, state.out.is_full())
+        state.request += 1;
+        state.sending = Pace::from_first_byte();
+        state.taking = Pace::default();
+        match next {
+            NextCycle::Ready if state.out.is_full() => Err(Before::Flush),
+            NextCycle::Ready => Ok(state),
+            NextCycle::Drain | NextCycle::Close => Err(Before::Close),
+        }
     }
 
     /// Writes what the socket takes; true when everything is gone.
@@ -278,34 +292,54 @@ impl Wire {
         self.lock().sending.end(wait);
     }
 
-    /// Waits for bytes of a body, or of what is said, since then. A wait for a request ends at a graceful stop, and one for its head too
-    /// where its place is needed.
-    pub(super) async fn receive(
+    /// Waits for bytes of a body.
+    pub(super) async fn receive(&self, timer: &mut Timer, deadline: Instant) -> Received {
+        loop {
+            match self.lock().try_fill(&self.stream) {
+                Ok(Some(0)) => return Received::End,
+                Ok(Some(_)) => return Received::Bytes,
+                Ok(None) => {}
+                Err(_) => return Received::Lost,
+            }
+            match timer.until(deadline, self.stream.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Received::Lost,
+                Err(Elapsed) => return Received::Timeout,
+            }
+        }
+    }
+
+    /// Waits, since then, for a request or the rest of its head; what has arrived is to be looked at under the same lock. The first ends
+    /// at a graceful stop, and both where their place is needed.
+    pub(super) async fn receive_head(
         &self,
         timer: &mut Timer,
         deadline: Instant,
-        pause: Option<(Waiting, Instant)>,
-    ) -> Received {
+        waiting: Waiting,
+        since: Instant,
+    ) -> Result<MutexGuard<'_, State>, Received> {
         let mut tries = self.stream.reads_ahead();
         loop {
             if tries {
-                match self.lock().try_fill(&self.stream) {
-                    Ok(Some(0)) => return Received::End,
-                    Ok(Some(_)) => return Received::Bytes,
+                let mut state = self.lock();
+                match state.try_fill(&self.stream) {
+                    // The end is the machine's to judge: between requests it is no error.
+                    Ok(Some(read)) => {
+                        if read > 0 && waiting == Waiting::ForRequest {
+                            tracing::trace!(target: "gateway::marks", mark = "received");
+                        }
+                        return Ok(state);
+                    }
                     Ok(None) => {}
-                    Err(_) => return Received::Lost,
+                    Err(_) => return Err(Received::Lost),
                 }
             }
             tries = true;
-            let waited = match pause {
-                Some((waiting, since)) => timer.until(deadline, self.readable_or_stop(waiting, since)).await,
-                None => timer.until(deadline, async { Some(self.stream.readable().await) }).await,
-            };
-            match waited {
+            match timer.until(deadline, self.readable_or_stop(waiting, since)).await {
                 Ok(Some(Ok(()))) => {}
-                Ok(Some(Err(_))) => return Received::Lost,
-                Ok(None) => return Received::Stop,
-                Err(Elapsed) => return Received::Timeout,
+                Ok(Some(Err(_))) => return Err(Received::Lost),
+                Ok(None) => return Err(Received::Stop),
+                Err(Elapsed) => return Err(Received::Timeout),
             }
         }
     }
