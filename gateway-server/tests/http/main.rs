@@ -12,6 +12,7 @@
 mod asynchronous;
 mod bodies;
 mod closes;
+mod crowd;
 mod dispatch;
 mod files;
 mod limits;
