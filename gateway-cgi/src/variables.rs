@@ -14,7 +14,11 @@
 //! | SCRIPT_FILENAME, DOCUMENT_ROOT, PATH_TRANSLATED | the configuration |
 //! | REMOTE_IDENT, REMOTE_HOST | nobody: not set (CGI-33, CGI-34) |
 
+mod fate;
+
 use gateway_spec::{Environ, Scheme};
+
+use fate::{Defaulted, Fate, Fates, Seen};
 
 /// What the gateway's configuration says about the variables of its requests.
 ///
@@ -32,12 +36,48 @@ use gateway_spec::{Environ, Scheme};
 /// assert!(seen.contains(&"SCRIPT_FILENAME=/srv/cgi/hello".to_owned()));
 /// assert!(seen.contains(&"PATH_TRANSLATED=/srv/www/x".to_owned()));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MetaVariables {
     document_root: Option<Vec<u8>>,
     script_filename: Option<Vec<u8>>,
     credentials: Credentials,
     extra: Vec<(Vec<u8>, Vec<u8>)>,
+    fates: Fates,
+}
+
+impl Default for MetaVariables {
+    fn default() -> Self {
+        let credentials = Credentials::default();
+        Self {
+            document_root: None,
+            script_filename: None,
+            credentials,
+            extra: Vec::new(),
+            fates: Fates::new(credentials, |_| false),
+        }
+    }
+}
+
+/// Which script answers one request, where that is another one in each; it comes before what [`MetaVariables`] say.
+///
+/// # Examples
+/// ```
+/// use gateway_cgi::variables::{MetaVariables, Script};
+/// use gateway_spec::Environ;
+///
+/// let script = Script { filename: Some(b"/srv/www/x.php"), document_root: None };
+/// let mut seen = Vec::new();
+/// MetaVariables::new().for_each_of(script, &Environ::example("GET", "/x.php"), None, |name, value| {
+///     seen.push(format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+/// });
+/// assert!(seen.contains(&"SCRIPT_FILENAME=/srv/www/x.php".to_owned()));
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Script<'a> {
+    /// As [`MetaVariables::script_filename`].
+    pub filename: Option<&'a [u8]>,
+    /// As [`MetaVariables::document_root`].
+    pub document_root: Option<&'a [u8]>,
 }
 
 /// Whether a program may see the client's `Authorization` field.
@@ -75,14 +115,14 @@ impl MetaVariables {
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
-        self
+        self.decided_anew()
     }
 
     /// Sets a variable of the operator's own; it replaces one of the request's with the same name. By default none.
     #[must_use]
     pub fn variable(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         self.extra.push((name.into(), value.into()));
-        self
+        self.decided_anew()
     }
 
     /// Sets SERVER_NAME, whatever host the request was directed to: by default that is what the client says in its Host
@@ -105,36 +145,51 @@ impl MetaVariables {
     /// `body` is the number of bytes that the program will be able to read, `None` if no body accompanies the request:
     /// CONTENT_LENGTH is set from it and never from what the client declared (CGI-21, CGI-65).
     pub fn for_each(&self, environ: &Environ, body: Option<u64>, each: impl FnMut(&[u8], &[u8])) {
-        self.for_each_of(self.script_filename.as_deref(), environ, body, each);
+        self.for_each_of(Script::default(), environ, body, each);
     }
 
-    /// [`MetaVariables::for_each`] for a program that is another one in each request.
-    pub(crate) fn for_each_of(
+    /// [`MetaVariables::for_each`] for a script that is another one in each request.
+    pub fn for_each_of(
         &self,
-        script_filename: Option<&[u8]>,
+        script: Script<'_>,
         environ: &Environ,
         body: Option<u64>,
         mut each: impl FnMut(&[u8], &[u8]),
     ) {
-        let configured = |name: &[u8]| self.extra.iter().any(|(own, _)| own == name);
+        let script_filename = script.filename.or(self.script_filename.as_deref());
+        let document_root = script.document_root.or(self.document_root.as_deref());
+        let mut seen = Seen::default();
+        for (place, name, value) in environ.iter_placed() {
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            let is_kept = match self.fates.of(place, name, |name| self.is_configured(name)) {
+                Fate::Kept => true,
+                Fate::KeptOrDefault(variable) => {
+                    seen.note(variable);
+                    true
+                }
+                Fate::KeptWithoutScript => script_filename.is_none(),
+                Fate::KeptWithoutRoot => document_root.is_none(),
+                Fate::LeftOut => false,
+            };
+            if is_kept {
+                each(name, value);
+            }
+        }
         let mut set = |name: &[u8], value: &[u8]| {
-            if !configured(name) {
+            if !self.is_configured(name) {
                 each(name, value);
             }
         };
-        for (name, value) in environ.iter() {
-            let (name, value) = (name.as_bytes(), value.as_bytes());
-            let replaced = self.replaces(name) || (name == b"SCRIPT_FILENAME" && script_filename.is_some());
-            if is_for_programs(name, self.credentials) && !replaced {
-                set(name, value);
-            }
-        }
         set(b"GATEWAY_INTERFACE", b"CGI/1.1"); // CGI-25
         // php-cgi refuses a request without it when built to be called by a server only (CGI-175).
         set(b"REDIRECT_STATUS", b"200");
         // CGI-31, CGI-37, CGI-41: set even if empty.
-        for (name, default) in [("QUERY_STRING", ""), ("SCRIPT_NAME", ""), ("SERVER_SOFTWARE", SOFTWARE)] {
-            if environ.get(name).is_none() {
+        for (variable, name, default) in [
+            (Defaulted::QueryString, "QUERY_STRING", ""),
+            (Defaulted::ScriptName, "SCRIPT_NAME", ""),
+            (Defaulted::ServerSoftware, "SERVER_SOFTWARE", SOFTWARE),
+        ] {
+            if !seen.has(variable) {
                 set(name.as_bytes(), default.as_bytes());
             }
         }
@@ -148,7 +203,7 @@ impl MetaVariables {
         if let Some(path) = script_filename {
             set(b"SCRIPT_FILENAME", path);
         }
-        if let Some(root) = &self.document_root {
+        if let Some(root) = document_root {
             set(b"DOCUMENT_ROOT", root);
             if let Some(translated) = path_translated(root, environ.path_info().as_bytes()) {
                 set(b"PATH_TRANSLATED", &translated);
@@ -162,14 +217,14 @@ impl MetaVariables {
         }
     }
 
-    /// Whether a variable of the environ gives way to one that is set here.
-    fn replaces(&self, name: &[u8]) -> bool {
-        match name {
-            b"GATEWAY_INTERFACE" | b"REDIRECT_STATUS" | b"CONTENT_LENGTH" | b"HTTPS" | b"REQUEST_SCHEME" => true,
-            // CGI-185: the tree is the operator's, so a configured one wins; PATH_TRANSLATED follows it.
-            b"DOCUMENT_ROOT" | b"PATH_TRANSLATED" => self.document_root.is_some(),
-            _ => false,
-        }
+    fn is_configured(&self, name: &[u8]) -> bool {
+        self.extra.iter().any(|(own, _)| own == name)
+    }
+
+    /// The same, after what decides about names has changed.
+    fn decided_anew(self) -> Self {
+        let fates = Fates::new(self.credentials, |name| self.is_configured(name));
+        Self { fates, ..self }
     }
 }
 

@@ -35,6 +35,9 @@ impl Lines {
 
     /// Gives out what is left when no more will come.
     pub(crate) fn finish(&mut self, mut each: impl FnMut(&str)) {
+        if self.partial.is_empty() {
+            return;
+        }
         let line = printable(&self.partial);
         if !line.is_empty() {
             each(&line);

@@ -2,10 +2,11 @@
 //!
 //! Holds lines and fields; what the whole block means is decided in `kind`. Sans-IO.
 
+use bytes::Bytes;
 use gateway_spec::Headers;
 use gateway_spec::exchange::is_hop_by_hop;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue, LOCATION};
 
 use super::HeadError;
 use super::error::excerpt;
@@ -110,22 +111,44 @@ impl Decoder {
     /// # Errors
     /// The first rule that the block breaks. The decoder must not be used again: the rest of the output means nothing.
     pub fn receive(&mut self, input: &[u8]) -> Result<Decoded, HeadError> {
+        self.take(input, &HeaderValue::from_bytes)
+    }
+
+    /// [`Decoder::receive`] for bytes that may be shared: values are parts of them, and nothing is copied.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_cgi::head::{Decoded, Decoder};
+    ///
+    /// let input = bytes::Bytes::from("Content-Type: text/plain\n\n");
+    /// let Decoded::Head { head, .. } = Decoder::new().receive_shared(&input)? else { panic!("the blank line has come") };
+    /// assert_eq!(head.headers.get("content-type").map(|value| value.as_bytes()), Some(&b"text/plain"[..]));
+    /// # Ok::<(), gateway_cgi::head::HeadError>(())
+    /// ```
+    pub fn receive_shared(&mut self, input: &Bytes) -> Result<Decoded, HeadError> {
+        self.take(input, &|value: &[u8]| HeaderValue::from_maybe_shared(input.slice_ref(value)))
+    }
+
+    fn take(&mut self, input: &[u8], make: &impl MakeValue) -> Result<Decoded, HeadError> {
         self.check_start(input)?;
         let mut rest = input;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = line_end(rest) {
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             self.count(line.len() + 1)?;
             let complete = if self.partial.is_empty() {
-                self.line(line)?
+                self.line(line, make)?
             } else {
                 let mut whole = std::mem::take(&mut self.partial);
                 whole.extend_from_slice(line);
-                self.line(&whole)?
+                self.line(&whole, &HeaderValue::from_bytes)?
             };
             if complete {
-                let new = Self::with_limits(self.limits).form(self.form);
-                let Self { cgi, headers, .. } = std::mem::replace(self, new);
+                let (cgi, headers) = (std::mem::take(&mut self.cgi), std::mem::take(&mut self.headers));
+                (self.received, self.line, self.fields) = (0, 0, 0);
                 let head = Box::new(classify(cgi, headers)?);
                 return Ok(Decoded::Head { head, consumed: input.len() - rest.len() });
             }
@@ -179,7 +202,7 @@ impl Decoder {
     }
 
     /// Takes one line without its LF; answers whether it was the blank one.
-    fn line(&mut self, line: &[u8]) -> Result<bool, HeadError> {
+    fn line(&mut self, line: &[u8], make: &impl MakeValue) -> Result<bool, HeadError> {
         self.line += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if self.form == Form::NonParsed && self.line == 1 {
@@ -198,51 +221,57 @@ impl Decoder {
             return Err(HeadError::NoColon { line: self.line, start: excerpt(line) });
         };
         let (name, value) = line.split_at(colon);
-        let name =
-            HeaderName::from_bytes(name).map_err(|_| HeadError::Name { line: self.line, start: excerpt(name) })?;
-        self.field(name, trim(value.get(1..).unwrap_or_default()))?;
+        let Some(field) = Field::of(name) else {
+            return Err(HeadError::Name { line: self.line, start: excerpt(name) });
+        };
+        self.field(field, trim(value.get(1..).unwrap_or_default()), make)?;
         Ok(false)
     }
 
-    fn field(&mut self, name: HeaderName, bytes: &[u8]) -> Result<(), HeadError> {
+    fn field(&mut self, field: Field, bytes: &[u8], make: &impl MakeValue) -> Result<(), HeadError> {
         let line = self.line;
         let is_control = |byte: &&u8| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f;
-        if let Some(byte) = bytes.iter().find(is_control) {
-            return Err(HeadError::Value { line, byte: *byte });
-        }
-        // Bytes above 0x7e are kept as they are (CGI-55); the check above is all that HeaderValue asks for.
-        let value = HeaderValue::from_bytes(bytes).map_err(|_| HeadError::Value { line, byte: 0 })?;
-        if name == TRANSFER_ENCODING {
-            return Err(HeadError::TransferEncoding { line });
-        }
-        if name == "status" {
-            return match self.form {
-                Form::Parsed => self.status(bytes),
-                Form::NonParsed => Ok(()),
+        let byte = || bytes.iter().find(is_control).copied();
+        if field == Field::Status {
+            return match (byte(), self.form) {
+                (Some(byte), _) => Err(HeadError::Value { line, byte }),
+                (None, Form::Parsed) => self.status(bytes),
+                (None, Form::NonParsed) => Ok(()),
             };
         }
+        // Bytes above 0x7e are kept as they are (CGI-55); a control byte is all that is no value.
+        let value = make(bytes).map_err(|_| HeadError::Value { line, byte: byte().unwrap_or_default() })?;
         let cgi = &mut self.cgi;
-        if name == CONTENT_TYPE || name == LOCATION {
+        let name = match field {
+            Field::Status => return Ok(()),
+            Field::TransferEncoding => return Err(HeadError::TransferEncoding { line }),
             // CGI-123: a NULL value is a field that was not sent. Fields of HTTP keep theirs, where it may mean much.
-            if bytes.is_empty() {
-                return Ok(());
+            Field::ContentType | Field::Location if bytes.is_empty() => return Ok(()),
+            Field::ContentType => {
+                once(line, "Content-Type", cgi.content_type)?;
+                cgi.content_type = true;
+                CONTENT_TYPE
             }
-            once(line, "Content-Type", name == CONTENT_TYPE && cgi.content_type)?;
-            once(line, "Location", name == LOCATION && cgi.location.is_some())?;
-            cgi.content_type |= name == CONTENT_TYPE;
-            if name == LOCATION {
+            Field::Location => {
+                once(line, "Location", cgi.location.is_some())?;
                 cgi.location = Some(value.clone());
+                LOCATION
             }
-        } else if name == CONTENT_LENGTH {
-            once(line, "Content-Length", cgi.content_length.is_some())?;
-            cgi.content_length = Some(kind::content_length(bytes, line)?);
-        } else {
-            cgi.others = true;
-        }
-        // RFC 3875 §6.3.4 (CGI-130): what concerns the connection is none of a program's business.
-        if !is_hop_by_hop(&name) && !kind::is_extension(&name) {
-            self.headers.push(name, value);
-        }
+            Field::ContentLength => {
+                once(line, "Content-Length", cgi.content_length.is_some())?;
+                cgi.content_length = Some(kind::content_length(bytes, line)?);
+                CONTENT_LENGTH
+            }
+            Field::Other(name) => {
+                cgi.others = true;
+                // RFC 3875 §6.3.4 (CGI-130): what concerns the connection is none of a program's business.
+                if is_hop_by_hop(&name) || kind::is_extension(&name) {
+                    return Ok(());
+                }
+                name
+            }
+        };
+        self.headers.push(name, value);
         Ok(())
     }
 
@@ -283,6 +312,55 @@ impl Decoder {
         self.cgi.status = Some(status.ok_or(HeadError::StatusRange { code })?);
         Ok(())
     }
+}
+
+/// How the value of a field is made of its bytes.
+trait MakeValue: Fn(&[u8]) -> Result<HeaderValue, InvalidHeaderValue> {}
+
+impl<F: Fn(&[u8]) -> Result<HeaderValue, InvalidHeaderValue>> MakeValue for F {}
+
+/// A field by its name: one that means something to a gateway, or another.
+#[derive(Debug, PartialEq, Eq)]
+enum Field {
+    Status,
+    ContentType,
+    ContentLength,
+    Location,
+    TransferEncoding,
+    Other(HeaderName),
+}
+
+impl Field {
+    /// `None` if it is no token.
+    fn of(name: &[u8]) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        // By length first: a name that means something is then decided by one comparison.
+        Some(match name.len() {
+            6 if is("status") => Self::Status,
+            8 if is("location") => Self::Location,
+            12 if is("content-type") => Self::ContentType,
+            14 if is("content-length") => Self::ContentLength,
+            17 if is("transfer-encoding") => Self::TransferEncoding,
+            _ => Self::Other(HeaderName::from_bytes(name).ok()?),
+        })
+    }
+}
+
+/// Where the first LF is; looked for in eight bytes at a time.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word) ^ (LOW * u64::from(b'\n'));
+        // The lowest bit that is set belongs to the first byte that is zero now; above it there may be false ones.
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        if zeros != 0 {
+            return Some(at * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    let within = rest.iter().position(|byte| *byte == b'\n')?;
+    Some(bytes.len() - rest.len() + within)
 }
 
 /// The value without the spaces and tabs around it (RFC 9110 §5.5, OWS); a CR stays, to be refused.

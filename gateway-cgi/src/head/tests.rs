@@ -16,14 +16,22 @@ struct Seen {
     body: Vec<u8>,
 }
 
-fn decode_pieces<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, HeadError> {
+fn receive_shared(decoder: &mut Decoder, piece: &[u8]) -> Result<Decoded, HeadError> {
+    decoder.receive_shared(&bytes::Bytes::copy_from_slice(piece))
+}
+
+fn decode_pieces<'a>(
+    mut decoder: Decoder,
+    receive: fn(&mut Decoder, &[u8]) -> Result<Decoded, HeadError>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Seen, HeadError> {
     let mut seen: Option<Seen> = None;
     for piece in pieces {
         if let Some(seen) = &mut seen {
             seen.body.extend_from_slice(piece);
             continue;
         }
-        if let Decoded::Head { head, consumed } = decoder.receive(piece)? {
+        if let Decoded::Head { head, consumed } = receive(&mut decoder, piece)? {
             let fields = head.headers.iter();
             seen = Some(Seen {
                 status: head.status.as_u16(),
@@ -37,15 +45,17 @@ fn decode_pieces<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a 
     seen.ok_or_else(|| decoder.end_of_output())
 }
 
-/// Decodes, and insists that every way to cut the input says the same.
+/// Decodes, and insists that every way to cut the input says the same, also where values are parts of it.
 #[track_caller]
 fn decode_by(decoder: impl Fn() -> Decoder, input: &[u8]) -> Result<Seen, HeadError> {
-    let whole = decode_pieces(decoder(), [input]);
+    let whole = decode_pieces(decoder(), Decoder::receive, [input]);
+    assert_eq!(decode_pieces(decoder(), receive_shared, [input]), whole, "shared");
     for cut in 0..=input.len() {
         let (first, second) = input.split_at(cut);
-        assert_eq!(decode_pieces(decoder(), [first, second]), whole, "cut at {cut}");
+        assert_eq!(decode_pieces(decoder(), Decoder::receive, [first, second]), whole, "cut at {cut}");
+        assert_eq!(decode_pieces(decoder(), receive_shared, [first, second]), whole, "shared, cut at {cut}");
     }
-    assert_eq!(decode_pieces(decoder(), input.chunks(1)), whole, "byte by byte");
+    assert_eq!(decode_pieces(decoder(), Decoder::receive, input.chunks(1)), whole, "byte by byte");
     whole
 }
 

@@ -265,7 +265,8 @@ impl Cgi {
         for (name, value) in self.inherited.iter() {
             program.variable(name, value);
         }
-        self.config.variables.for_each_of(Some(file), environ, body, |name, value| {
+        let variables = crate::variables::Script { filename: Some(file), document_root: None };
+        self.config.variables.for_each_of(variables, environ, body, |name, value| {
             // No request can put another PATH in the place of the gateway's.
             if !self.inherited.iter().any(|(inherited, _)| inherited == name) {
                 program.variable(name, value);

@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use tokio::time::Instant;
 
 use super::conversation::{Retry, Said};
 use super::error_log::ErrorLog;
@@ -15,8 +16,9 @@ use super::health::Failure;
 use super::patience::Patience;
 use super::pool::Lease;
 use super::request_body::RequestBody;
-use super::{ClientError, Config, Request};
-use crate::connection::ClientEvent;
+use super::{ClientError, Request};
+use crate::connection::{ClientEvent, Outgoing};
+use crate::net::Stream;
 use crate::protocol::{BeginRequest, EndRequest, ProtocolError, ProtocolStatus, RequestId};
 
 /// A request under way.
@@ -68,27 +70,29 @@ impl Alone {
         mut lease: Lease,
         request: &Request,
         body: RequestBody,
-        config: &Config,
-    ) -> Result<Self, ClientError> {
-        let begin = BeginRequest { role: request.role, keep_connection: lease.is_to_be_kept() };
-        let id =
-            lease.connection.machine.send_request(begin, request.variables.iter()).map_err(ClientError::Request)?;
-        let patience = match lease.connection.timer.take() {
-            Some(timer) => Patience::with_timer(timer, config, request.deadline),
-            None => Patience::new(config, request.deadline),
+        now: Instant,
+    ) -> Result<Box<Self>, ClientError> {
+        let begin = BeginRequest { role: request.role, keep_connection: lease.is_to_be_kept(now) };
+        let parameters = request.variables.parameters();
+        let id = lease.connection.machine.send_with_parameters(begin, parameters).map_err(ClientError::Request)?;
+        let mut patience = match lease.connection.timer.take() {
+            Some(timer) => Patience::with_timer(timer, request.deadline),
+            None => Patience::new(lease.config(), request.deadline),
         };
-        Ok(Self {
+        patience.begin_at(now);
+        let log = ErrorLog::new(request.errors.clone(), lease.config().max_error_bytes);
+        Ok(Box::new(Self {
             lease,
             id,
             body,
             sending: Sending::Body,
             patience,
-            log: ErrorLog::new(request.errors.clone(), config.max_error_bytes),
+            log,
             sent: false,
             received: false,
             broken: None,
             room: ROOM,
-        })
+        }))
     }
 
     /// What the worker says next. After [`Said::End`] or an error there is nothing more.
@@ -106,13 +110,13 @@ impl Alone {
             match waits_for {
                 WaitsFor::Input => self.patience.rest(),
                 WaitsFor::Worker => {
-                    if let Poll::Ready(error) = self.patience.poll_silence(cx) {
+                    if let Poll::Ready(error) = self.patience.poll_silence(self.lease.config(), cx) {
                         self.note_error(&error);
                         return Poll::Ready(Err(error));
                     }
                 }
             }
-            return self.patience.poll_total(cx).map(Err);
+            return self.patience.poll_total(self.lease.config(), cx).map(Err);
         }
     }
 
@@ -152,11 +156,13 @@ impl Alone {
     }
 
     /// The answer is complete: the connection goes back to the pool, if it is clean (KEEP_CONN, request sent, nothing left).
-    pub(super) fn finish(mut self) {
+    #[expect(clippy::boxed_local, reason = "of what is large in the box only a part is taken out")]
+    pub(super) fn finish(mut self: Box<Self>) {
         self.log.finish();
         if self.is_sent() && self.broken.is_none() && self.lease.connection.machine.is_reusable() {
-            self.lease.connection.timer = Some(self.patience.into_timer());
-            self.lease.give_back();
+            let Self { mut lease, patience, .. } = *self;
+            lease.connection.timer = Some(patience.into_timer());
+            lease.give_back();
         }
     }
 
@@ -259,10 +265,7 @@ impl Alone {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let connection = &mut self.lease.connection;
         loop {
-            let output = connection.machine.output();
-            let mut slices = [IoSlice::new(&[]); 16];
-            let filled = output.chunks_vectored(&mut slices);
-            match connection.stream.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
+            match write_some(&connection.stream, connection.machine.output()) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(written) => {
                     connection.machine.output().advance(written);
@@ -317,4 +320,15 @@ impl Alone {
         self.broken = self.broken.take().or(error);
         self.lease.connection.machine.receive_end();
     }
+}
+
+/// Writes what the system takes at once.
+fn write_some(stream: &Stream, output: &Outgoing) -> io::Result<usize> {
+    // The whole of most requests.
+    if output.chunk().len() == output.remaining() {
+        return stream.try_write(output.chunk());
+    }
+    let mut slices = [IoSlice::new(&[]); 16];
+    let filled = output.chunks_vectored(&mut slices);
+    stream.try_write_vectored(slices.get(..filled).unwrap_or_default())
 }

@@ -18,9 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gateway_cgi::variables::Credentials;
-use gateway_spec::{
-    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, Headers, InputStream,
-};
+use gateway_spec::{AppError, AsyncApplication, AsyncResponse, DynAsyncApplication, Environ, Headers, InputStream};
 use http::StatusCode;
 
 use super::pool::Look;
@@ -89,8 +87,7 @@ impl Authorizer {
     }
 
     fn question(&self, environ: &Environ) -> Request {
-        let mut variables = Variables::choose(&self.client.config, None, environ, None);
-        variables.leave_out(|name| NOT_FOR_AUTHORIZERS.contains(&name));
+        let variables = Variables::choose_without(&NOT_FOR_AUTHORIZERS, &self.client.config, None, environ, None);
         // Whatever the method: to ask twice whether a request is allowed does no more than to ask once.
         Request {
             role: Role::AUTHORIZER,
@@ -105,7 +102,7 @@ impl Authorizer {
     }
 
     async fn ask(&self, question: Request, wanted: BodyWanted) -> Result<Verdict, ClientError> {
-        let body = RequestBody::new(InputStream::empty());
+        let body = RequestBody::empty();
         let (conversation, mut head, start) = self.client.upstreams.ask(&question, body).await?;
         if head.status == StatusCode::OK {
             let variables = variables_of(&head.headers);
@@ -115,8 +112,8 @@ impl Authorizer {
         }
         head.redirect_the_client();
         tracing::debug!(status = head.status.as_u16(), "the authorizer refused the request");
-        let body = ResponseBody::new(conversation, start, &head, wanted);
-        Ok(Verdict::Denied(AsyncResponse::new(head.status, head.headers, BodyStream::new(body))))
+        let body = ResponseBody::new(conversation, start, &head, wanted).into_stream();
+        Ok(Verdict::Denied(AsyncResponse::new(head.status, head.headers, body)))
     }
 }
 

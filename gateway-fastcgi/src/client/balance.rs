@@ -67,7 +67,8 @@ impl Balance {
         let count = self.upstreams.len();
         let mut best: Option<(Rank, usize)> = None;
         let mut a_full_one_is_well = false;
-        for upstream in (0..count).map(|step| (self.turn + step) % count) {
+        let turn = if self.turn < count { self.turn } else { 0 };
+        for upstream in (turn..count).chain(0..turn) {
             let Some(load) = self.upstreams.get(upstream).filter(|_| !avoid.holds(upstream)) else { continue };
             let rank = match load.health.standing(now) {
                 Standing::Well | Standing::TrialDue => Rank::Well { requests: load.requests },

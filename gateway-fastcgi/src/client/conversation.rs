@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::alone::Alone;
 use super::health::Failure;
@@ -17,10 +18,9 @@ use super::sharing::Sharing;
 use super::{ClientError, Config, Request};
 
 /// A request under way. Dropping it before its end tells the worker that nobody wants the rest (FCGI-80).
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and lives in place")]
 pub(super) enum Conversation {
-    Alone(Alone),
-    Sharing(Sharing),
+    Alone(Box<Alone>),
+    Sharing(Box<Sharing>),
 }
 
 /// What came of beginning a request.
@@ -69,15 +69,13 @@ impl Conversation {
         request: &Request,
         body: RequestBody,
         config: &Config,
+        now: Instant,
     ) -> Result<Begun<Self>, ClientError> {
         match link {
-            Link::Alone(lease) => {
-                let alone = Alone::begin(lease, request, body, config)?;
-                Ok(Begun::UnderWay(Self::Alone(alone)))
-            }
+            Link::Alone(lease) => Ok(Begun::UnderWay(Self::Alone(Alone::begin(lease, request, body, now)?))),
             Link::Shared(connection, place) => {
                 Ok(match Sharing::begin(connection, Arc::clone(pool), place, request, body, config)? {
-                    Begun::UnderWay(sharing) => Begun::UnderWay(Self::Sharing(sharing)),
+                    Begun::UnderWay(sharing) => Begun::UnderWay(Self::Sharing(Box::new(sharing))),
                     Begun::NoRoom(place, body) => Begun::NoRoom(place, body),
                 })
             }

@@ -56,11 +56,10 @@ mod variables;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gateway_cgi::redirect::redirected;
 use gateway_cgi::spool::Spool;
 use gateway_spec::{
-    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication, Environ, ErrorStream, Hops, InputStream,
+    AppError, AsyncApplication, AsyncResponse, DynAsyncApplication, Environ, ErrorStream, Hops, InputStream,
 };
 
 use crate::net::Address;
@@ -68,7 +67,6 @@ use crate::protocol::Role;
 pub use authorizer::{Authorizer, Protected};
 pub use balance::MAX_UPSTREAMS;
 pub use config::Config;
-use conversation::Conversation;
 pub use error::ClientError;
 use pool::Look;
 use request_body::RequestBody;
@@ -195,71 +193,68 @@ impl Client {
         input: InputStream,
     ) -> Result<AsyncResponse, AppError> {
         let place = script.place(&mut environ).map_err(ClientError::into_app_error)?;
-        self.answer(Some(place), environ, input).await
+        self.answer(Some(Box::new(place)), &mut environ, input).await
     }
 
     async fn answer(
         &self,
-        script: Option<script::Place>,
-        mut environ: Environ,
+        script: Option<Box<script::Place>>,
+        environ: &mut Environ,
         input: InputStream,
     ) -> Result<AsyncResponse, AppError> {
-        let answered = self.exchange(script, &mut environ, input).await.map_err(ClientError::into_app_error)?;
+        let (body, length) = match sized(environ.content_length(), input) {
+            Ok(sized) => sized,
+            Err(input) => Box::pin(self.spooled(input)).await.map_err(ClientError::into_app_error)?,
+        };
+        let (request, wanted) = self.request(script.as_deref(), environ, length);
+        let answered = self.upstreams.ask(&request, body).await.map_err(ClientError::into_app_error)?;
         let (conversation, mut head, start) = answered;
         if let (Some(local), Some(target)) = (&self.local, &head.local_redirect) {
-            let second = redirected(&environ, target).map_err(|why| ClientError::Redirect(why).into_app_error())?;
+            let second = redirected(environ, target).map_err(|why| ClientError::Redirect(why).into_app_error())?;
             // CGI-107: it has no body, so only its end is waited for.
             drop(ResponseBody::new(conversation, start, &head, BodyWanted::No));
             return local.call_boxed(second, InputStream::empty()).await;
         }
         head.redirect_the_client();
-        let wanted = if environ.request_method() == "HEAD" { BodyWanted::No } else { BodyWanted::Yes };
-        let body = ResponseBody::new(conversation, start, &head, wanted);
-        Ok(AsyncResponse::new(head.status, head.headers, BodyStream::new(body)))
+        let body = ResponseBody::new(conversation, start, &head, wanted).into_stream();
+        Ok(AsyncResponse::new(head.status, head.headers, body))
     }
 
-    async fn exchange(
-        &self,
-        script: Option<script::Place>,
-        environ: &mut Environ,
-        input: InputStream,
-    ) -> Result<(Conversation, response::Head, Bytes), ClientError> {
-        let (body, length) = self.sized(environ.content_length(), input).await?;
-        let is_idempotent = is_idempotent(environ);
+    fn request(&self, script: Option<&script::Place>, environ: &Environ, length: Option<u64>) -> (Request, BodyWanted) {
+        let method = environ.request_method();
+        let wanted = if method == "HEAD" { BodyWanted::No } else { BodyWanted::Yes };
+        let is_idempotent = is_idempotent(method.as_bytes());
         let request = Request {
             role: Role::RESPONDER,
-            variables: Variables::choose(&self.config, script.as_ref(), environ, length),
+            variables: Variables::choose(&self.config, script, environ, length),
             errors: environ.errors.clone(),
             hops: environ.extensions.get::<Hops>().cloned(),
             is_idempotent,
             look: if is_idempotent && length.is_none_or(|length| length == 0) { Look::Quick } else { Look::Careful },
             deadline: self.deadline(),
         };
-        self.upstreams.ask(&request, body).await
+        (request, wanted)
     }
 
     fn deadline(&self) -> Option<Instant> {
         self.config.total_timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 
-    /// The request body and its length; `None` if no body accompanies the request (CGI-21).
-    ///
     /// A body without a length would make a worker wait for ever or see nothing at all, so its length is found first.
-    async fn sized(
-        &self,
-        declared: Option<u64>,
-        input: InputStream,
-    ) -> Result<(RequestBody, Option<u64>), ClientError> {
-        match (input.length(), declared) {
-            (Some(0), declared) => Ok((RequestBody::new(InputStream::empty()), declared.map(|_| 0))),
-            (Some(length), _) => Ok((RequestBody::new(input), Some(length))),
-            // The stream does not know what the request declared, and is held to it here (FCGI-91).
-            (None, Some(length)) => Ok((RequestBody::new(InputStream::new(input, Some(length))), Some(length))),
-            (None, None) => {
-                let spool = Spool::receive(input, &self.config.spool).await.map_err(ClientError::Spool)?;
-                Ok((RequestBody::new(spool.stream()), Some(spool.length())))
-            }
-        }
+    async fn spooled(&self, input: InputStream) -> Result<(RequestBody, Option<u64>), ClientError> {
+        let spool = Spool::receive(input, &self.config.spool).await.map_err(ClientError::Spool)?;
+        Ok((RequestBody::new(spool.stream()), Some(spool.length())))
+    }
+}
+
+/// The request body and its length; `None` if no body accompanies the request (CGI-21). The input comes back if it has no length.
+fn sized(declared: Option<u64>, input: InputStream) -> Result<(RequestBody, Option<u64>), InputStream> {
+    match (input.length(), declared) {
+        (Some(0), declared) => Ok((RequestBody::empty(), declared.map(|_| 0))),
+        (Some(length), _) => Ok((RequestBody::new(input), Some(length))),
+        // The stream does not know what the request declared, and is held to it here (FCGI-91).
+        (None, Some(length)) => Ok((RequestBody::new(InputStream::new(input, Some(length))), Some(length))),
+        (None, None) => Err(input),
     }
 }
 
@@ -276,14 +271,25 @@ struct Request {
 }
 
 /// RFC 9110 §9.2.2: asking twice does no more than asking once.
-fn is_idempotent(environ: &Environ) -> bool {
-    matches!(environ.request_method().as_bytes(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
 }
 
 impl AsyncApplication for Client {
-    async fn call(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        let script = self.config.script.find(&mut environ).await.map_err(ClientError::into_app_error)?;
-        self.answer(script, environ, input).await
+    #[allow(clippy::manual_async_fn, reason = "the arguments of an async fn are moved once more when it begins")]
+    fn call(
+        &self,
+        mut environ: Environ,
+        input: InputStream,
+    ) -> impl Future<Output = Result<AsyncResponse, AppError>> + Send {
+        async move {
+            let scripts = &self.config.script;
+            let script = match scripts.are_configured() {
+                true => Box::pin(scripts.find(&mut environ)).await.map_err(ClientError::into_app_error)?.map(Box::new),
+                false => None,
+            };
+            self.answer(script, &mut environ, input).await
+        }
     }
 }
 

@@ -19,11 +19,8 @@ pub(super) struct Patience {
     silence: Timer,
     /// Since when the worker is waited for.
     since: Option<Instant>,
-    total: Option<Pin<Box<Sleep>>>,
-    total_limit: Duration,
+    total: Option<Timer>,
     part: Part,
-    head_limit: Duration,
-    read_limit: Duration,
 }
 
 enum Part {
@@ -34,21 +31,18 @@ enum Part {
 impl Patience {
     /// `total` is the end of all time for this request, if there is one.
     pub(super) fn new(config: &Config, total: Option<Instant>) -> Self {
-        Self::with_timer(Box::pin(sleep(config.head_timeout)), config, total)
+        Self::with_timer(Box::pin(sleep(config.head_timeout)), total)
     }
 
     /// With the timer of an earlier request on the connection. It stays set for that, which is too early and so does no harm:
     /// to set one anew for each request costs more.
-    pub(super) fn with_timer(silence: Timer, config: &Config, total: Option<Instant>) -> Self {
-        Self {
-            silence,
-            since: None,
-            total: total.map(|deadline| Box::pin(sleep_until(deadline))),
-            total_limit: config.total_timeout.unwrap_or_default(),
-            part: Part::Head,
-            head_limit: config.head_timeout,
-            read_limit: config.read_timeout,
-        }
+    pub(super) fn with_timer(silence: Timer, total: Option<Instant>) -> Self {
+        Self { silence, since: None, total: total.map(|deadline| Box::pin(sleep_until(deadline))), part: Part::Head }
+    }
+
+    /// The worker is waited for from this moment on, which the caller has just seen.
+    pub(super) fn begin_at(&mut self, now: Instant) {
+        self.since = Some(now);
     }
 
     /// The head has come.
@@ -63,10 +57,10 @@ impl Patience {
     }
 
     /// The worker is waited for: is it too long by now?
-    pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<ClientError> {
+    pub(super) fn poll_silence(&mut self, config: &Config, cx: &mut Context<'_>) -> Poll<ClientError> {
         let limit = match self.part {
-            Part::Head => self.head_limit,
-            Part::Body => self.read_limit,
+            Part::Head => config.head_timeout,
+            Part::Body => config.read_timeout,
         };
         let since = *self.since.get_or_insert_with(Instant::now);
         // A limit beyond the end of time is none.
@@ -92,9 +86,12 @@ impl Patience {
     }
 
     /// Has the whole request taken too long?
-    pub(super) fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<ClientError> {
+    pub(super) fn poll_total(&mut self, config: &Config, cx: &mut Context<'_>) -> Poll<ClientError> {
         match &mut self.total {
-            Some(total) => total.as_mut().poll(cx).map(|()| ClientError::TotalTimeout { limit: self.total_limit }),
+            Some(total) => {
+                let limit = config.total_timeout.unwrap_or_default();
+                total.as_mut().poll(cx).map(|()| ClientError::TotalTimeout { limit })
+            }
             None => Poll::Pending,
         }
     }

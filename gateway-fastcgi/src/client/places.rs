@@ -58,6 +58,13 @@ impl Places {
         })
     }
 
+    /// A place at any upstream, if one is free.
+    pub(super) fn take(self: &Arc<Self>, avoid: Avoid, now: Instant) -> Option<Place> {
+        // Whoever waits could not use what is free, so nobody is overtaken.
+        let choice = self.state().balance.begin(avoid, now)?;
+        Some(self.place(choice))
+    }
+
     /// Waits for a place at any upstream that is not to be avoided.
     ///
     /// # Errors
@@ -65,7 +72,6 @@ impl Places {
     pub(super) async fn wait(self: &Arc<Self>, avoid: Avoid) -> Result<Place, ClientError> {
         let turn = {
             let mut state = self.state();
-            // Whoever waits could not use what is free, so nobody is overtaken.
             if let Some(choice) = state.balance.begin(avoid, Instant::now()) {
                 return Ok(self.place(choice));
             }
@@ -111,6 +117,9 @@ impl Places {
 
     /// Gives places to those who wait, in their order, as far as there are any for them.
     fn serve(self: &Arc<Self>, state: &mut State) {
+        if state.waiting.is_empty() {
+            return;
+        }
         let now = Instant::now();
         let mut at = 0;
         while let Some(avoid) = state.waiting.get(at).map(|waiter| waiter.avoid) {

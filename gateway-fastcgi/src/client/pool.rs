@@ -55,7 +55,7 @@ struct IdleConnections {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Instant,
 }
 
@@ -106,7 +106,6 @@ pub(super) enum Wanted {
 }
 
 /// What a request is sent on.
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is moved once")]
 pub(super) enum Link {
     /// A connection of its own.
     Alone(Lease),
@@ -116,7 +115,8 @@ pub(super) enum Link {
 
 /// A connection for one request. Dropping closes it.
 pub(super) struct Lease {
-    pub(super) connection: Connection,
+    /// In a box, for it goes from hand to hand.
+    pub(super) connection: Box<Connection>,
     pub(super) place: Place,
     waiting: Option<Waiting>,
     is_answered: bool,
@@ -202,6 +202,17 @@ impl Pool {
         self.together.retire();
     }
 
+    /// A kept connection for whoever has this place, if that needs no waiting; otherwise the place comes back.
+    pub(super) fn link_at_once(self: &Arc<Self>, place: Place, look: Look, now: Instant) -> Result<Link, Place> {
+        if self.config.multiplex {
+            return Err(place);
+        }
+        match self.kept(look, now) {
+            Some(connection) => Ok(Link::Alone(self.lease_of(connection, place, None))),
+            None => Err(place),
+        }
+    }
+
     /// A connection, or a share in one, for whoever has this place.
     pub(super) async fn link(self: &Arc<Self>, place: Place, wanted: Wanted, look: Look) -> Result<Link, ClientError> {
         if self.config.multiplex {
@@ -215,32 +226,47 @@ impl Pool {
 
     /// A connection for this request alone.
     async fn lease(self: &Arc<Self>, mut place: Place, wanted: Wanted, look: Look) -> Result<Lease, ClientError> {
-        // The latest used first: so the others grow old and the pool becomes as small as it can be.
-        while let Some(mut connection) = self.take_idle() {
-            // A fresh connection is also one more for the worker, so an idle one gives way to it.
-            if wanted == Wanted::Fresh {
-                break;
+        let now = Instant::now();
+        let kept = match wanted {
+            Wanted::Any => self.kept(look, now),
+            // It is also one more for the worker, so an idle one gives way to it.
+            Wanted::Fresh => {
+                drop(self.take_idle(now));
+                None
             }
-            if is_quiet(&connection.stream, look) {
-                connection.requests += 1;
-                return Ok(Lease { connection, place, waiting: None, is_answered: false, pool: Arc::clone(self) });
-            }
+        };
+        if let Some(connection) = kept {
+            return Ok(self.lease_of(connection, place, None));
         }
         let stream = self.open().await.inspect_err(|_| place.failed(Failure::Unreachable))?;
         let kept = Kept::take(&self.kept, self.max_kept.load(Ordering::Relaxed));
         if kept.is_none() && self.config.max_kept.is_none() {
             self.learn();
         }
-        let connection = Connection {
+        let connection = Box::new(Connection {
             stream,
             machine: ClientConnection::new(),
             born: Instant::now(),
             requests: 1,
             timer: None,
             kept,
-        };
-        let waiting = Some(Waiting::begin(self));
-        Ok(Lease { connection, place, waiting, is_answered: false, pool: Arc::clone(self) })
+        });
+        Ok(self.lease_of(connection, place, Some(Waiting::begin(self))))
+    }
+
+    fn lease_of(self: &Arc<Self>, connection: Box<Connection>, place: Place, waiting: Option<Waiting>) -> Lease {
+        Lease { connection, place, waiting, is_answered: false, pool: Arc::clone(self) }
+    }
+
+    /// A kept connection that seems well, for one more request.
+    fn kept(&self, look: Look, now: Instant) -> Option<Box<Connection>> {
+        while let Some(mut connection) = self.take_idle(now) {
+            if is_quiet(&connection.stream, look) {
+                connection.requests += 1;
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// A connection that others use too.
@@ -314,16 +340,18 @@ impl Pool {
         }
     }
 
-    /// The latest used idle connection that is young enough. What is older goes.
-    fn take_idle(&self) -> Option<Connection> {
-        let now = Instant::now();
+    /// The latest used idle connection that is young enough: so the others grow old, and the pool becomes as small as it can be.
+    fn take_idle(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle();
-        idle.list.retain(|idle| idle.until > now);
-        idle.list.pop().map(|idle| idle.connection)
+        loop {
+            let Idle { connection, until } = idle.list.pop()?;
+            if until > now {
+                return Some(connection);
+            }
+        }
     }
 
-    fn put_idle(self: &Arc<Self>, connection: Connection) {
-        let now = Instant::now();
+    fn put_idle(self: &Arc<Self>, connection: Box<Connection>, now: Instant) {
         let old = connection.born.checked_add(self.config.max_connection_age);
         let Some(until) = now.checked_add(self.config.idle_timeout).map(|idle| old.map_or(idle, |old| old.min(idle)))
         else {
@@ -351,9 +379,9 @@ impl Lease {
     }
 
     /// Is the worker to keep the connection open (KEEP_CONN)?
-    pub(super) fn is_to_be_kept(&self) -> bool {
-        let Connection { kept, born, .. } = &self.connection;
-        kept.is_some() && born.elapsed() < self.pool.config.max_connection_age
+    pub(super) fn is_to_be_kept(&self, now: Instant) -> bool {
+        let Connection { kept, born, .. } = &*self.connection;
+        kept.is_some() && now.saturating_duration_since(*born) < self.pool.config.max_connection_age
     }
 
     /// Bytes are there: a worker has the connection. Returns whether they are the first.
@@ -366,9 +394,14 @@ impl Lease {
 
     /// Puts the connection back for the next request. The caller knows that it is clean.
     pub(super) fn give_back(self) {
-        if self.is_to_be_kept() {
-            self.pool.put_idle(self.connection);
+        let now = Instant::now();
+        if self.is_to_be_kept(now) {
+            self.pool.put_idle(self.connection, now);
         }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.pool.config
     }
 
     /// Closes the connection, but keeps the place.

@@ -14,8 +14,10 @@ use gateway_spec::InputStream;
 /// Most bytes that are remembered: what is sent before a dead connection is noticed.
 const MAX_REMEMBERED: usize = 64 * 1024;
 
-/// A request body.
-pub(super) struct RequestBody {
+/// A request body; nothing at all if there is none, as in most requests.
+pub(super) struct RequestBody(Option<Box<Pieces>>);
+
+struct Pieces {
     source: InputStream,
     /// Pieces that are to be given out again, before the source.
     again: VecDeque<Bytes>,
@@ -26,16 +28,50 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(source: InputStream) -> Self {
-        Self { source, again: VecDeque::new(), given: Some(Vec::new()), given_bytes: 0 }
+        if source.length() == Some(0) {
+            return Self::empty();
+        }
+        Self(Some(Box::new(Pieces { source, again: VecDeque::new(), given: Some(Vec::new()), given_bytes: 0 })))
+    }
+
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self(None)
     }
 
     /// Takes the body out of something that goes.
     pub(super) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(InputStream::empty()))
+        Self(self.0.take())
     }
 
     /// The next piece, `None` at the end.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        match &mut self.0 {
+            Some(pieces) => pieces.poll(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// It will not be sent again.
+    pub(super) fn forget(&mut self) {
+        if let Some(pieces) = &mut self.0 {
+            pieces.given = None;
+        }
+    }
+
+    /// The same body from its start, if that is still known.
+    pub(super) fn rewound(self) -> Option<Self> {
+        let Some(mut pieces) = self.0 else { return Some(self) };
+        let mut again = VecDeque::from(pieces.given.replace(Vec::new())?);
+        again.append(&mut pieces.again);
+        pieces.again = again;
+        pieces.given_bytes = 0;
+        Some(Self(Some(pieces)))
+    }
+}
+
+impl Pieces {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let piece = match self.again.pop_front() {
             Some(piece) => piece,
             None => match ready!(Pin::new(&mut self.source).poll_next(cx)) {
@@ -50,18 +86,6 @@ impl RequestBody {
             given.push(piece.clone());
         }
         Poll::Ready(Some(Ok(piece)))
-    }
-
-    /// It will not be sent again.
-    pub(super) fn forget(&mut self) {
-        self.given = None;
-    }
-
-    /// The same body from its start, if that is still known.
-    pub(super) fn rewound(self) -> Option<Self> {
-        let mut again = VecDeque::from(self.given?);
-        again.extend(self.again);
-        Some(Self { source: self.source, again, given: Some(Vec::new()), given_bytes: 0 })
     }
 }
 
@@ -82,9 +106,9 @@ mod tests {
         pieces
     }
 
-    struct Pieces(Vec<&'static [u8]>);
+    struct Source(Vec<&'static [u8]>);
 
-    impl Stream for Pieces {
+    impl Stream for Source {
         type Item = io::Result<Bytes>;
 
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -97,7 +121,7 @@ mod tests {
         let all = [&b"one"[..], b"two", b"three"];
         for first in 0..=4 {
             for second in 0..=4 {
-                let mut body = RequestBody::new(InputStream::new(Pieces(all.to_vec()), Some(11)));
+                let mut body = RequestBody::new(InputStream::new(Source(all.to_vec()), Some(11)));
                 pieces(&mut body, first).await;
                 let mut body = body.rewound().unwrap();
                 pieces(&mut body, second).await;
@@ -110,11 +134,11 @@ mod tests {
     #[tokio::test]
     async fn fcgi_117_a_long_body_is_not_remembered() {
         static LONG: [u8; MAX_REMEMBERED] = [0; MAX_REMEMBERED];
-        let mut body = RequestBody::new(InputStream::new(Pieces(vec![&LONG, b"x"]), None));
+        let mut body = RequestBody::new(InputStream::new(Source(vec![&LONG, b"x"]), None));
         pieces(&mut body, 1).await;
         let mut body = body.rewound().unwrap();
         pieces(&mut body, 2).await;
-        assert!(body.given.is_none() && body.rewound().is_none());
+        assert!(body.0.as_ref().unwrap().given.is_none() && body.rewound().is_none());
     }
 
     #[tokio::test]

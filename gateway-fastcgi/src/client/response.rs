@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use gateway_cgi::head::{Decoded, Decoder, ProgramHead, ResponseKind};
-use gateway_spec::{AppError, Headers};
+use gateway_cgi::head::{Decoded, Decoder, HeadError, ProgramHead, ResponseKind};
+use gateway_spec::{AppError, BodyStream, Headers};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
@@ -53,24 +53,36 @@ impl Head {
 
 /// Waits for the head; returns it with what came of the body behind it.
 pub(super) async fn head(conversation: &mut Conversation, config: &Config) -> Result<(Head, Bytes), ClientError> {
-    let mut decoder = Decoder::with_limits(config.head_limits);
+    let mut begun = None;
     loop {
-        let decoded = match poll_fn(|cx| conversation.poll_said(cx)).await? {
-            Said::Output(data) => decoder.receive(&data).map(|decoded| (decoded, data)),
-            // FCGI-110: the output ended inside the header block, or before it.
-            Said::End => Err(decoder.end_of_output()),
-        };
-        match decoded {
-            Ok((Decoded::Head { head, consumed }, data)) => {
+        let said = poll_fn(|cx| conversation.poll_said(cx)).await?;
+        match decode(said, &mut begun, config) {
+            Ok(Some(decoded)) => {
                 conversation.head_is_there();
-                return Ok(((*head).into(), data.slice(consumed..)));
+                return Ok(decoded);
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(error) => {
                 conversation.note_nonsense();
                 return Err(ClientError::Head(error));
             }
         }
+    }
+}
+
+/// Goes on with the decoder of a head that has `begun`. Most come in one piece, so there seldom is one.
+fn decode(said: Said, begun: &mut Option<Box<Decoder>>, config: &Config) -> Result<Option<(Head, Bytes)>, HeadError> {
+    let mut decoder = begun.take().map_or_else(|| Decoder::with_limits(config.head_limits), |decoder| *decoder);
+    match said {
+        Said::Output(data) => match decoder.receive_shared(&data)? {
+            Decoded::Head { head, consumed } => Ok(Some(((*head).into(), data.slice(consumed..)))),
+            Decoded::NeedMore => {
+                *begun = Some(Box::new(decoder));
+                Ok(None)
+            }
+        },
+        // FCGI-110: the output ended inside the header block, or before it.
+        Said::End => Err(decoder.end_of_output()),
     }
 }
 
@@ -80,7 +92,9 @@ pub(super) async fn head(conversation: &mut Conversation, config: &Config) -> Re
 pub(super) struct ResponseBody {
     /// `None` once the answer is complete or broken.
     conversation: Option<Conversation>,
+    /// Pieces that are here; the second only behind the first.
     next: Bytes,
+    then: Bytes,
     failed: Option<ClientError>,
     /// What is still to come, if the worker declared it or no body is wanted.
     left: Option<u64>,
@@ -99,11 +113,15 @@ impl ResponseBody {
         let is_bodiless =
             wanted == BodyWanted::No || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let left = if is_bodiless { Some(0) } else { head.content_length };
-        let mut body = Self { conversation: Some(conversation), next: start, failed: None, left };
-        if body.next.is_empty() {
-            body.look_ahead();
-        }
+        let mut body = Self { conversation: Some(conversation), next: start, then: Bytes::new(), failed: None, left };
+        body.look_ahead();
         body
+    }
+
+    /// As the body of a response.
+    pub(super) fn into_stream(mut self) -> BodyStream {
+        let is_here = self.conversation.is_none() && self.failed.is_none() && self.then.is_empty();
+        if is_here { BodyStream::arrived(std::mem::take(&mut self.next)) } else { BodyStream::new(self) }
     }
 
     /// Takes what is here already, without reading: often the end, so that the connection is free before the last piece
@@ -119,7 +137,8 @@ impl ResponseBody {
 
     fn take(&mut self, said: Said) {
         match said {
-            Said::Output(data) => self.next = data,
+            Said::Output(data) if self.next.is_empty() => self.next = data,
+            Said::Output(data) => self.then = data,
             Said::End => {
                 if let Some(conversation) = self.conversation.take() {
                     conversation.finish();
@@ -140,7 +159,8 @@ impl Stream for ResponseBody {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if !self.next.is_empty() {
-                let piece = std::mem::take(&mut self.next);
+                let then = std::mem::take(&mut self.then);
+                let piece = std::mem::replace(&mut self.next, then);
                 self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
                 self.look_ahead();
                 return Poll::Ready(Some(Ok(piece)));

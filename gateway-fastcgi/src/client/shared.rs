@@ -131,7 +131,7 @@ impl SharedConnection {
         }
         let starts_at = state.written + state.machine.output().remaining() as u64;
         let begin = BeginRequest { role: request.role, keep_connection: true };
-        let id = state.machine.send_request(begin, request.variables.iter())?;
+        let id = state.machine.send_with_parameters(begin, request.variables.parameters())?;
         let mailbox = Arc::new(mailbox);
         state.routes.push(Route { id, mailbox: Arc::clone(&mailbox), aborted: None, _place: None });
         Ok(Some(Shared { id, mailbox, starts_at }))
@@ -205,6 +205,10 @@ impl SharedConnection {
         // Its deadline is a new one.
         state.wake_driver();
         state.wake_a_sender();
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -78,13 +78,13 @@ impl Sharing {
         match waits_for {
             WaitsFor::Input => self.patience.rest(),
             WaitsFor::Worker => {
-                if let Poll::Ready(error) = self.patience.poll_silence(cx) {
+                if let Poll::Ready(error) = self.patience.poll_silence(self.connection.config(), cx) {
                     self.note(Failure::Broken);
                     return Poll::Ready(Err(error));
                 }
             }
         }
-        self.patience.poll_total(cx).map(Err)
+        self.patience.poll_total(self.connection.config(), cx).map(Err)
     }
 
     pub(super) fn said_already(&mut self) -> Result<Option<Said>, ClientError> {

@@ -1,15 +1,15 @@
 //! The parameters of one request: the variables of gateway-cgi, which CGI programs get as well (FCGI-90).
 //!
-//! Holds them in one buffer, so that a request can be sent twice, and what other servers' habits add or leave out
+//! Holds them as they are sent, so that a request can be sent twice, and what other servers' habits add or leave out
 //! ([`ParamSet`]). Does not hold which variables there are by RFC 3875.
 
-use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
 use gateway_spec::Environ;
 
 use super::Config;
 use super::script::Place;
+use crate::connection::Parameters;
 
 /// After whose habits the variables of a request are chosen: programs may count on what one server sends.
 ///
@@ -51,32 +51,47 @@ impl ParamSet {
     }
 }
 
-/// Names and values, in order.
+/// Names and values, in order, as they are sent.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    bytes: Vec<u8>,
-    pairs: Vec<(Range<usize>, Range<usize>)>,
+    parameters: Parameters,
+    /// Names that are left out.
+    unwanted: &'static [&'static [u8]],
 }
+
+/// Room for the variables of a usual request, and as much as an allocator gives out in a hurry.
+const ROOM: usize = 1024;
 
 impl Variables {
     /// The variables for this request and script; `length` is that of the body, if there is one.
     pub(super) fn choose(config: &Config, script: Option<&Place>, environ: &Environ, length: Option<u64>) -> Self {
-        let mut variables = Self { bytes: Vec::with_capacity(2048), pairs: Vec::with_capacity(48) };
+        Self::choose_without(&[], config, script, environ, length)
+    }
+
+    /// The same without those of these names.
+    pub(super) fn choose_without(
+        unwanted: &'static [&'static [u8]],
+        config: &Config,
+        script: Option<&Place>,
+        environ: &Environ,
+        length: Option<u64>,
+    ) -> Self {
+        let mut parameters = Parameters::with_capacity(ROOM);
         let set = config.params;
-        // With REDIRECT_URL php-fpm takes SCRIPT_FILENAME for itself, as an old way of Apache had it: it runs what
-        // PATH_TRANSLATED names, a file that nobody has looked at (FCGI-134), and takes PATH_INFO away.
-        let is_misread = |name: &[u8]| script.is_some() && name == b"REDIRECT_URL";
-        let add = |name: &[u8], value: &[u8]| {
-            if !set.lacks(name, value) && !is_misread(name) {
-                variables.add(name, value);
+        let place = script.map(Place::of_variables).unwrap_or_default();
+        config.variables.for_each_of(place, environ, length, |name, value| {
+            if !set.lacks(name, value) && !is_misread(script, name) && !unwanted.contains(&name) {
+                parameters.push(name, value);
             }
-        };
-        match script {
-            None => config.variables.for_each(environ, length, add),
-            Some(script) => script.configure(config.variables.clone()).for_each(environ, length, add),
-        }
+        });
+        let mut variables = Self { parameters, unwanted };
         variables.complete(set, script, environ);
         variables
+    }
+
+    /// In the form in which they are sent.
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// Adds what the set has beside the variables of RFC 3875.
@@ -100,35 +115,24 @@ impl Variables {
         }
     }
 
-    /// All pairs.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
-        self.pairs.iter().map(move |(name, value)| (part(name), part(value)))
-    }
-
     fn add_missing(&mut self, name: &str, value: &[u8]) {
-        if !self.iter().any(|(present, _)| present == name.as_bytes()) {
-            self.add(name.as_bytes(), value);
+        let name = name.as_bytes();
+        if !self.unwanted.contains(&name) && !self.parameters.iter().any(|pair| pair.name() == name) {
+            self.parameters.push(name, value);
         }
     }
+}
 
-    /// Takes out the variables with these names.
-    pub(super) fn leave_out(&mut self, names: impl Fn(&[u8]) -> bool) {
-        self.pairs.retain(|(name, _)| !self.bytes.get(name.clone()).is_some_and(&names));
-    }
-
-    fn add(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.pairs.push((start..middle, middle..self.bytes.len()));
-    }
+/// With REDIRECT_URL php-fpm takes SCRIPT_FILENAME for itself, as an old way of Apache had it: it runs what PATH_TRANSLATED
+/// names, a file that nobody has looked at (FCGI-134), and takes PATH_INFO away.
+fn is_misread(script: Option<&Place>, name: &[u8]) -> bool {
+    script.is_some() && name == b"REDIRECT_URL"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Pair;
 
     fn chosen(set: ParamSet, path_info: &str, length: Option<u64>) -> Vec<String> {
         let mut environ = Environ::example("GET", path_info);
@@ -137,8 +141,8 @@ mod tests {
         let operator = gateway_cgi::variables::MetaVariables::new().variable("SERVER_SIGNATURE", "ours");
         let config = Config::default().params(set).variables(operator);
         let variables = Variables::choose(&config, Some(&place), &environ, length);
-        let text = |(name, value): (&[u8], &[u8])| format!("{}={}", name.escape_ascii(), value.escape_ascii());
-        variables.iter().map(text).collect()
+        let text = |pair: Pair<'_>| format!("{}={}", pair.name().escape_ascii(), pair.value().escape_ascii());
+        variables.parameters().iter().map(text).collect()
     }
 
     #[track_caller]
@@ -171,7 +175,7 @@ mod tests {
         environ.set("REDIRECT_URL", "/first.php").unwrap();
         let told = |place: Option<&Place>| {
             let variables = Variables::choose(&Config::default(), place, &environ, None);
-            variables.iter().any(|(name, _)| name == b"REDIRECT_URL")
+            variables.parameters().iter().any(|pair| pair.name() == b"REDIRECT_URL")
         };
         let place = Place { file: "/srv/x.php".into(), root: Some("/srv".into()), prefix: Vec::new() };
         assert!(!told(Some(&place)));

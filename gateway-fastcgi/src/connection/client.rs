@@ -3,11 +3,10 @@
 //! Holds which records may come back when, and how a request is put into records. Does not know what the variables mean
 //! (that is CGI), nor when to give up. Follows FastCGI 1.0 §3.3, §5 and §6; laxer where php-fpm is (FCGI-76).
 
-use super::outgoing::MAX_PIECE;
 use super::reader::RecordReader;
-use super::{Outgoing, SendError};
+use super::{Outgoing, Parameters, SendError};
 use crate::protocol::{
-    BeginRequest, Content, EndRequest, Pair, PeerValues, ProtocolError, RecordHeader, RecordType, RequestId, Role,
+    BeginRequest, Content, EndRequest, PeerValues, ProtocolError, RecordHeader, RecordType, RequestId, Role,
     UnknownType, ValueName,
 };
 use bytes::{Bytes, BytesMut};
@@ -132,18 +131,29 @@ impl ClientConnection {
     pub fn send_request<'a, P>(&mut self, begin: BeginRequest, pairs: P) -> Result<RequestId, SendError>
     where
         P: IntoIterator<Item = (&'a [u8], &'a [u8])>,
-        P::IntoIter: Clone,
     {
+        let mut parameters = Parameters::default();
+        pairs.into_iter().for_each(|(name, value)| parameters.push(name, value));
+        self.send_with_parameters(begin, &parameters)
+    }
+
+    /// [`ClientConnection::send_request`] for parameters that may have to be sent once more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_with_parameters(
+        &mut self,
+        begin: BeginRequest,
+        parameters: &Parameters,
+    ) -> Result<RequestId, SendError> {
         let Some((at, id)) = self.free_id() else { return Err(SendError::Busy) };
         if self.spent || self.ended_input || self.failure.is_some() {
             return Err(SendError::Closed);
         }
-        let pairs = pairs.into_iter();
-        pairs.clone().try_for_each(check_pair)?;
+        parameters.check()?;
         let body = begin.encode();
         self.output.record(RecordType::BEGIN_REQUEST, id.get(), Content::from(&body));
-        self.output.pairs(id, pairs.filter_map(|(name, value)| Pair::new(name, value).ok()));
-        self.output.end_stream(RecordType::PARAMS, id);
+        self.output.params(id, parameters);
         let request = Active {
             id,
             keep_connection: begin.keep_connection,
@@ -390,17 +400,6 @@ impl ClientConnection {
         let found = self.active.iter_mut().find(|active| active.id == id && is_open(active));
         found.ok_or(SendError::Inactive(id))
     }
-}
-
-fn check_pair((name, value): (&[u8], &[u8])) -> Result<(), SendError> {
-    let length = Pair::new(name, value)?.encoded_length();
-    if length > MAX_PIECE {
-        return Err(SendError::PairTooLong { length });
-    }
-    if name.contains(&0) || value.contains(&0) {
-        return Err(SendError::NulInPair);
-    }
-    Ok(())
 }
 
 /// Refuses a body of the wrong size before any of it is waited for.

@@ -34,6 +34,7 @@
 mod client;
 mod limits;
 mod outgoing;
+mod parameters;
 mod reader;
 mod send_error;
 #[cfg(test)]
@@ -43,5 +44,6 @@ mod worker;
 pub use client::{ClientConnection, ClientEvent};
 pub use limits::Limits;
 pub use outgoing::Outgoing;
+pub use parameters::Parameters;
 pub use send_error::SendError;
 pub use worker::{Request, WorkerConnection, WorkerEvent};

@@ -2,7 +2,8 @@
 //!
 //! Holds bytes to be written, in order, as a [`Buf`] whose slices go into one vectored write. Does not decide what is sent.
 
-use crate::protocol::{Content, Pair, RecordHeader, RecordType, RequestId};
+use super::Parameters;
+use crate::protocol::{Content, RecordHeader, RecordType, RequestId};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -79,35 +80,12 @@ impl Outgoing {
         self.padding(header);
     }
 
-    /// PARAMS records with whole pairs only (FCGI-45); not the one that ends the stream.
-    ///
-    /// No pair may be longer than `MAX_PIECE`.
-    pub(super) fn pairs<'a>(&mut self, id: RequestId, pairs: impl Iterator<Item = Pair<'a>>) {
-        let mut open: Option<usize> = None;
-        for pair in pairs {
-            let start = match open {
-                Some(start) if self.buffer.len() - start + pair.encoded_length() <= MAX_PIECE => start,
-                full => {
-                    self.close_params(id, full);
-                    self.header(RecordHeader::new(RecordType::PARAMS, id.get(), 0));
-                    self.buffer.len()
-                }
-            };
-            open = Some(start);
-            pair.encode(&mut self.buffer);
+    /// PARAMS records with whole pairs only (FCGI-45), and the one that ends the stream.
+    pub(super) fn params(&mut self, id: RequestId, parameters: &Parameters) {
+        for content in parameters.records() {
+            self.stream_record(RecordType::PARAMS, id, content, Bytes::new());
         }
-        self.close_params(id, open);
-    }
-
-    /// Writes the true header before the content that starts at `open`.
-    fn close_params(&mut self, id: RequestId, open: Option<usize>) {
-        let Some(start) = open else { return };
-        let length = u16::try_from(self.buffer.len() - start).unwrap_or(u16::MAX);
-        let header = RecordHeader::new(RecordType::PARAMS, id.get(), length).aligned();
-        if let Some(place) = self.buffer.get_mut(start - 8..start) {
-            place.copy_from_slice(&header.encode());
-        }
-        self.padding(header);
+        self.end_stream(RecordType::PARAMS, id);
     }
 
     fn header(&mut self, header: RecordHeader) {

@@ -48,13 +48,27 @@ impl Timer {
     /// # Errors
     /// [`Elapsed`] when the deadline came first.
     pub async fn until<F: Future>(&mut self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+        self.race(|| deadline, future).await
+    }
+
+    /// [`Timer::until`] counted from now. The clock is not asked where nothing has to be waited for.
+    ///
+    /// # Errors
+    /// [`Elapsed`] when `limit` was over first.
+    pub async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        self.race(|| after(limit), future).await
+    }
+
+    async fn race<F: Future>(&mut self, limit: impl Fn() -> Instant, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
-        if deadline < self.sleep.deadline() {
-            self.sleep.as_mut().reset(deadline);
-        }
+        let mut deadline = None;
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
+            }
+            let deadline = *deadline.get_or_insert_with(&limit);
+            if deadline < self.sleep.deadline() {
+                self.sleep.as_mut().reset(deadline);
             }
             while self.sleep.as_mut().poll(cx).is_ready() {
                 if Instant::now() >= deadline {
@@ -65,13 +79,5 @@ impl Timer {
             Poll::Pending
         })
         .await
-    }
-
-    /// [`Timer::until`] counted from now.
-    ///
-    /// # Errors
-    /// [`Elapsed`] when `limit` was over first.
-    pub async fn within<F: Future>(&mut self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        self.until(after(limit), future).await
     }
 }

@@ -171,6 +171,18 @@ impl BodyStream {
         BodyStream::from(Bytes::new())
     }
 
+    /// A body that is here already but was not announced: other than one that is made [`From`] bytes, it promises no length, so its
+    /// response is delimited as that of a stream is.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_spec::BodyStream;
+    /// assert_eq!(BodyStream::arrived("Hello".into()).length(), None);
+    /// ```
+    pub fn arrived(bytes: Bytes) -> Self {
+        BodyStream { content: Content::Buffer(bytes), length: None, head_at_once: false }
+    }
+
     /// A body of whatever the stream gives.
     pub fn new(stream: impl Stream<Item = Result<Bytes, AppError>> + Send + 'static) -> Self {
         BodyStream { content: Content::Boxed(Box::pin(stream)), length: None, head_at_once: false }

@@ -136,6 +136,11 @@ impl Arena {
         self.index.iter().map(|entry| (self.name(*entry), self.value(*entry)))
     }
 
+    /// The same, each with the number of its name.
+    pub(super) fn iter_numbered(&self) -> impl Iterator<Item = (Option<Number>, &[u8], &[u8])> {
+        self.index.iter().map(|entry| (Number::try_from(entry.name.0).ok(), self.name(*entry), self.value(*entry)))
+    }
+
     /// Is there a NUL anywhere? Names have none, so it is in a value; perhaps in one that was replaced.
     pub(super) fn holds_nul(&self) -> bool {
         let any = |bytes: &[u8; 16]| bytes.iter().fold(false, |found, byte| found | (*byte == 0));

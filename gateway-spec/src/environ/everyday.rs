@@ -78,6 +78,9 @@ const NAMES: &[&str] = &[
 pub(super) type Number = u8;
 
 impl VariableName {
+    /// So many places have the names that requests bring every day, at most; see [`Environ::iter_placed`](crate::Environ::iter_placed).
+    pub const EVERYDAY_PLACES: usize = 64;
+
     /// The name, if it is one that requests bring every day.
     ///
     /// # Examples
@@ -90,6 +93,11 @@ impl VariableName {
     #[inline]
     pub fn everyday(name: &[u8]) -> Option<Self> {
         number(name).map(variable)
+    }
+
+    /// All names that requests bring every day, with their places.
+    pub fn all_everyday() -> impl Iterator<Item = (usize, Self)> {
+        NAMES.iter().zip(0..).map(|(_, number)| (usize::from(number), variable(number)))
     }
 }
 
@@ -158,7 +166,7 @@ static FIELDS: [Option<Number>; SLOTS] = table(true);
     reason = "evaluated by the compiler, which refuses a wrong index"
 )]
 const fn table(of_fields: bool) -> [Option<Number>; SLOTS] {
-    assert!(NAMES.len() <= 64, "the set of names in an environ has 64 bits");
+    assert!(NAMES.len() <= VariableName::EVERYDAY_PLACES, "the set of names in an environ has 64 bits");
     let mut table = [None; SLOTS];
     let mut at = 0;
     while at < NAMES.len() {
@@ -248,6 +256,7 @@ mod tests {
     fn every_everyday_name_is_found_and_no_other() {
         for &name in NAMES {
             assert_eq!(VariableName::everyday(name.as_bytes()).map(VariableName::as_str), Some(name));
+            assert!(VariableName::all_everyday().any(|(_, known)| known.as_str() == name));
             for other in [format!("{name}_"), format!("X{name}"), name[1..].to_owned(), name.to_lowercase()] {
                 assert!(NAMES.contains(&&*other) || VariableName::everyday(other.as_bytes()).is_none(), "{other}");
             }

@@ -163,6 +163,26 @@ impl Environ {
         self.variables.iter().map(|(name, value)| (Value::new(name), Value::new(value)))
     }
 
+    /// [`Environ::iter`], each with the place of its name among those that requests bring every day: for a table of what is to be done
+    /// with each of them.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_spec::{Environ, VariableName};
+    ///
+    /// let mut is_about_the_server = [false; VariableName::EVERYDAY_PLACES];
+    /// for (place, name) in VariableName::all_everyday() {
+    ///     is_about_the_server[place] = name.as_str().starts_with("SERVER_");
+    /// }
+    /// let environ = Environ::example("GET", "/");
+    /// let about = environ.iter_placed().filter(|(place, ..)| place.is_some_and(|place| is_about_the_server[place]));
+    /// assert_eq!(about.count(), 4);
+    /// ```
+    pub fn iter_placed(&self) -> impl Iterator<Item = (Option<usize>, Value<'_>, Value<'_>)> {
+        let variables = self.variables.iter_numbered();
+        variables.map(|(number, name, value)| (number.map(usize::from), Value::new(name), Value::new(value)))
+    }
+
     /// All variables as `NAME=value` entries with a closing NUL each: what `exec` takes, byte for byte.
     pub fn entries(&self) -> impl Iterator<Item = Vec<u8>> {
         self.variables.iter().map(|(name, value)| [name, b"=", value, b"\0"].concat())

@@ -8,7 +8,7 @@ mod tree;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use gateway_cgi::variables::MetaVariables;
+use gateway_cgi::variables;
 use gateway_spec::Environ;
 
 use super::ClientError;
@@ -43,12 +43,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Adds what the script is to the variables (CGI-185).
-    pub(super) fn configure(&self, variables: MetaVariables) -> MetaVariables {
-        let variables = variables.script_filename(self.file.as_os_str().as_bytes());
-        match &self.root {
-            Some(root) => variables.document_root(root.as_os_str().as_bytes()),
-            None => variables,
+    /// What the script is, for the variables (CGI-185).
+    pub(super) fn of_variables(&self) -> variables::Script<'_> {
+        variables::Script {
+            filename: Some(self.file.as_os_str().as_bytes()),
+            document_root: self.root.as_ref().map(|root| root.as_os_str().as_bytes()),
         }
     }
 }
@@ -63,9 +62,14 @@ impl Script {
 }
 
 impl Scripts {
+    /// Whether anything is said about scripts at all.
+    pub(super) fn are_configured(&self) -> bool {
+        self.one.is_some() || self.root.is_some()
+    }
+
     /// Finds the script and moves its part of the path from PATH_INFO to SCRIPT_NAME.
     pub(super) async fn find(&self, environ: &mut Environ) -> Result<Option<Place>, ClientError> {
-        if self.one.is_none() && self.root.is_none() {
+        if !self.are_configured() {
             return Ok(None);
         }
         let path = environ.path_info().as_bytes().to_vec();
