@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gateway_spec::{
-    AppError, AsyncApplication, AsyncResponse, BodyStream, Environ, HeaderValue, Headers, InputStream, StatusCode,
+    AppError, AsyncApplication, AsyncResponse, BodyStream, DynAsyncApplication as _, Environ, HeaderValue, Headers,
+    InputStream, StatusCode,
 };
 
 use super::files::{Asked, Opened, Root, answer, is_absence, plain};
@@ -109,6 +110,9 @@ impl<A> NamedFiles<A> {
 
     /// Takes the fields off, and finds the file that they name.
     fn named(&self, fields: &mut Headers) -> Option<Named> {
+        if !fields.iter().any(|(name, _)| matches!(name.as_str(), SENDFILE | ACCEL)) {
+            return None;
+        }
         let (sendfile, accel) = (take(fields, SENDFILE), take(fields, ACCEL));
         match (&self.sendfile, self.accel.as_slice(), sendfile, accel) {
             (_, [_, ..], _, Some(value)) => Some(self.by_url(value.as_bytes())),
@@ -155,16 +159,22 @@ fn take(fields: &mut Headers, name: &str) -> Option<HeaderValue> {
 }
 
 impl<A: AsyncApplication> AsyncApplication for NamedFiles<A> {
-    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+    #[allow(clippy::manual_async_fn, reason = "the arguments of an async fn are moved once more when it begins")]
+    fn call(
+        &self,
+        environ: Environ,
+        input: InputStream,
+    ) -> impl Future<Output = Result<AsyncResponse, AppError>> + Send {
         let is_configured = self.sendfile.is_some() || !self.accel.is_empty();
-        let asked = is_configured.then(|| Asked::of(&environ));
-        let mut response = self.app.call(environ, input).await?;
-        let Some(named) = self.named(&mut response.headers) else { return Ok(response) };
-        let AsyncResponse { status, headers, body } = response;
-        tokio::spawn(read_away(body));
-        match open(named).await? {
-            Some(Opened { file, metadata }) => Ok(file_answer(status, headers, asked, file, &metadata)),
-            None => Ok(plain(StatusCode::NOT_FOUND, Headers::new())),
+        let asked = is_configured.then(|| Box::new(Asked::of(&environ)));
+        // In a box of its own, so that this future does not hold its room twice.
+        let answered = self.app.call_boxed(environ, input);
+        async move {
+            let mut response = answered.await?;
+            match self.named(&mut response.headers) {
+                None => Ok(response),
+                Some(named) => Box::pin(answer_named(named, response, asked)).await,
+            }
         }
     }
 
@@ -173,17 +183,31 @@ impl<A: AsyncApplication> AsyncApplication for NamedFiles<A> {
     }
 }
 
+/// The answer to a program's answer that names a file.
+async fn answer_named(
+    named: Named,
+    response: AsyncResponse,
+    asked: Option<Box<Asked>>,
+) -> Result<AsyncResponse, AppError> {
+    let AsyncResponse { status, headers, body } = response;
+    tokio::spawn(read_away(body));
+    match open(named).await? {
+        Some(Opened { file, metadata }) => Ok(file_answer(status, headers, asked, file, &metadata)),
+        None => Ok(plain(StatusCode::NOT_FOUND, Headers::new())),
+    }
+}
+
 /// HTTP-195: what a condition says counts only where the answer would be a plain success.
 fn file_answer(
     status: StatusCode,
     mut fields: Headers,
-    asked: Option<Asked>,
+    asked: Option<Box<Asked>>,
     file: std::fs::File,
     metadata: &std::fs::Metadata,
 ) -> AsyncResponse {
     fields.remove("content-range");
     let is_plain = status == StatusCode::OK;
-    let asked = asked.map(|asked| if is_plain { asked } else { asked.unconditional() }).unwrap_or_default();
+    let asked = asked.map(|asked| if is_plain { *asked } else { asked.unconditional() }).unwrap_or_default();
     let mut answer = answer(file, metadata, fields, &asked);
     if !is_plain {
         answer.status = status;

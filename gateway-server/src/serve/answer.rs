@@ -50,6 +50,8 @@ pub(super) enum Rest<'a> {
     Call(Call<'a>),
     /// The application has returned, and something has to be waited for.
     Exchange(Exchange, Permit, Pause),
+    /// An asynchronous application is called, and has to be driven.
+    Asked(AsyncExchange<'a>, Option<Upgrade>),
 }
 
 /// Answers on the usual way, where nothing has to be waited for: the application is synchronous, there is no body, a place
@@ -58,7 +60,14 @@ pub(super) enum Rest<'a> {
 /// No future stands on this way, because each would move the environ once more.
 #[allow(clippy::result_large_err, reason = "a box would cost an allocation, and the usual way returns no error")]
 pub(super) fn answer_at_once<'a>(wire: &Arc<Wire>, call: Call<'a>) -> Result<Outcome, Rest<'a>> {
-    let (Handler::Sync(app), Arrival::Empty) = (call.handler, &call.body) else { return Err(Rest::Call(call)) };
+    let app = match (call.handler, &call.body) {
+        (Handler::Sync(app), Arrival::Empty) => app,
+        (Handler::Async(app), Arrival::Empty) if matches!(wire.try_flush(), Ok(true)) => {
+            let exchange = ask(wire, &**app, call.environ, InputStream::empty(), call.upgrade.as_ref());
+            return Err(Rest::Asked(exchange, call.upgrade));
+        }
+        _ => return Err(Rest::Call(call)),
+    };
     let Some(permit) = wire.shared.calls.try_inline() else { return Err(Rest::Call(call)) };
     let mut exchange = start(wire, &**app, call.environ);
     match drive(&mut exchange, &**wire) {
@@ -72,6 +81,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
     let call = match rest {
         Rest::Call(call) => call,
         Rest::Exchange(exchange, permit, pause) => return go_on(wire, exchange, permit, pause, timer).await,
+        Rest::Asked(exchange, upgrade) => return converse(wire, exchange, upgrade, timer).await,
     };
     let Call { handler, environ, mut body, request, waits_for_continue, upgrade } = call;
     let mut begun = Bytes::new();
@@ -108,12 +118,11 @@ pub(super) async fn run<C: Carrier, I: InputSource + Stream<Item = io::Result<By
                 Arrival::Whole(bytes) => InputStream::from(bytes),
                 Arrival::Arriving { length } => InputStream::new(arriving(), length),
             };
-            if app.has_interim()
-                && let Some(interim) = C::interim(wire)
-            {
-                environ.extensions.insert(interim);
+            if wire.flush(timer).await.is_err() {
+                return Outcome::Gone;
             }
-            asynchronous(wire, &**app, environ, input, upgrade, timer).await
+            let exchange = ask(wire, &**app, environ, input, upgrade.as_ref());
+            converse(wire, exchange, upgrade, timer).await
         }
         Handler::Sync(app) => match body {
             Arrival::Arriving { length } => {
@@ -348,77 +357,93 @@ pub(super) fn log_failure(peer: Peer, failure: &Failure) {
     }
 }
 
-/// Runs an asynchronous application; request body and response flow at the same time.
-async fn asynchronous<C: Carrier>(
+/// Calls an asynchronous application, which runs when the exchange is polled. What was answered before has been written.
+fn ask<'a, C: Carrier>(
     wire: &Arc<C>,
-    app: &dyn DynAsyncApplication,
+    app: &'a dyn DynAsyncApplication,
     mut environ: Environ,
     input: InputStream,
-    upgrade: Option<Upgrade>,
-    timer: &mut Timer,
-) -> Outcome {
-    if wire.flush(timer).await.is_err() {
-        return Outcome::Gone;
-    }
+    upgrade: Option<&Upgrade>,
+) -> AsyncExchange<'a> {
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
     wire.note_called();
-    if let Some(upgrade) = &upgrade {
-        environ.extensions.insert(upgrade.clone());
+    if app.has_interim()
+        && let Some(interim) = C::interim(wire)
+    {
+        environ.extensions.insert(interim);
     }
-    let mut exchange = AsyncExchange::call(app, environ, input);
-    if upgrade.is_some() {
-        exchange = exchange.may_switch_protocols();
-    }
-    let mut head_waits = false;
-    loop {
-        if let Some(part) = wire.sendable(|| exchange.take_file()) {
-            match wire.put_file(part) {
-                Put::Abort => return Outcome::Aborted,
-                _ if wire.flush(timer).await.is_err() => return Outcome::Gone,
-                _ => {}
-            }
-        }
-        // A head goes out together with what is ready behind it, and does not wait for what is not.
-        let ready = if head_waits { ready(&mut exchange).await } else { None };
-        if std::mem::take(&mut head_waits) && ready.is_none() && wire.flush(timer).await.is_err() {
-            return Outcome::Gone;
-        }
-        let event = loop {
-            if let Some(event) = ready {
-                break event;
-            }
-            // A client that has torn down its connection is noticed within this time, and the application dropped.
-            match timer.within(PEER_LOOK, event_or_end(&mut exchange, &**wire)).await {
-                Ok(Some(event)) => break event,
-                Ok(None) => return Outcome::Gone,
-                Err(_) if wire.is_peer_gone() => return Outcome::Gone,
-                Err(_) => {}
-            }
-        };
-        if let Some(failure) = exchange.take_failure() {
-            log_failure(wire.peer(), &failure);
-            if let (Event::Head(_), Some(trouble)) = (&event, wire.trouble()) {
-                return Outcome::Refused(trouble);
-            }
-        }
-        let event = match (event, &upgrade) {
-            (Event::Head(head), Some(upgrade)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                drop(exchange);
-                return C::switch(wire, head, upgrade, timer).await;
-            }
-            (event, _) => event,
-        };
-        match wire.put(event) {
-            Put::More => head_waits = true,
-            Put::Flush | Put::Nothing => {
-                if wire.flush(timer).await.is_err() {
-                    return Outcome::Gone;
+    let Some(upgrade) = upgrade else { return AsyncExchange::call(app, environ, input) };
+    environ.extensions.insert(upgrade.clone());
+    AsyncExchange::call(app, environ, input).may_switch_protocols()
+}
+
+/// Drives an asynchronous application; request body and response flow at the same time.
+///
+/// This future is made for each request, so it is kept small: what seldom happens has a box of its own.
+#[allow(clippy::manual_async_fn, reason = "the arguments of an async fn are moved once more when it begins")]
+pub(super) fn converse<C: Carrier>(
+    wire: &Arc<C>,
+    mut exchange: AsyncExchange<'_>,
+    upgrade: Option<Upgrade>,
+    timer: &mut Timer,
+) -> impl Future<Output = Outcome> {
+    async move {
+        let mut head_waits = false;
+        loop {
+            if let Some(part) = wire.sendable(|| exchange.take_file()) {
+                match wire.put_file(part) {
+                    Put::Abort => return Outcome::Aborted,
+                    _ if flush(wire, timer).await.is_err() => return Outcome::Gone,
+                    _ => {}
                 }
             }
-            Put::End => return Outcome::Complete,
-            Put::Abort => return Outcome::Aborted,
+            // A head goes out together with what is ready behind it, and does not wait for what is not.
+            let ready = if head_waits { ready(&mut exchange).await } else { None };
+            if std::mem::take(&mut head_waits) && ready.is_none() && flush(wire, timer).await.is_err() {
+                return Outcome::Gone;
+            }
+            let event = loop {
+                if let Some(event) = ready {
+                    break event;
+                }
+                // A client that has torn down its connection is noticed within this time, and the application dropped.
+                match timer.within(PEER_LOOK, event_or_end(&mut exchange, &**wire)).await {
+                    Ok(Some(event)) => break event,
+                    Ok(None) => return Outcome::Gone,
+                    Err(_) if wire.is_peer_gone() => return Outcome::Gone,
+                    Err(_) => {}
+                }
+            };
+            if let Some(failure) = exchange.take_failure() {
+                log_failure(wire.peer(), &failure);
+                if let (Event::Head(_), Some(trouble)) = (&event, wire.trouble()) {
+                    return Outcome::Refused(trouble);
+                }
+            }
+            let event = match (event, &upgrade) {
+                (Event::Head(head), Some(upgrade)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    drop(exchange);
+                    return Box::pin(C::switch(wire, head, upgrade, timer)).await;
+                }
+                (event, _) => event,
+            };
+            match wire.put(event) {
+                Put::More => head_waits = true,
+                Put::Flush | Put::Nothing => {
+                    if flush(wire, timer).await.is_err() {
+                        return Outcome::Gone;
+                    }
+                }
+                Put::End => return Outcome::Complete,
+                Put::Abort => return Outcome::Aborted,
+            }
         }
     }
+}
+
+/// [`Carrier::flush`], in a box where something has to be waited for.
+async fn flush<C: Carrier>(wire: &Arc<C>, timer: &mut Timer) -> io::Result<()> {
+    if wire.try_flush()? { Ok(()) } else { Box::pin(wire.flush(timer)).await }
 }
 
 /// The next event, if it is there already.

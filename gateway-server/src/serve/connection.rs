@@ -1,6 +1,6 @@
 //! The life of one connection: request after request, and a close that loses nothing.
 
-use super::answer::{Outcome, answer, answer_at_once};
+use super::answer::{Outcome, Rest, answer, answer_at_once, converse};
 use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;
@@ -89,7 +89,11 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                 };
                 let outcome = match answered {
                     Ok(outcome) => outcome,
-                    // In a box: a connection that waits for its next request holds no room for this one's answer.
+                    // In a box: a connection that waits for its next request holds no room for this one's answer. The way of most
+                    // asynchronous applications has one that is much smaller.
+                    Err(Rest::Asked(exchange, upgrade)) => {
+                        Box::pin(converse(wire, exchange, upgrade, timer).instrument(span)).await
+                    }
                     Err(rest) => Box::pin(answer(wire, rest, timer).instrument(span)).await,
                 };
                 if let Outcome::Refused(refusal) = outcome {
