@@ -26,6 +26,8 @@ pub(super) fn install(log: &Log) {
     let access = if log.access.unwrap_or(true) { format!(",{ACCESS}=debug") } else { format!(",{ACCESS}=off") };
     let filter = EnvFilter::builder().parse_lossy(log.level.clone() + &access);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What cannot be written there cannot be complained of there either, and whoever tried would panic.
+    let builder = builder.log_internal_errors(false);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // Where a line comes from is of interest to those who look closely.
     let usual = format::Format::default().with_target(log.level.contains("debug") || log.level.contains("trace"));

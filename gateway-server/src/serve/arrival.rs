@@ -19,7 +19,7 @@ use super::wire::Wire;
 use bytes::Bytes;
 use gateway_fastcgi::net::{Peer, Stream, after};
 use std::sync::{Arc, Weak};
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 /// A connection that is ready for its first request.
 struct Arrived {
@@ -62,9 +62,13 @@ pub(super) async fn serve_arrival(stream: Stream, peer: Peer, way: Arc<Way>, sha
     let place = Arriving::new();
     let guest: Weak<Arriving> = Arc::downgrade(&place);
     entry.note_guest(guest);
+    // A client that has just come does not know of a stop, and few try again: it has its first answer, if it is quick.
+    let stopped = async {
+        shared.stop.wanted().await;
+        sleep_until(after(shared.config.linger_timeout)).await;
+    };
     let arrived = tokio::select! {
-        // Nothing of a request is here, so nothing is lost.
-        () = shared.stop.wanted() => return,
+        () = stopped => return,
         () = place.given_up.notified() => return,
         arrived = arriving => arrived,
     };

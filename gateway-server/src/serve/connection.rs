@@ -71,6 +71,15 @@ async fn serve_requests(wire: &Arc<Wire>, timer: &mut Timer) -> Closing {
                     }
                     Err(trouble) => trouble,
                 };
+                // Its first request may be on its way, and its client does not know of the stop.
+                if trouble == Received::Stop && head_deadline.is_some() && wire.shared.is_stopping() {
+                    let soon = after(config.linger_timeout);
+                    if wire.receive(timer, soon).await == Received::Bytes {
+                        step = wire.step(&mut wire.lock());
+                        continue;
+                    }
+                    return Closing::AtOnce;
+                }
                 if idle || trouble == Received::Lost {
                     return Closing::AtOnce;
                 }

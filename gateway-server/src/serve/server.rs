@@ -272,9 +272,11 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>)
                     too_many(&stream, peer, &shared);
                     continue;
                 };
+                // A stop that comes now is no reason to drop a connection that has a place.
                 let place = tokio::select! {
-                    () = &mut wanted => return Ok(()),
+                    biased;
                     place = place(&places, &shared) => place,
+                    () = &mut wanted => return Ok(()),
                 };
                 tracing::trace!(target: "gateway::marks", mark = "accepted");
                 let (id, task) = match &way {

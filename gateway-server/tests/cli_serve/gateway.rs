@@ -37,7 +37,12 @@ impl Gateway {
 
     /// `gateway serve` with these flags alone.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
-        Self::started(folder, flags, &[])
+        Self::start_with(folder, flags, &[])
+    }
+
+    /// [`Gateway::start`] with these variables in its environment.
+    pub(crate) fn start_with(folder: &Path, flags: &[&str], env: &[(&str, &Path)]) -> Self {
+        Self::started(folder, flags, env)
     }
 
     fn started(folder: &Path, flags: &[&str], env: &[(&str, &Path)]) -> Self {

@@ -1,8 +1,13 @@
 //! What is written to standard error.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::gateway::Gateway;
 
@@ -100,4 +105,38 @@ fn a_file_that_mounts_nothing_is_told() {
     gateway.wait_for("\"GET /\" 404 ");
     let (_, log) = gateway.stop();
     assert!(log.iter().any(|line| line.contains("nothing is mounted")), "{log:#?}");
+}
+
+/// Such as after `gateway serve 2>&1 | head`, or with a collector of logs that has ended.
+#[test]
+fn a_log_that_nobody_reads_any_more_ends_nothing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--mount", "/=app:demo"]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    let address = loop {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0);
+        if let Some((_, address)) = line.trim_end().split_once("listening on http://") {
+            break address.to_owned();
+        }
+    };
+    drop(log);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    for _ in 0..3 {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        stream.read_exact(&mut vec![0; length]).unwrap();
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

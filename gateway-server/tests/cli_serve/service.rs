@@ -14,17 +14,17 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use crate::gateway::{Gateway, is_there};
 
 /// A service manager's socket.
-struct Manager(UnixDatagram);
+pub(crate) struct Manager(UnixDatagram);
 
 impl Manager {
-    fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Manager(socket)
     }
 
     /// The next message, but for those that say that the process is alive.
-    fn hears(&self) -> String {
+    pub(crate) fn hears(&self) -> String {
         loop {
             let text = self.any();
             if text != "WATCHDOG=1" {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gateway_spec::{AppError, Body, Bytes, Environ, StartResponse, StatusCode, headers};
 
-use crate::support::{Files, config, serve, serve_tls, variables};
+use crate::support::{Client, Files, config, serve, serve_tls, variables};
 
 #[test]
 fn cgi_51_the_environ_says_that_the_request_came_under_tls() {
@@ -161,8 +161,27 @@ fn whoever_does_not_finish_the_handshake_in_time_is_closed_and_keeps_nobody_wait
     }
 }
 
+/// At a restart both processes take connections for a moment, and the old one may be the first.
 #[test]
-fn a_stop_does_not_wait_for_handshakes() {
+fn a_client_that_comes_just_before_a_stop_has_its_first_answer() {
+    let files = Files::new();
+    let tls = files.tls();
+    let server = serve(variables, config().linger_timeout(Duration::from_secs(10)), |endpoint| endpoint.tls(tls));
+    let [before_handshake, socket] = [server.connect(), server.connect()];
+    let mut before_request = Client::over(socket, &files.der);
+    before_request.stream.conn.complete_io(&mut before_request.stream.sock).unwrap();
+    // So that both are there before the stop.
+    let mut idle = server.client(&files.der);
+    assert_eq!(idle.get("/").0, 200);
+    server.stop();
+    assert!(idle.ends_cleanly());
+    assert_eq!(Client::over(before_handshake, &files.der).get("/").0, 200);
+    assert_eq!(before_request.get("/").0, 200);
+    assert!(before_request.ends_cleanly());
+}
+
+#[test]
+fn a_stop_does_not_wait_long_for_handshakes() {
     let files = Files::new();
     let server = serve_tls(&files);
     let mut stream = server.connect();
