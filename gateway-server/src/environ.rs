@@ -115,10 +115,11 @@ pub(crate) struct CutPath<'a> {
 /// Starts the environ of a request; its fields are still to be added.
 #[inline]
 pub(crate) fn environ_builder(asked: &Asked<'_>, facts: &ConnectionFacts, path: &CutPath<'_>) -> EnvironBuilder {
-    // The name of a field grows by `HTTP_` and `=` but loses `: ` and CRLF. What follows here is in the head too, or short.
+    // The name of a field grows by `HTTP_` and `=` but loses `: ` and CRLF. What follows here is in the head too, or short; the id
+    // of the request comes twice.
     let again = path.script_name.len() + path.path_info.len() + asked.query.map_or(0, <[u8]>::len) + asked.host.len();
-    let room = asked.head_bytes + 2 * asked.fields + again + 64;
-    let mut builder = facts.template.builder(room, 14 + asked.fields);
+    let room = asked.head_bytes + 2 * asked.fields + again + 128;
+    let mut builder = facts.template.builder(room, 16 + asked.fields);
     builder
         .set_known(REQUEST_METHOD, asked.method)
         .set_known(SCRIPT_NAME, path.script_name)

@@ -388,19 +388,27 @@ pub(super) fn converse<C: Carrier>(
     timer: &mut Timer,
 ) -> impl Future<Output = Outcome> {
     async move {
-        let mut head_waits = false;
+        let mut head = None;
         loop {
             if let Some(part) = wire.sendable(|| exchange.take_file()) {
-                match wire.put_file(part) {
-                    Put::Abort => return Outcome::Aborted,
-                    _ if flush(wire, timer).await.is_err() => return Outcome::Gone,
-                    _ => {}
+                match send_file(&**wire, head.take(), part) {
+                    Ok(Put::Abort) => return Outcome::Aborted,
+                    Ok(Put::Flush) if flush(wire, timer).await.is_err() => return Outcome::Gone,
+                    Ok(_) => {}
+                    Err(_) => return Outcome::Gone,
                 }
             }
             // A head goes out together with what is ready behind it, and does not wait for what is not.
-            let ready = if head_waits { ready(&mut exchange).await } else { None };
-            if std::mem::take(&mut head_waits) && ready.is_none() && flush(wire, timer).await.is_err() {
-                return Outcome::Gone;
+            let ready = if head.is_some() { ready(&mut exchange).await } else { None };
+            if ready.is_none()
+                && let Some(head) = head.take()
+            {
+                if wire.put(Event::Head(head)) == Put::Abort {
+                    return Outcome::Aborted;
+                }
+                if flush(wire, timer).await.is_err() {
+                    return Outcome::Gone;
+                }
             }
             let event = loop {
                 if let Some(event) = ready {
@@ -425,17 +433,22 @@ pub(super) fn converse<C: Carrier>(
                     drop(exchange);
                     return Box::pin(C::switch(wire, head, upgrade, timer)).await;
                 }
+                (Event::Head(next), _) => {
+                    head = Some(next);
+                    continue;
+                }
                 (event, _) => event,
             };
-            match wire.put(event) {
-                Put::More => head_waits = true,
-                Put::Flush | Put::Nothing => {
+            match wire.send(head.take(), event) {
+                Ok(Put::More) => {}
+                Ok(Put::Flush | Put::Nothing) => {
                     if flush(wire, timer).await.is_err() {
                         return Outcome::Gone;
                     }
                 }
-                Put::End => return Outcome::Complete,
-                Put::Abort => return Outcome::Aborted,
+                Ok(Put::End) => return Outcome::Complete,
+                Ok(Put::Abort) => return Outcome::Aborted,
+                Err(_) => return Outcome::Gone,
             }
         }
     }

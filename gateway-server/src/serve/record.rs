@@ -58,8 +58,9 @@ impl<'s> Recording<'s> {
 
     /// The span of everything that is logged about the request: it has its id. None where requests have none.
     pub(super) fn span(&self) -> Span {
-        match self.record.as_ref().and_then(|record| record.id()) {
-            Some(id) => tracing::info_span!(target: "gateway_server::request", "request", request_id = id),
+        match self.record.as_ref().filter(|record| record.has_id()) {
+            // The text is made only if somebody wants the span.
+            Some(record) => tracing::info_span!(target: "gateway_server::request", "request", request_id = record.id()),
             None => Span::none(),
         }
     }

@@ -24,7 +24,7 @@ mod shard;
 mod tests;
 mod text;
 
-use gateway_spec::Environ;
+use gateway_spec::{Environ, VariableName};
 
 pub use access_log::AccessLog;
 pub use format::{AccessField, AccessFormat, UnknownField};
@@ -101,13 +101,16 @@ impl Telemetry {
             IdsOf::Ours => RequestId::new(),
             IdsOf::TrustedPeer => theirs(environ).unwrap_or_default(),
         })?;
-        for name in ["UNIQUE_ID", "HTTP_X_REQUEST_ID"] {
-            // Neither a name nor an id holds what a variable must not.
-            let _ = environ.set(name, id.as_str());
+        for name in [UNIQUE_ID, HTTP_X_REQUEST_ID] {
+            // No id holds what a variable must not.
+            let _ = environ.set_known(name, id.as_bytes());
         }
         Some(id)
     }
 }
+
+const UNIQUE_ID: VariableName = VariableName::new("UNIQUE_ID");
+const HTTP_X_REQUEST_ID: VariableName = VariableName::new("HTTP_X_REQUEST_ID");
 
 /// Whose ids count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -225,6 +225,11 @@ impl<'t> Record<'t> {
         self.ends.get(at).and_then(|end| self.bytes.get(begin..*end)).unwrap_or_default()
     }
 
+    /// Whether it has an id.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_ref().map(RequestId::as_str)
     }

@@ -25,15 +25,16 @@ pub struct RequestId {
     length: u8,
 }
 
-/// What tells this process's ids from those of every other: random, as the keys of hash maps are.
-static SEED: LazyLock<[u64; 2]> = LazyLock::new(|| {
+/// What tells this process's ids from those of every other, random as the keys of hash maps are: half of each id as text, and what
+/// the other half starts from.
+static SEED: LazyLock<([u8; 16], u64)> = LazyLock::new(|| {
     let random = |salt: u64| {
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_u64(salt);
         hasher.write_u32(std::process::id());
         hasher.finish()
     };
-    [random(1), random(2)]
+    (hex(random(1)), random(2))
 });
 
 /// Threads take numbers in blocks, so that they do not meet at one counter for each request.
@@ -65,13 +66,12 @@ impl RequestId {
     /// A new one, different from every other of this process, and of any other but for a chance of 1 in 2⁶⁴.
     #[must_use]
     pub fn new() -> Self {
-        let [process, start] = *SEED;
+        let (process, start) = &*SEED;
         // An odd factor maps the numbers one to one, so ids do not tell how many requests there were.
-        let own = number().wrapping_add(start).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let own = number().wrapping_add(*start).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut text = [0; Self::MAX_BYTES];
-        let halves = process.to_be_bytes().into_iter().chain(own.to_be_bytes());
-        for (pair, byte) in text.chunks_exact_mut(2).zip(halves) {
-            pair.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+        for (place, half) in text.chunks_exact_mut(16).zip([process, &hex(own)]) {
+            place.copy_from_slice(half);
         }
         Self { text, length: 32 }
     }
@@ -106,12 +106,34 @@ impl RequestId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Both ways to make one let only ASCII in.
-        self.text.get(..usize::from(self.length)).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The id as text, in bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.length)).unwrap_or_default()
     }
 }
 
-fn hex(digit: u8) -> u8 {
-    if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
+/// A number in 16 digits, all of them at once: each byte of the result holds one.
+fn hex(number: u64) -> [u8; 16] {
+    // The four bits of each digit move apart, the first digit into the highest byte.
+    let spread = |bits: u64| {
+        let bits = (bits | bits << 16) & 0x0000_ffff_0000_ffff;
+        let bits = (bits | bits << 8) & 0x00ff_00ff_00ff_00ff;
+        (bits | bits << 4) & 0x0f0f_0f0f_0f0f_0f0f
+    };
+    // Ten and more carry into the next bit when six is added, and are letters.
+    let text = |digits: u64| {
+        let letters = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+        digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
+    };
+    let mut all = [0; 16];
+    for (place, half) in all.chunks_exact_mut(8).zip([number >> 32, number & 0xffff_ffff]) {
+        place.copy_from_slice(&text(spread(half)).to_be_bytes());
+    }
+    all
 }
 
 impl Default for RequestId {
@@ -142,6 +164,13 @@ mod tests {
         for id in ids {
             let field = format!("00-{id}-00f067aa0ba902b7-01");
             assert_eq!(RequestId::of_traceparent(field.as_bytes()), Some(id));
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for number in [0, 1, 9, 10, 15, 16, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX] {
+            assert_eq!(hex(number), format!("{number:016x}").as_bytes());
         }
     }
 

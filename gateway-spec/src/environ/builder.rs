@@ -48,6 +48,10 @@ pub enum EnvironError {
 impl EnvironError {
     pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), EnvironError> {
         EnvironError::check_name(name)?;
+        EnvironError::check_value(name, value)
+    }
+
+    pub(super) fn check_value(name: &[u8], value: &[u8]) -> Result<(), EnvironError> {
         if value.contains(&0) { Err(EnvironError::Nul { name: lossy(name) }) } else { Ok(()) }
     }
 

@@ -51,7 +51,6 @@ const NAMES: &[&str] = &[
     "HTTP_CACHE_CONTROL",
     "HTTP_CONNECTION",
     "HTTP_COOKIE",
-    "HTTP_DNT",
     "HTTP_HOST",
     "HTTP_IF_MODIFIED_SINCE",
     "HTTP_IF_NONE_MATCH",
@@ -72,6 +71,7 @@ const NAMES: &[&str] = &[
     "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO",
     "HTTP_X_REQUESTED_WITH",
+    "HTTP_X_REQUEST_ID",
 ];
 
 /// A place in the list.

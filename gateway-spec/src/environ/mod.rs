@@ -153,6 +153,27 @@ impl Environ {
         Ok(())
     }
 
+    /// [`Environ::set`] for a name that was checked.
+    ///
+    /// # Errors
+    /// [`EnvironError::Nul`] if the value holds a NUL byte.
+    ///
+    /// # Examples
+    /// ```
+    /// use gateway_spec::{Environ, VariableName};
+    /// const UNIQUE_ID: VariableName = VariableName::new("UNIQUE_ID");
+    /// let mut environ = Environ::example("GET", "/");
+    /// environ.set_known(UNIQUE_ID, "7b6f")?;
+    /// assert_eq!(environ.get("UNIQUE_ID").ok_or("not set")?, "7b6f");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_known(&mut self, name: VariableName, value: impl AsRef<[u8]>) -> Result<(), EnvironError> {
+        let value = value.as_ref();
+        EnvironError::check_value(name.as_bytes(), value)?;
+        self.variables.set(name, value);
+        Ok(())
+    }
+
     /// Removes a variable and says whether it was set.
     pub fn remove(&mut self, name: &str) -> bool {
         self.variables.remove(Key::of(name.as_bytes()))
