@@ -58,7 +58,7 @@ pub use asynchronous::{
 pub use body::{Body, FilePart, FileWrapper, Iterable};
 pub use cancellation::Cancellation;
 pub use dispatch::{Admission, Dispatch, Permit};
-pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value, VariableName};
+pub use environ::{Environ, EnvironBuilder, EnvironError, EnvironTemplate, Scheme, Value, VariableName, VariableSet};
 pub use error_stream::{ErrorSink, ErrorStream};
 pub use exchange::{Event, Exchange, Failure, Framing, PushSink, ResponseHead};
 pub use headers::{HeaderError, Headers, IntoFieldName, IntoFieldValue};

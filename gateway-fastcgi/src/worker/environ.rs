@@ -7,7 +7,7 @@ use super::roles::FilterDataError;
 use super::{Duplex, WorkerConfig};
 use crate::protocol::{Params, Role};
 use gateway_cgi::variables::{Credentials, is_for_programs};
-use gateway_spec::{Environ, EnvironBuilder, EnvironError, VariableName};
+use gateway_spec::{Environ, EnvironBuilder, EnvironError, VariableName, VariableSet};
 
 const CONTENT_LENGTH: VariableName = VariableName::new("CONTENT_LENGTH");
 const FCGI_ROLE: VariableName = VariableName::new("FCGI_ROLE");
@@ -20,6 +20,10 @@ const SERVER_NAME: VariableName = VariableName::new("SERVER_NAME");
 const SERVER_PORT: VariableName = VariableName::new("SERVER_PORT");
 const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
 const SERVER_SOFTWARE: VariableName = VariableName::new("SERVER_SOFTWARE");
+
+/// What does not go into the environ as it came, or is needed besides.
+const HANDLED: VariableSet =
+    VariableSet::of(&[SCRIPT_NAME, PATH_INFO, CONTENT_LENGTH, HTTP_CONNECTION, SCRIPT_FILENAME, SERVER_SOFTWARE]);
 
 /// Why parameters make no request; the answer is 400.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +86,10 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
             }
             continue;
         };
+        if !HANDLED.contains(known) {
+            builder.set_known(known, value);
+            continue;
+        }
         match known {
             _ if known == SCRIPT_NAME => sent.script_name = value,
             _ if known == PATH_INFO => sent.path_info = Some(value),
@@ -93,9 +101,7 @@ pub(super) fn describe_for(role: Role, params: &Params, config: &WorkerConfig) -
                 builder.set_known(known, script_filename(value));
             }
             _ => {
-                if known == SERVER_SOFTWARE {
-                    sent.server_software = value;
-                }
+                sent.server_software = value;
                 builder.set_known(known, value);
             }
         }

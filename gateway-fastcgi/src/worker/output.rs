@@ -4,7 +4,7 @@
 //! does not hold any rule of PEP 3333 (the driver does), or a record (the machine does).
 
 use super::environ::First;
-use super::link::{Link, LinkError, Live};
+use super::link::{Held, Link, LinkError, Live};
 use crate::protocol::RequestId;
 use bytes::{Buf, Bytes};
 use gateway_cgi::head;
@@ -69,14 +69,20 @@ impl RequestIo {
     pub(super) fn next(&self, exchange: &mut Exchange, last: Option<&Next>) -> Result<Next, Disconnected> {
         match last {
             Some(Next::Rest) => self.put_rest(),
-            _ => {
-                let event = exchange.next();
-                // Filters are never called on a task, so this thread may wait.
-                if self.first == First::All && matches!(event, Event::Head(_)) {
-                    self.link.receive_first_blocking(self.serial, self.first).map_err(|_| Disconnected)?;
+            _ => match exchange.next() {
+                head @ Event::Head(_) => {
+                    // Filters are never called on a task, so this thread may wait.
+                    if self.first == First::All {
+                        self.link.receive_first_blocking(self.serial, self.first).map_err(|_| Disconnected)?;
+                    }
+                    // What follows a head is there already, so both are put out at once.
+                    let follows = exchange.next();
+                    let mut held = self.link.lock_for(self.serial)?;
+                    self.put_under(&mut held, head)?;
+                    self.put_under(&mut held, follows)
                 }
-                self.put(event)
-            }
+                event => self.put(event),
+            },
         }
     }
 
@@ -95,7 +101,10 @@ impl RequestIo {
 
     /// Turns an event into records of the output.
     pub(super) fn put(&self, event: Event) -> Result<Next, Disconnected> {
-        let mut held = self.link.lock_for(self.serial)?;
+        self.put_under(&mut self.link.lock_for(self.serial)?, event)
+    }
+
+    fn put_under(&self, held: &mut Held<'_>, event: Event) -> Result<Next, Disconnected> {
         let has_neighbours = held.has_neighbours();
         let (machine, live) = held.parts()?;
         live.put_errors(machine);

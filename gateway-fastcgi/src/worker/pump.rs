@@ -80,7 +80,11 @@ pub(super) async fn pump(
 fn spawn(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) {
     let (shared, link) = (Arc::clone(shared), Arc::clone(link));
     let serving = async move {
-        match serve(&shared, &link, begun).await {
+        let serial = begun.serial;
+        let served = serve(&shared, &link, begun).await;
+        // What the application has kept of this request has no access to the next.
+        link.end(serial);
+        match served {
             Ok(()) => {
                 // Else whoever waits for its own output sends this too.
                 let _ = link.flush().await;

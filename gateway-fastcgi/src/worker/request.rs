@@ -26,13 +26,13 @@ enum Arrived {
     Aborted,
 }
 
-/// Answers one request. An error means that the connection cannot go on.
+/// Answers one request, which the caller then ends. An error means that the connection cannot go on.
 pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) -> Result<(), LinkError> {
-    let Begun { request, serial } = begun;
+    let Begun { request, serial, bodiless, .. } = begun;
     shared.count_request();
     let Request { id, role, params, .. } = request;
     let _noted = shared.activity.begin(&params);
-    let answered = match describe_for(role, &params, &shared.config) {
+    match describe_for(role, &params, &shared.config) {
         Err(error) => no_request(link, serial, id, &error),
         Ok(described) => {
             if described.one_at_a_time {
@@ -42,7 +42,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) 
             let app = shared.applications.of(role);
             let asynchronous = matches!(app, Some(App::Asynchronous(_)));
             let io = Arc::new(RequestIo { link: Arc::clone(link), id, serial, first, asynchronous });
-            let serving = Serving { shared, io: &io, role, params: &params };
+            let serving = Serving { shared, io: &io, role, params: &params, bodiless };
             match serving.answer(app, described).await {
                 // Where others are served, one whose body does not come is no reason to end the connection.
                 Err(LinkError::Silent(longest)) if link.is_pumped() => {
@@ -52,10 +52,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, link: &Arc<Link>, begun: Begun) 
                 answered => answered,
             }
         }
-    };
-    // What the application has kept of this request has no access to the next.
-    link.end(serial);
-    answered
+    }
 }
 
 /// A request that is being answered.
@@ -64,6 +61,7 @@ struct Serving<'a> {
     io: &'a Arc<RequestIo>,
     role: Role,
     params: &'a Params,
+    bodiless: bool,
 }
 
 impl Serving<'_> {
@@ -131,7 +129,7 @@ impl Serving<'_> {
         let most = self.shared.config.pre_read_bytes;
         let is_short = declared.is_some_and(|length| length <= most as u64);
         let mut arrived = Pieces::default();
-        if self.role == Role::AUTHORIZER {
+        if self.bodiless || self.role == Role::AUTHORIZER {
             return Ok(Arrived::Whole(Bytes::new()));
         }
         if declared.is_some() && !is_short {

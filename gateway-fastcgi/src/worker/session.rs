@@ -59,32 +59,38 @@ impl Session {
         let mut idle = config.silent_timeout;
         let mut served = 0;
         let mut timer = Timer::new(idle);
+        let mut receiver = self.end.clone();
+        let mut end = pin!(async move {
+            // Without a worker there is nobody left who would say it.
+            let _ = receiver.wait_for(|end| *end).await;
+        });
         loop {
-            let begun = tokio::select! {
-                biased;
-                begun = self.link.next_request(idle, &mut timer) => begun?,
-                // A gateway that has just connected is about to ask, and may have nowhere else to go when it is refused: a
-                // connection is closed for the end of the worker only between two requests (FCGI-10).
-                _ = self.end.wait_for(|end| *end), if served > 0 && self.link.is_idle() => {
-                    if self.link.is_idle() { return Ok(()) } else { continue }
-                }
-            };
-            let Some(begun) = begun else { return Ok(()) };
-            if (self.link.is_multiplexed() || self.shared.applications.is_asynchronous()) && self.link.become_pump() {
+            // A gateway that has just connected is about to ask, and may have nowhere else to go when it is refused: a connection
+            // is closed for the end of the worker only between two requests (FCGI-10).
+            let may_end = (served > 0).then_some(end.as_mut());
+            let Some(begun) = self.link.next_request(idle, &mut timer, may_end).await? else { return Ok(()) };
+            if (begun.multiplexed || self.shared.applications.is_asynchronous()) && self.link.become_pump() {
                 return pump(&self.shared, &self.link, self.end.clone(), Some(begun), served).await;
             }
             served += 1;
+            let serial = begun.serial;
             let alone = self.alone(begun, served).await;
+            // What the application has kept of this request has no access to the next.
+            let standing = self.link.finish(serial);
             // Meanwhile others may have come, or may have been looked for.
-            if let Some(pumping) = self.shared.pumping.of(&self.link) {
+            if standing.pumped
+                && let Some(pumping) = self.shared.pumping.of(&self.link)
+            {
                 if let Err(LinkError::BrokenOff) = alone {
                     self.link.drain();
                 }
                 return pumping.await.unwrap_or(Err(LinkError::Gone));
             }
             alone?;
-            self.link.flush().await?;
-            if *self.end.borrow() || self.link.is_closing() || served >= config.max_connection_requests {
+            if standing.unsent {
+                self.link.flush().await?;
+            }
+            if standing.closing || served >= config.max_connection_requests || *self.end.borrow() {
                 return Ok(());
             }
             idle = config.idle_timeout;

@@ -4,7 +4,7 @@
 //! the index, so most names are neither copied nor compared as text. Does not hold what a variable means.
 
 use super::everyday::{self, Number};
-use super::name::VariableName;
+use super::name::{VariableName, bit};
 
 /// Ordered variables in one buffer. Replaced and removed values stay in the buffer unseen until the arena is dropped.
 #[derive(Default)]
@@ -234,11 +234,6 @@ impl Arena {
     fn value(&self, entry: Entry) -> &[u8] {
         self.text.get(entry.start..entry.start + entry.length).unwrap_or_default()
     }
-}
-
-#[inline]
-const fn bit(number: Number) -> u64 {
-    1 << (number % 64)
 }
 
 /// A bit that depends on the name's length and three of its bytes: enough to tell most names apart.

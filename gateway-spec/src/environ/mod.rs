@@ -21,7 +21,7 @@ use field::{Mapping, mapping, with_variable_name};
 
 pub use builder::{EnvironBuilder, EnvironError, EnvironTemplate};
 pub use field::is_mappable;
-pub use name::VariableName;
+pub use name::{VariableName, VariableSet};
 pub use value::Value;
 
 /// One request as its application sees it: CGI variables, streams, facts about the gateway, and extensions.

@@ -66,6 +66,51 @@ impl VariableName {
     }
 }
 
+/// Some of the names of every day ([`VariableName::everyday`]): whether a name is among them is one look.
+///
+/// # Examples
+/// ```
+/// use gateway_spec::{VariableName, VariableSet};
+/// const QUERY_STRING: VariableName = VariableName::new("QUERY_STRING");
+/// const PATH: VariableSet = VariableSet::of(&[VariableName::new("SCRIPT_NAME"), VariableName::new("PATH_INFO")]);
+/// assert!(!PATH.contains(QUERY_STRING));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VariableSet(u64);
+
+impl VariableSet {
+    /// The set of these names. Meant for constants, where a wrong name stops the compiler.
+    ///
+    /// # Panics
+    /// If one is not a name of every day.
+    pub const fn of(names: &[VariableName]) -> Self {
+        let (mut bits, mut rest) = (0, names);
+        while let [name, tail @ ..] = rest {
+            assert!(name.number.is_some(), "not a name of every day");
+            if let Some(number) = name.number {
+                bits |= bit(number);
+            }
+            rest = tail;
+        }
+        VariableSet(bits)
+    }
+
+    /// Is this name in the set?
+    #[inline]
+    pub const fn contains(self, name: VariableName) -> bool {
+        match name.number {
+            Some(number) => self.0 & bit(number) != 0,
+            None => false,
+        }
+    }
+}
+
+/// The place of a name of every day in a set of them.
+#[inline]
+pub(super) const fn bit(number: Number) -> u64 {
+    1 << (number % 64)
+}
+
 macro_rules! names {
     ($($name:ident),* $(,)?) => {
         $(pub(super) const $name: VariableName = VariableName::new(stringify!($name));)*

@@ -134,6 +134,11 @@ impl Arrivals {
         !self.spool.is_empty() || self.ended || self.unwanted || self.failed.is_some()
     }
 
+    /// Has it ended, and is nothing left of it?
+    pub(super) fn is_over(&self) -> bool {
+        self.ended && self.spool.is_empty() && self.failed.is_none()
+    }
+
     /// What has come, at most `max` bytes of it; empty at the end. `None` if something may still come.
     pub(super) fn take(&mut self, max: usize) -> io::Result<Option<Bytes>> {
         let piece = self.spool.take(max)?;

@@ -75,6 +75,21 @@ pub(super) struct State {
 pub(super) struct Begun {
     pub(super) request: Request,
     pub(super) serial: u64,
+    /// The end of STDIN came with the parameters, and nothing before it.
+    pub(super) bodiless: bool,
+    /// The gateway has more than one request at a time here, or ids that say that it may.
+    pub(super) multiplexed: bool,
+}
+
+/// How a connection stands after a request that its session has served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// A pump reads now.
+    pub(super) pumped: bool,
+    /// The connection serves no further request.
+    pub(super) closing: bool,
+    /// The socket did not take all of the output.
+    pub(super) unsent: bool,
 }
 
 /// How a connection came to its end before its time.
@@ -116,6 +131,42 @@ impl Held<'_> {
     /// Are there other requests that this one should not hold up?
     pub(super) fn has_neighbours(&self) -> bool {
         self.state.lives.len() > 1
+    }
+}
+
+impl State {
+    /// See [`Link::end`]; says whether there is a pump, which is to be told.
+    fn end(&mut self, serial: u64) -> bool {
+        let Some(at) = self.lives.iter().position(|live| live.serial == serial) else { return false };
+        let live = self.lives.swap_remove(at);
+        if live.aborted && !live.ended {
+            let _ = self.machine.send_end(live.id, 0);
+        }
+        self.spare_head = live.into_head();
+        let is_pumped = self.reader == Reader::Pump;
+        if !is_pumped {
+            self.reader = Reader::Session;
+        }
+        is_pumped
+    }
+
+    fn take_begun(&mut self) -> Option<Begun> {
+        let mut begun = self.begun.pop_front()?;
+        let live = self.lives.iter().find(|live| live.serial == begun.serial);
+        begun.bodiless = live.is_some_and(|live| live.stdin.is_over() && !live.aborted);
+        begun.multiplexed = self.multiplexed;
+        if self.reader == Reader::Session {
+            self.reader = Reader::Anybody;
+        }
+        Some(begun)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle() && self.begun.is_empty()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.gone || self.draining || self.machine.is_closing()
     }
 }
 
@@ -170,21 +221,25 @@ impl Link {
     ///
     /// Where the gateway has aborted it, this is where it is ended, once (FCGI-79); else it has ended, or never will.
     pub(super) fn end(&self, serial: u64) {
-        let mut state = self.lock();
-        let Some(at) = state.lives.iter().position(|live| live.serial == serial) else { return };
-        let live = state.lives.swap_remove(at);
-        if live.aborted && !live.ended {
-            let _ = state.machine.send_end(live.id, 0);
-        }
-        state.spare_head = live.into_head();
-        let is_pumped = state.reader == Reader::Pump;
-        if !is_pumped {
-            state.reader = Reader::Session;
-        }
-        drop(state);
-        if is_pumped {
+        if self.lock().end(serial) {
             self.changed.notify_one();
         }
+    }
+
+    /// [`Link::end`] for a session, with what it does and asks next, all under one lock: the output is sent as far as the socket takes
+    /// it.
+    pub(super) fn finish(&self, serial: u64) -> Standing {
+        let mut state = self.lock();
+        state.end(serial);
+        let pumped = state.reader == Reader::Pump;
+        // What cannot be sent is found out by whoever waits for it.
+        let unsent = pumped || !state.write(&self.stream, Caller::Task).unwrap_or(false);
+        let standing = Standing { pumped, closing: state.is_closing(), unsent };
+        drop(state);
+        if pumped {
+            self.changed.notify_one();
+        }
+        standing
     }
 
     /// Turns a request down that nobody has served.
@@ -203,17 +258,7 @@ impl Link {
 
     /// A request that nobody serves yet.
     pub(super) fn take_begun(&self) -> Option<Begun> {
-        let mut state = self.lock();
-        let begun = state.begun.pop_front()?;
-        if state.reader == Reader::Session {
-            state.reader = Reader::Anybody;
-        }
-        Some(begun)
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        let state = self.lock();
-        state.machine.is_idle() && state.begun.is_empty()
+        self.lock().take_begun()
     }
 
     /// Is there no request?
@@ -222,8 +267,7 @@ impl Link {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        let state = self.lock();
-        state.gone || state.draining || state.machine.is_closing()
+        self.lock().is_closing()
     }
 
     pub(super) fn is_aborted(&self, serial: u64) -> bool {
@@ -262,11 +306,6 @@ impl Link {
 
     pub(super) fn is_calling(&self) -> bool {
         self.calling.load(Ordering::Relaxed)
-    }
-
-    /// Has the gateway more than one request at a time here, or ids that say that it may?
-    pub(super) fn is_multiplexed(&self) -> bool {
-        self.lock().multiplexed
     }
 
     /// Makes the caller the pump, if there is a request and nobody reads just now; or if a thread does, and there are requests

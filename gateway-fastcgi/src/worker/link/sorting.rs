@@ -30,7 +30,7 @@ impl State {
                 self.multiplexed |= !self.lives.is_empty() || request.id != RequestId::ONE;
                 let head = std::mem::take(&mut self.spare_head);
                 self.lives.push(Live::new(self.serial, request.id, head, max_spool_bytes));
-                self.begun.push_back(Begun { request, serial: self.serial });
+                self.begun.push_back(Begun { request, serial: self.serial, bodiless: false, multiplexed: false });
             }
             WorkerEvent::Stdin { id, data } => self.with(id, |live| live.stdin.receive(data)),
             WorkerEvent::StdinEnd(id) => self.with(id, |live| live.stdin.end()),

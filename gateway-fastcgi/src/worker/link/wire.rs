@@ -70,19 +70,7 @@ impl Link {
 
     /// Writes what the socket takes; says whether that was all.
     pub(in crate::worker) fn try_flush(&self, caller: Caller) -> Result<bool, LinkError> {
-        let mut state = self.lock();
-        while state.machine.output().has_remaining() {
-            match write(&self.stream, state.machine.output(), caller) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(length) => state.machine.output().advance(length),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => {
-                    state.lose();
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(true)
+        self.lock().write(&self.stream, caller)
     }
 
     /// Should the pump wait until the application takes some of its input? Only where there is nobody else to read for: then
@@ -98,12 +86,16 @@ impl Link {
 
     /// One attempt to read, and what came is sorted. The end of the connection is noted; within a request it counts as an abort.
     pub(in crate::worker) fn read(&self, caller: Caller) -> Result<Read, LinkError> {
-        let mut state = self.lock();
+        self.read_under(&mut self.lock(), caller)
+    }
+
+    /// [`Link::read`] for whoever has the lock.
+    pub(super) fn read_under(&self, state: &mut State, caller: Caller) -> Result<Read, LinkError> {
         if !state.reader.admits(caller) {
             // Looked at with the read: what somebody else took would not wake whoever is to read.
             return Ok(Read::Nothing);
         }
-        let State { machine, scratch, .. } = &mut *state;
+        let State { machine, scratch, .. } = state;
         let read = match caller {
             Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
             Caller::Pump => self.stream.try_read_buf(machine.input(BODY_ROOM)),
@@ -121,20 +113,20 @@ impl Link {
                 state.machine.receive_end();
                 let routed = state.route(self.max_spool_bytes);
                 state.lose();
-                self.notify(&state);
+                self.notify(state);
                 routed?;
                 Ok(Read::End)
             }
             Ok(_) => {
                 let routed = state.route(self.max_spool_bytes);
-                self.notify(&state);
+                self.notify(state);
                 routed?;
                 Ok(Read::Some)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
             Err(error) => {
                 state.lose();
-                self.notify(&state);
+                self.notify(state);
                 Err(error.into())
             }
         }
@@ -196,6 +188,24 @@ impl Link {
         self.notify(&state);
         drop(state);
         self.stream.shutdown();
+    }
+}
+
+impl State {
+    /// Writes what the socket takes; says whether that was all.
+    pub(super) fn write(&mut self, stream: &Stream, caller: Caller) -> Result<bool, LinkError> {
+        while self.machine.output().has_remaining() {
+            match write(stream, self.machine.output(), caller) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(length) => self.machine.output().advance(length),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => {
+                    self.lose();
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(true)
     }
 }
 
