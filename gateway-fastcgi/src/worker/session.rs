@@ -122,7 +122,7 @@ impl Session {
     /// Closes so that the gateway gets everything that was sent: a reset for its unread input could destroy it (FCGI-120).
     async fn close(&self) {
         let stream = self.link.stream();
-        if self.link.flush().await.is_err() || stream.shutdown_write().is_err() {
+        if self.link.flush().await.is_err() || self.link.has_nothing_to_come() || stream.shutdown_write().is_err() {
             return;
         }
         let mut rest = BytesMut::new();
@@ -138,7 +138,10 @@ impl Session {
 impl Drop for Session {
     /// Also when it is cut off: a thread that waits for the gateway wakes up, and the application learns that it is over.
     fn drop(&mut self) {
-        self.link.shut();
+        // What only this holds is closed with it.
+        if Arc::strong_count(&self.link) > 1 {
+            self.link.shut();
+        }
         self.shared.pumping.forget(&self.link);
     }
 }

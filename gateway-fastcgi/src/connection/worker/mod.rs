@@ -47,6 +47,8 @@ pub struct WorkerConnection {
     active: Vec<Active>,
     began: bool,
     close_when_idle: bool,
+    /// A request has ended before all of its input was there.
+    input_cut: bool,
     ended_input: bool,
     discarded: u64,
     /// Bytes of output that no caller gave, since there was none.
@@ -88,6 +90,7 @@ impl WorkerConnection {
             active: Vec::new(),
             began: false,
             close_when_idle: false,
+            input_cut: false,
             ended_input: false,
             discarded: 0,
             unasked: 0,
@@ -222,6 +225,11 @@ impl WorkerConnection {
         self.failure.is_some() || (self.close_when_idle && self.active.is_empty())
     }
 
+    /// Is it closing, and has the gateway no reason to send anything more? Then nothing is lost by a close at once (FCGI-120).
+    pub fn has_nothing_to_come(&self) -> bool {
+        self.is_closing() && self.is_idle() && !self.input_cut && self.failure.is_none()
+    }
+
     /// Is the connection between two requests, with nothing of the next one there?
     pub fn is_idle(&self) -> bool {
         self.active.is_empty() && !self.reader.is_within_record()
@@ -289,6 +297,7 @@ impl WorkerConnection {
     }
 
     fn end(&mut self, request: &Active, end: EndRequest) {
+        self.input_cut |= request.deaf || !matches!(request.input, Input::Complete);
         let body = end.encode();
         self.output.record(RecordType::END_REQUEST, request.id.get(), Content::from(&body));
         // Whether KEEP_CONN may differ between requests is not said: once one asks for closing, the last one closes.

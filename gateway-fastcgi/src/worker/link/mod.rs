@@ -274,6 +274,11 @@ impl Link {
         self.lock().lives.iter().any(|live| live.serial == serial && live.aborted)
     }
 
+    /// Has the gateway said all that it will?
+    pub(super) fn has_nothing_to_come(&self) -> bool {
+        self.lock().machine.has_nothing_to_come()
+    }
+
     /// How the gateway broke the protocol, once.
     pub(super) fn take_broken(&self) -> Option<ProtocolError> {
         self.lock().broken.take()
