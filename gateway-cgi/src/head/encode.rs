@@ -26,6 +26,8 @@ use http::StatusCode;
 ///
 /// Source: RFC 3875 §6.2.1, §6.3.3.
 pub fn encode(status: StatusCode, headers: &Headers, out: &mut Vec<u8>) {
+    // Enough for usual fields, so that a new buffer grows once.
+    out.reserve(64 * (1 + headers.len()));
     out.extend_from_slice(b"Status: ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');

@@ -69,6 +69,8 @@ impl Outgoing {
     fn stream_record(&mut self, kind: RecordType, id: RequestId, head: &[u8], body: Bytes) {
         let length = u16::try_from(head.len() + body.len()).unwrap_or(u16::MAX);
         let header = RecordHeader::new(kind, id.get(), length).aligned();
+        // With room for the records that end a stream and a request, so that a new buffer grows once.
+        self.buffer.reserve(head.len() + body.len().min(COPY_UP_TO) + 64);
         self.header(header);
         self.buffer.extend_from_slice(head);
         if body.len() <= COPY_UP_TO {

@@ -60,6 +60,7 @@ use gateway_spec::{Application, AsyncApplication};
 use pump::Pumping;
 use session::Session;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
@@ -223,7 +224,11 @@ impl Worker {
         let config = &shared.config;
         let allowed = config.allowed_peers();
         tracing::info!(address = %listener.address(), "fastcgi worker started");
-        let mut end = ending.subscribe();
+        let end = ending.subscribe();
+        let mut receiver = end.clone();
+        let mut ended = pin!(async move {
+            let _ = receiver.wait_for(|end| *end).await;
+        });
         let places = Arc::new(Semaphore::new(config.max_connections as usize));
         let mut sessions = JoinSet::new();
         let accepting = async {
@@ -232,7 +237,7 @@ impl Worker {
                 turns.next().await;
                 let accepted = tokio::select! {
                     biased;
-                    _ = end.wait_for(|end| *end) => break Ok(()),
+                    () = &mut ended => break Ok(()),
                     Some(_) = sessions.join_next() => continue,
                     accepted = accept(&listener, &places) => accepted,
                 };
@@ -245,10 +250,11 @@ impl Worker {
                     continue;
                 }
                 let session = Session::new(Arc::clone(&shared), stream, peer, end.clone());
-                sessions.spawn(async move {
+                // In a box, because a task is moved now and then, and a session is large.
+                sessions.spawn(Box::pin(async move {
                     session.run().await;
                     drop(place);
-                });
+                }));
             }
         };
         let served = unconstrained(accepting).await;

@@ -6,10 +6,15 @@ use super::{Link, LinkError, Reader, State};
 use crate::connection::Outgoing;
 use crate::net::{Readiness, Stream};
 use bytes::Buf;
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
 /// Room for one read: a request's parameters, in nearly all cases.
 const ROOM: usize = 16 * 1024;
+
+thread_local! {
+    static ROOM_OF_THREAD: RefCell<Box<[u8]>> = RefCell::new(vec![0; ROOM].into());
+}
 
 /// Room for one read of a body by blocking code, and by the pump.
 const BODY_ROOM: usize = 64 * 1024;
@@ -95,8 +100,14 @@ impl Link {
             // Looked at with the read: what somebody else took would not wake whoever is to read.
             return Ok(Read::Nothing);
         }
-        let State { machine, scratch, .. } = state;
+        let State { machine, scratch, reader, .. } = state;
         let read = match caller {
+            // What a request begins with is soon copied, and a connection that waits for one holds no room of its own for it.
+            Caller::Task if *reader == Reader::Session => ROOM_OF_THREAD.with_borrow_mut(|room| {
+                let read = self.stream.try_read_buf(&mut &mut room[..])?;
+                machine.receive(room.get(..read).unwrap_or_default());
+                Ok(read)
+            }),
             Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
             Caller::Pump => self.stream.try_read_buf(machine.input(BODY_ROOM)),
             Caller::Thread => {
