@@ -20,6 +20,10 @@ fn the_gateway_is_explained() {
     let nothing = "no flag names a gateway, descriptor 0 is no listening socket, GATEWAY_INTERFACE is not set";
     check_explained(&[], &[], "HTTP on http://127.0.0.1:8080", nothing);
     check_explained(&["--http", "[::1]:80"], &[], "HTTP on http://[::1]:80", "--http says so");
+    let tls = ["--http", "[::1]:443", "--tls-cert", "site.pem", "--tls-key", "site.key"];
+    check_explained(&tls, &[], "HTTP on https://[::1]:443", "--http says so");
+    let tls = ["--http", "systemd:web", "--tls-cert", "site.pem", "--tls-key", "site.key"];
+    check_explained(&tls, &[], "HTTP with TLS on systemd:web", "--http says so");
     check_explained(&["--fastcgi", "unix:/run/x"], &[], "FastCGI worker on unix:/run/x", "--fastcgi says so");
     let interface = [("GATEWAY_INTERFACE", "CGI/1.1")];
     let cgi = "CGI: one request from the environment and standard input";

@@ -196,6 +196,19 @@ impl SocketFlags {
     }
 }
 
+impl Decision {
+    /// The gateway in words, with what the other flags say about it.
+    pub(super) fn described(&self) -> String {
+        match (&self.gateway, &self.socket.tls) {
+            (Gateway::Http(SocketSource::Address(address)), Some(_)) => {
+                format!("HTTP on {}", super::http_url(address, &Scheme::Https))
+            }
+            (Gateway::Http(socket), Some(_)) => format!("HTTP with TLS on {socket}"),
+            (gateway, _) => gateway.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -195,7 +195,7 @@ fn told(decision: &Decision, program: Program, called: &OsString) -> String {
             let version = program.version.unwrap_or("(no version)");
             format!("{name} {version} ({})\n", crate::SOFTWARE)
         }
-        Task::Explain | Task::Serve => format!("gateway: {}\nbecause: {}\n", decision.gateway, decision.why),
+        Task::Explain | Task::Serve => format!("gateway: {}\nbecause: {}\n", decision.described(), decision.why),
     }
 }
 

@@ -11,7 +11,7 @@ use super::wire::{Put, Wire};
 use gateway_fastcgi::net::{Elapsed, Peer, Timer};
 use gateway_spec::{Event, FilePart, PushSink, ResponseHead};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -111,7 +111,8 @@ impl Carrier for Wire {
 
     fn interim(this: &Arc<Self>) -> Option<Interim> {
         let request = this.lock().request;
-        Some(Interim::new(this, request))
+        let way: Weak<Self> = Arc::downgrade(this);
+        Some(Interim::new(way, request))
     }
 
     async fn switch(this: &Arc<Self>, head: ResponseHead, upgrade: &Upgrade, timer: &mut Timer) -> Outcome {

@@ -5,7 +5,7 @@
 use super::wire::Wire;
 use gateway_spec::{Headers, StatusCode};
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 /// Sends interim responses for one request.
 ///
@@ -35,26 +35,38 @@ use std::sync::{Arc, Weak};
 /// ```
 #[derive(Clone)]
 pub struct Interim {
-    wire: Weak<Wire>,
+    way: Weak<dyn SendsInterim>,
     request: u64,
 }
 
+/// What carries them to the client.
+pub(super) trait SendsInterim: Send + Sync {
+    /// Sends one, if `request` is still waiting for its response; false if nothing was sent.
+    fn send_interim(&self, request: u64, status: StatusCode, headers: &Headers) -> bool;
+}
+
 impl Interim {
-    pub(super) fn new(wire: &Arc<Wire>, request: u64) -> Self {
-        Self { wire: Arc::downgrade(wire), request }
+    pub(super) fn new(way: Weak<dyn SendsInterim>, request: u64) -> Self {
+        Self { way, request }
     }
 
     /// Sends `status` with `headers`, of which those about the connection are left out. Nothing is sent, and the answer is false, to a
     /// client that speaks HTTP/1.0 (HTTP-127), once the response has begun, or if the status is no interim one.
     pub fn send(&self, status: StatusCode, headers: &Headers) -> bool {
-        let Some(wire) = self.wire.upgrade() else { return false };
-        let state = &mut *wire.lock();
+        let way = self.way.upgrade().filter(|_| headers.check().is_ok());
+        way.is_some_and(|way| way.send_interim(self.request, status, headers))
+    }
+}
+
+impl SendsInterim for Wire {
+    fn send_interim(&self, request: u64, status: StatusCode, headers: &Headers) -> bool {
+        let state = &mut *self.lock();
         // A peer that takes nothing is not given more and more to hold.
-        let may = state.request == self.request && !state.out.is_full() && headers.check().is_ok();
+        let may = state.request == request && !state.out.is_full();
         let sent = may && state.machine.send_interim(status, headers, &mut state.out.bytes);
         if sent {
             // What does not go out now goes out with the response, whose sender hears of a lost connection too.
-            let _ = state.out.try_flush(&wire.stream);
+            let _ = state.out.try_flush(&self.stream);
         }
         sent
     }

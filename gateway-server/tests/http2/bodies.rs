@@ -1,11 +1,13 @@
 //! Bodies both ways: flow control from end to end, and what happens when one side gives up.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_server::serve::Server;
+use gateway_server::serve::{Interim, Server};
 use gateway_spec::{
     AppError, AsyncResponse, Body, BodyStream, Environ, Headers, InputStream, StartResponse, StatusCode, headers,
 };
@@ -263,6 +265,57 @@ fn http_120_the_client_is_told_to_continue_when_the_application_reads() {
         assert_eq!(interim.status(), 100);
         body.send_data("hello".into(), true).unwrap();
         assert_eq!(Answer::of(response.await.unwrap()).await.unwrap().text(), "5 hello");
+    });
+}
+
+/// A body that says whether there can be an interim response after its first piece.
+struct Late {
+    first: Option<Bytes>,
+    interim: Option<Interim>,
+}
+
+impl futures_core::Stream for Late {
+    type Item = Result<Bytes, AppError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let sent = self.interim.take().map(|interim| interim.send(StatusCode::EARLY_HINTS, &headers![]));
+        Poll::Ready(sent.map(|sent| Ok(sent.to_string().into())))
+    }
+}
+
+/// Says what is to come, before the answer and behind it.
+struct Hints;
+
+impl gateway_spec::AsyncApplication for Hints {
+    async fn call(&self, environ: Environ, _: InputStream) -> Result<AsyncResponse, AppError> {
+        let interim = environ.extensions.get::<Interim>().unwrap().clone();
+        let hints = headers!["link" => "</style.css>; rel=preload", "connection" => "close"];
+        assert!(!interim.send(StatusCode::OK, &hints) && !interim.send(StatusCode::CONTINUE, &hints));
+        assert!(interim.send(StatusCode::PROCESSING, &headers![]) && interim.send(StatusCode::EARLY_HINTS, &hints));
+        let body = BodyStream::new(Late { first: Some("late: ".into()), interim: Some(interim) });
+        Ok(AsyncResponse::new(StatusCode::OK, headers!["content-type" => "text/plain"], body))
+    }
+
+    fn sends_interim(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn http_128_interim_responses_come_before_the_answer() {
+    let server = serve(Server::asynchronous(Hints).config(config()));
+    client_runs(async {
+        let mut client = server.client().await;
+        let (mut response, _) = client.send(request("GET", "/"), true).await.unwrap();
+        let mut interim = async || std::future::poll_fn(|cx| response.poll_informational(cx)).await.unwrap().unwrap();
+        assert_eq!(interim().await.status(), 102);
+        let hints = interim().await;
+        assert_eq!((hints.status().as_u16(), hints.headers().len()), (103, 1));
+        assert_eq!(hints.headers()["link"], "</style.css>; rel=preload");
+        assert_eq!(Answer::of(response.await.unwrap()).await.unwrap().text(), "late: false");
     });
 }
 

@@ -8,10 +8,10 @@ use crate::serve::date::DateText;
 use crate::serve::refusal::Refusal;
 use crate::serve::wire::Put;
 use bytes::Bytes;
-use gateway_spec::{Framing, ResponseHead};
+use gateway_spec::{Framing, Headers, ResponseHead};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::io;
 use std::time::Instant;
 
@@ -39,6 +39,9 @@ pub(super) enum Out {
     Over,
 }
 
+const CONNECTION_FIELDS: [HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
+
 impl State {
     /// How much of the body the client has made room for.
     pub(super) fn moved(&self) -> u64 {
@@ -53,6 +56,23 @@ impl State {
             // A client that has gone shows at the next step.
             let _ = respond.send_informational(interim);
         }
+    }
+
+    /// Sends an interim response, unless the response has begun; without the fields that say how a message of HTTP/1.1 is framed (§8.2.2).
+    pub(super) fn send_interim(&mut self, status: StatusCode, headers: &Headers) -> bool {
+        let is_other = matches!(status, StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS);
+        let Out::Head(respond) = &mut self.out else { return false };
+        if !status.is_informational() || is_other {
+            return false;
+        }
+        let mut interim = Response::new(());
+        *interim.status_mut() = status;
+        for (name, value) in headers.iter().filter(|(name, _)| !CONNECTION_FIELDS.contains(name)) {
+            if interim.headers_mut().try_append(name.clone(), value.clone()).is_err() {
+                return false;
+            }
+        }
+        respond.send_informational(interim).is_ok()
     }
 
     pub(super) fn put_head(&mut self, head: &ResponseHead, server_field: bool) -> Put {

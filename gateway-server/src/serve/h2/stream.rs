@@ -5,12 +5,12 @@
 
 use super::Link;
 use super::input::{StreamInput, preread};
-use super::line::{Account, Turn};
+use super::line::{Account, Cause, Turn};
 use super::request::{Call, Refused, call};
 use super::response::{Out, State, lost};
 use crate::serve::answer::{Outcome, run};
 use crate::serve::carrier::{Carrier, block_on};
-use crate::serve::interim::Interim;
+use crate::serve::interim::{Interim, SendsInterim};
 use crate::serve::record::{Recording, Result as Recorded, refused, refusing};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Arrival;
@@ -19,13 +19,13 @@ use crate::serve::upgrade::Upgrade;
 use crate::serve::wire::Put;
 use bytes::Bytes;
 use gateway_fastcgi::net::{Elapsed, Peer, Timer};
-use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
+use gateway_spec::{Disconnected, Event, FilePart, Headers, PushSink, ResponseHead};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::Request;
+use http::{Request, StatusCode};
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
@@ -199,8 +199,9 @@ impl Carrier for StreamWire {
         Put::Abort
     }
 
-    fn interim(_: &Arc<Self>) -> Option<Interim> {
-        None
+    fn interim(this: &Arc<Self>) -> Option<Interim> {
+        let way: Weak<Self> = Arc::downgrade(this);
+        Some(Interim::new(way, this.number))
     }
 
     /// There is no 101 in HTTP/2 (RFC 9113 §8.6), and nobody was offered one.
@@ -251,6 +252,15 @@ impl Carrier for StreamWire {
             Out::Body(send) => send.poll_reset(cx).map(drop),
             Out::Over => Poll::Pending,
         }
+    }
+}
+
+impl SendsInterim for StreamWire {
+    /// Not while the client takes nothing: it is not given more and more to hold.
+    fn send_interim(&self, request: u64, status: StatusCode, headers: &Headers) -> bool {
+        request == self.number
+            && self.link.line.why_nothing_goes() != Cause::Line
+            && self.lock().send_interim(status, headers)
     }
 }
 
