@@ -86,6 +86,8 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("an address with a misspelt key", "listen = \"127.0.0.1:1?proxy=10.0.0.1\"", "1:10: listen.proxy: unknown; allowed are proxy_protocol, http2".into()),
         ("an address with TLS and no certificate", "[tls]\nlisten = \"127.0.0.1:1\"", "2:10: tls.listen: missing; allowed is a certificate: --tls-cert FILE --tls-key FILE, or cert and key in [tls]".into()),
         ("a certificate without its key", "[tls]\ncert = \"text\"", "1:1: tls.key: missing; allowed is the file of the certificate's key: --tls-key FILE, or key in [tls]".into()),
+        ("a certificate too many", "[tls]\ncert = [\"text\", \"text\"]\nkey = \"text\"", "1:1: tls.key: missing; allowed is the file of the certificate's key: --tls-key FILE, or key in [tls]".into()),
+        ("a certificate that is a number", "[tls]\ncert = [\"text\", {}]", "2:17: tls.cert: a table is not allowed; allowed is a path, or a list of them".into()),
         ("a certificate for nobody", "listen = \"127.0.0.1:1\"\n[tls]\ncert = \"text\"\nkey = \"text\"", "2:1: tls.listen: missing; allowed is an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without".into()),
         ("a certificate that is none", "[tls]\ncert = \"text\"\nkey = \"text\"", "1:1: tls: DIR/text: there is no certificate in it; a certificate in PEM form begins with -----BEGIN CERTIFICATE-----".into()),
         ("mounts that are no list", "mount = \"/\"", "1:9: mount: \"/\" is not allowed; allowed is a list of tables: [[mount]]".into()),

@@ -10,7 +10,6 @@ use super::fcgi;
 use super::keys::ACCESS;
 use super::listen::{Listen, TLS};
 use super::mistake::{Mistake, Place};
-use super::options::resolve;
 use super::rules::{Problem, apply};
 use super::settings::{LIMITS, LOG, Mount, Settings, TOP};
 use super::target::Target;
@@ -64,12 +63,13 @@ pub(super) struct Serve {
     /// Where to listen with TLS; as --listen, which stays without. [default: 127.0.0.1:8443 if there is a certificate]
     #[arg(long, value_name = "ADDR")]
     tls_listen: Vec<String>,
-    /// The certificate for --tls-listen, in PEM form, with those that lead to its issuer. Read again at SIGHUP.
+    /// The certificate for --tls-listen, in PEM form, with those that lead to its issuer. Read again at SIGHUP. May be repeated: clients are
+    /// shown the one for the name that they ask for, or else the first.
     #[arg(long, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// The certificate's key, in PEM form.
+    tls_cert: Vec<String>,
+    /// The certificate's key, in PEM form; for several certificates, once for each and in the same order.
     #[arg(long, value_name = "FILE")]
-    tls_key: Option<String>,
+    tls_key: Vec<String>,
     /// Permissions of socket files to listen on. [default: 600]
     #[arg(long, value_name = "MODE")]
     socket_mode: Option<String>,
@@ -173,8 +173,6 @@ impl Serve {
             }
         }
         let values = [
-            ("--tls-cert", TLS, "cert", self.tls_cert.as_deref()),
-            ("--tls-key", TLS, "key", self.tls_key.as_deref()),
             ("--admin", TOP, "admin", self.admin.as_deref()),
             ("--admin-open", TOP, "admin_open", self.admin_open.then_some("true")),
             ("--user", TOP, "user", self.user.as_deref()),
@@ -192,12 +190,11 @@ impl Serve {
             ("--access-format", ACCESS, "format", self.access_format.as_deref()),
             ("--no-access-log", LOG, "access", self.no_access_log.then_some("false")),
         ];
+        certificates(&self.tls_cert, &self.tls_key, &mut settings, &here, &mut mistakes);
         for (flag, rules, key, value) in values {
             let done = value.map_or(Ok(()), |value| apply(rules, &mut settings, key, value));
             mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
         }
-        resolve(&mut settings.certificate.cert, &here);
-        resolve(&mut settings.certificate.key, &here);
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }
 }
@@ -217,6 +214,23 @@ fn listen(flag: &str, texts: &[String], tls: bool, settings: &mut Settings, here
             })),
         }
     }
+}
+
+/// Certificates and keys of flags, which replace those in the file.
+fn certificates(certs: &[String], keys: &[String], settings: &mut Settings, here: &Path, mistakes: &mut Vec<Mistake>) {
+    if !certs.is_empty() {
+        settings.certificate.certs.clear();
+    }
+    if !keys.is_empty() {
+        settings.certificate.keys.clear();
+    }
+    for (flag, key, values) in [("--tls-cert", "cert", certs), ("--tls-key", "key", keys)] {
+        for value in values {
+            let done = apply(TLS, settings, key, value);
+            mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
+        }
+    }
+    settings.certificate.resolve(here);
 }
 
 /// Reads a configuration file.

@@ -12,7 +12,6 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::keys::ACCESS;
 use super::listen::{self, Listen, TLS};
 use super::mistake::{Mistake, Place, Source, join};
-use super::options::resolve;
 use super::rules::{Problem, Rule, apply, quoted, unknown};
 use super::settings::{LIMITS, LOG, Mount, Settings, TIMEOUTS, TOP};
 use super::target::{FORMS, Target};
@@ -110,7 +109,10 @@ impl Reader<'_> {
         for (key, node) in table {
             match key.get_ref().as_ref() {
                 "listen" => self.listen("tls.listen", true, node),
-                name if TLS.iter().any(|rule| rule.key == name) => self.apply("tls", key, node, TLS),
+                name if TLS.iter().any(|rule| rule.key == name) => match node.get_ref() {
+                    DeValue::Array(nodes) => nodes.iter().for_each(|node| self.apply("tls", key, node, TLS)),
+                    _ => self.apply("tls", key, node, TLS),
+                },
                 name => {
                     let mut problem = unknown(TLS);
                     if let Problem::Unknown { allowed } = &mut problem {
@@ -120,8 +122,7 @@ impl Reader<'_> {
                 }
             }
         }
-        resolve(&mut self.settings.certificate.cert, &self.base);
-        resolve(&mut self.settings.certificate.key, &self.base);
+        self.settings.certificate.resolve(&self.base);
     }
 
     /// A table whose values are all set by rules.

@@ -11,7 +11,7 @@ use super::mistake::{Mistake, Place};
 use super::rules::{Problem, Rule, apply, put};
 use super::settings::Settings;
 use super::target::{decoded, resolved_socket};
-use super::value::{self, PATH, SWITCH};
+use super::value::{self, SWITCH};
 use crate::serve::{Endpoint, Tls, TrustedProxies};
 
 /// One address, how its connections begin, and where it was given.
@@ -30,12 +30,12 @@ pub(super) struct Options {
     http2: Option<bool>,
 }
 
-/// The certificate for all addresses with TLS.
+/// The certificates for all addresses with TLS: each key stands at the place of its certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Certificate {
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    /// Where it was given.
+    pub(super) certs: Vec<PathBuf>,
+    pub(super) keys: Vec<PathBuf>,
+    /// Where they were given.
     pub(super) place: Option<Place>,
 }
 
@@ -63,14 +63,25 @@ pub(super) const LISTEN: &[Rule<Options>] = &[
 pub(super) const TLS: &[Rule<Settings>] = &[
     Rule::new(
         "cert",
-        PATH,
-        "the certificate, and behind it those that lead to its issuer, in PEM form; read again at SIGHUP",
-        |s, _, v| put(&mut s.certificate.cert, value::path(v)),
+        PATHS,
+        "the certificate, and behind it those that lead to its issuer, in PEM form; read again at SIGHUP. Of several, the one for the name that a client asks for, or else the first",
+        |s, _, v| add(&mut s.certificate.certs, value::path(v)),
     ),
-    Rule::new("key", PATH, "its key, in PEM form and without a passphrase; may be the same file", |s, _, v| {
-        put(&mut s.certificate.key, value::path(v))
-    }),
+    Rule::new(
+        "key",
+        PATHS,
+        "its key, in PEM form and without a passphrase; may be the same file. Of several certificates, all keys in the same order",
+        |s, _, v| add(&mut s.certificate.keys, value::path(v)),
+    ),
 ];
+
+/// What may stand where certificates or keys are asked for.
+const PATHS: &str = "a path, or a list of them";
+
+fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
+    list.push(value?);
+    Some(())
+}
 
 fn proxies(text: &str) -> Option<TrustedProxies> {
     text.parse().ok().filter(|proxies: &TrustedProxies| !proxies.are_none())
@@ -103,7 +114,7 @@ impl Listen {
 
     /// Where to listen if nobody says: with TLS if there is a certificate.
     pub(super) fn by_default(certificate: &Certificate) -> Self {
-        let tls = certificate.cert.is_some();
+        let tls = !certificate.certs.is_empty();
         let (flag, port) = if tls { ("--tls-listen (default)", 8443) } else { ("--listen (default)", 8080) };
         Self {
             socket: Address::tcp("127.0.0.1", port).into(),
@@ -130,14 +141,20 @@ impl Listen {
 }
 
 impl Certificate {
-    /// Reads its files; nothing if there is none.
+    /// Reads the files; nothing if there are none.
     pub(super) fn open(&self) -> Result<Option<Tls>, Mistake> {
-        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
-        let mistake = |error: crate::serve::TlsError| Mistake {
-            place: self.place(),
-            problem: Problem::Certificate { why: error.to_string() },
-        };
-        Tls::from_files(cert, key).map(Some).map_err(mistake)
+        let read = self.certs.iter().zip(&self.keys).try_fold(None, |tls: Option<Tls>, (cert, key)| match tls {
+            None => Tls::from_files(cert, key).map(Some),
+            Some(tls) => tls.and_files(cert, key).map(Some),
+        });
+        read.map_err(|error| Mistake { place: self.place(), problem: Problem::Certificate { why: error.to_string() } })
+    }
+
+    /// Takes relative paths as such from `base`.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        for path in self.certs.iter_mut().chain(&mut self.keys) {
+            *path = base.join(&path);
+        }
     }
 
     fn place(&self) -> Place {
@@ -151,23 +168,25 @@ pub(super) fn look(settings: &Settings) -> Option<Mistake> {
     let missing = |what, allowed| {
         Some(Mistake { place: certificate.place().inside(what), problem: Problem::Missing { allowed } })
     };
-    match (&certificate.cert, &certificate.key, settings.listen.iter().find(|listen| listen.tls)) {
-        (None, Some(_), _) => {
+    match (certificate.certs.len(), certificate.keys.len(), settings.listen.iter().find(|listen| listen.tls)) {
+        (certs, keys, _) if certs < keys => {
             missing("cert", "the file of the certificate that the key belongs to: --tls-cert FILE, or cert in [tls]")
         }
-        (Some(_), None, _) => missing("key", "the file of the certificate's key: --tls-key FILE, or key in [tls]"),
-        (None, None, Some(listen)) => Some(Mistake {
+        (certs, keys, _) if certs > keys => {
+            missing("key", "the file of the certificate's key: --tls-key FILE, or key in [tls]")
+        }
+        (0, _, Some(listen)) => Some(Mistake {
             place: listen.place.clone(),
             problem: Problem::Missing {
                 allowed: "a certificate: --tls-cert FILE --tls-key FILE, or cert and key in [tls]",
             },
         }),
         // --listen stays without TLS, so that nobody has to guess which address has it.
-        (Some(_), Some(_), None) if !settings.listen.is_empty() => {
+        (1.., _, None) if !settings.listen.is_empty() => {
             missing("listen", "an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without")
         }
-        (Some(_), Some(_), _) => certificate.open().err(),
-        (None, None, None) => None,
+        (1.., _, _) => certificate.open().err(),
+        (0, _, None) => None,
     }
 }
 

@@ -271,7 +271,11 @@ fn reloads(groups: &[Group], access_log: Option<AccessLog>, tls: Option<Tls>) ->
     }
     if let Some(tls) = tls {
         reloads.add("certificate", move || {
-            tls.reload().map(|()| tracing::info!(file = %tls.certificate_file().display(), "certificate reloaded"))
+            tls.reload().map(|()| {
+                for file in tls.certificate_files() {
+                    tracing::info!(file = %file.display(), "certificate reloaded");
+                }
+            })
         });
     }
     for group in groups {

@@ -19,9 +19,13 @@ use crate::service::Manager;
 
 /// Writes a new certificate for `localhost` and its key.
 fn certificate(folder: &Path) -> CertificateDer<'static> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.join("site.pem"), made.cert.pem()).unwrap();
-    std::fs::write(folder.join("site.key"), made.signing_key.serialize_pem()).unwrap();
+    certificate_of(folder, "site", "localhost")
+}
+
+fn certificate_of(folder: &Path, file: &str, name: &str) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    std::fs::write(folder.join(file).with_extension("pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join(file).with_extension("key"), made.signing_key.serialize_pem()).unwrap();
     made.cert.der().clone()
 }
 
@@ -113,6 +117,29 @@ fn sighup_exchanges_the_certificate_and_a_bad_file_keeps_the_old_one() {
     assert!(line.contains("site.key: there is no private key in it"), "{line}");
     assert!(get(port, &second).is_ok());
     assert!(gateway.stop().0.success());
+}
+
+/// By flags, and by lists in the file.
+#[test]
+fn of_several_certificates_each_host_has_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate_of(folder.path(), "other", "example.org");
+    let ours = certificate(folder.path());
+    let more = ["--tls-cert", "other.pem", "--tls-key", "other.key"];
+    let file = "[tls]\nlisten = \"127.0.0.1:0\"\ncert = [\"other.pem\", \"site.pem\"]\n\
+        key = [\"other.key\", \"site.key\"]\n[[mount]]\nprefix = \"/\"\ntarget = \"app:demo\"\n";
+    std::fs::write(folder.path().join("g.toml"), file).unwrap();
+    for flags in [&[&more[..], &FLAGS].concat()[..], &["--config", "g.toml"]] {
+        let mut gateway = Gateway::start(folder.path(), flags);
+        let port = port(&mut gateway);
+        assert!(get(port, &ours).is_ok(), "{flags:?}");
+        gateway.signal(Signal::HUP);
+        for name in ["other.pem", "site.pem"] {
+            let line = gateway.wait_for("certificate reloaded");
+            assert!(line.contains(name), "{line}");
+        }
+        assert!(gateway.stop().0.success());
+    }
 }
 
 #[test]

@@ -17,21 +17,27 @@ use tempfile::TempDir;
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A certificate for `localhost` with its key, as files.
+/// A certificate, for `localhost` if nothing else is said, with its key, as files.
 pub(crate) struct Files {
     folder: TempDir,
+    name: String,
     pub(crate) der: CertificateDer<'static>,
 }
 
 impl Files {
     pub(crate) fn new() -> Self {
-        let files = Self { folder: tempfile::tempdir().unwrap(), der: Vec::new().into() };
+        Self::of("localhost")
+    }
+
+    /// A certificate for this name.
+    pub(crate) fn of(name: &str) -> Self {
+        let files = Self { folder: tempfile::tempdir().unwrap(), name: name.to_owned(), der: Vec::new().into() };
         files.renewed()
     }
 
     /// Writes another certificate into the same files.
     pub(crate) fn renewed(mut self) -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let made = rcgen::generate_simple_self_signed(vec![self.name.clone()]).unwrap();
         std::fs::write(self.cert(), made.cert.pem()).unwrap();
         std::fs::write(self.key(), made.signing_key.serialize_pem()).unwrap();
         self.der = made.cert.der().clone();

@@ -1,14 +1,15 @@
 //! TLS on a listening socket, by rustls.
 //!
-//! Holds which certificate is shown, and its exchange for another while connections go on. Does not hold the reading of its files
-//! (`files`), or a connection (`stream`).
+//! Holds the certificates of an address, and their exchange for others while connections go on. Does not hold the reading of their
+//! files (`files`), which of them a client is shown (`choice`), or a connection (`stream`).
 
+mod choice;
 mod files;
 mod stream;
 
+use choice::Choice;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +18,7 @@ use std::time::SystemTime;
 pub use files::TlsError;
 pub(super) use stream::{HandshakeError, TlsStream};
 
-/// A certificate with its key, from two files, to be shown on listening sockets ([`Endpoint::tls`](super::Endpoint::tls)).
+/// Certificates with their keys, each from two files, to be shown on listening sockets ([`Endpoint::tls`](super::Endpoint::tls)).
 ///
 /// Clones share it: what one of them reloads, all show from the next connection on. Versions 1.2 and 1.3 are spoken; HTTP/2 is
 /// offered beside HTTP/1.1 if the feature `http2` is on (RFC 7301).
@@ -33,9 +34,15 @@ pub(super) use stream::{HandshakeError, TlsStream};
 /// ```
 #[derive(Clone)]
 pub struct Tls {
+    files: Vec<Files>,
+    current: Arc<RwLock<Current>>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Debug, Clone)]
+struct Files {
     certificate: PathBuf,
     key: PathBuf,
-    current: Arc<RwLock<Current>>,
 }
 
 struct Current {
@@ -52,29 +59,51 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] says which file it is, in which line, and what to do.
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
-        let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
-        let current = read(&certificate, &key)?;
-        Ok(Self { certificate, key, current: Arc::new(RwLock::new(current)) })
+        Self::read(vec![Files::of(certificate.as_ref(), key.as_ref())])
     }
 
-    /// Reads the files again. Connections that are there keep what they have; new ones get the new certificate.
+    /// With one more certificate, for clients that ask for a name in it (SNI, RFC 6066 §3): an address can be many hosts, and a host may have
+    /// certificates with keys of several kinds. Who asks for a name that is in none, or for no name, is shown the first.
+    ///
+    /// # Errors
+    /// As [`Tls::from_files`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use gateway_server::serve::Tls;
+    ///
+    /// let tls = Tls::from_files("example.org.pem", "example.org.key")?.and_files("example.net.pem", "example.net.key")?;
+    /// # Ok::<(), gateway_server::serve::TlsError>(())
+    /// ```
+    pub fn and_files(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
+        let mut files = self.files;
+        files.push(Files::of(certificate.as_ref(), key.as_ref()));
+        Self::read(files)
+    }
+
+    fn read(files: Vec<Files>) -> Result<Self, TlsError> {
+        let current = Arc::new(RwLock::new(read(&files)?));
+        Ok(Self { files, current })
+    }
+
+    /// Reads all files again. Connections that are there keep what they have; new ones get the new certificates.
     ///
     /// # Errors
     /// As [`Tls::from_files`]; then nothing has changed.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = read(&self.certificate, &self.key)?;
+        let new = read(&self.files)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
-    /// When the certificate ends to be valid, if it says so in a form that is understood.
+    /// When the first of the certificates ends to be valid, of those that say so in a form that is understood.
     pub fn expires(&self) -> Option<SystemTime> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).expires
     }
 
-    /// The file of the certificate.
-    pub fn certificate_file(&self) -> &Path {
-        &self.certificate
+    /// The files of the certificates.
+    pub fn certificate_files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|files| &*files.certificate)
     }
 
     /// For one connection; `http2`: whether HTTP/2 is offered.
@@ -86,23 +115,36 @@ impl Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Current, TlsError> {
-    let (chosen, expires) = files::certified_key(certificate, key)?;
-    let only_http1 = config(chosen).map_err(|source| TlsError::Unusable { file: certificate.to_owned(), source })?;
+impl Files {
+    fn of(certificate: &Path, key: &Path) -> Self {
+        Self { certificate: certificate.to_owned(), key: key.to_owned() }
+    }
+}
+
+fn read(files: &[Files]) -> Result<Current, TlsError> {
+    let mut choice = Choice::default();
+    let mut expires = None;
+    for Files { certificate, key } in files {
+        let (certified, end) = files::certified_key(certificate, key)?;
+        choice.add(certified);
+        expires = end.into_iter().chain(expires).min();
+    }
+    let file = || files.first().map(|files| files.certificate.clone()).unwrap_or_default();
+    let only_http1 = config(choice).map_err(|source| TlsError::Unusable { file: file(), source })?;
     let mut config = only_http1.clone();
     config.alpn_protocols.insert(0, b"h2".to_vec());
     Ok(Current { config: Arc::new(config), only_http1: Arc::new(only_http1), expires })
 }
 
-fn config(chosen: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
+fn config(choice: Choice) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(chosen)));
+        .with_cert_resolver(Arc::new(choice));
     // Sessions are resumed from tickets, so that nothing is kept here for clients that may never come back.
     config.ticketer = ring::Ticketer::new()?;
     // What is offered by ALPN, the best first.
