@@ -5,17 +5,17 @@
 //! A request has a place for as long as it has a connection. A kept connection without a request has none; it is closed when
 //! the worker closes it, when it has been idle too long, and when it is old.
 
+mod idle;
+mod lease;
+
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use rustix::net::{RecvFlags, recv};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::health::Failure;
-use super::patience::Timer;
 use super::places::{Place, Places};
 use super::shared::SharedConnection;
 use super::together::Together;
@@ -23,6 +23,9 @@ use super::values::{self, Answer, Manner};
 use super::{ClientError, Config};
 use crate::connection::ClientConnection;
 use crate::net::{Address, Stream};
+use idle::{Idle, IdleConnections, close_idle};
+use lease::{Connection, Kept, Waiting, is_quiet};
+pub(super) use lease::{Lease, Link, Look, Wanted};
 
 /// The connections to one upstream.
 pub(super) struct Pool {
@@ -38,130 +41,6 @@ pub(super) struct Pool {
     upstream: usize,
     /// Whether the worker was asked what it can do.
     is_asked: AtomicBool,
-}
-
-/// Connections without a request, the latest used last.
-#[derive(Default)]
-struct IdleConnections {
-    list: Vec<Idle>,
-    /// When requests on new connections began that nobody has answered: perhaps no worker has accepted them.
-    waiting: Vec<(u64, Instant)>,
-    /// How many have ever been in `waiting`.
-    tickets: u64,
-    /// The last of them that was answered.
-    answered: u64,
-    is_watched: bool,
-    is_closed: bool,
-}
-
-struct Idle {
-    connection: Box<Connection>,
-    until: Instant,
-}
-
-/// A connection and the state of what is said on it.
-pub(super) struct Connection {
-    pub(super) stream: Stream,
-    pub(super) machine: ClientConnection,
-    born: Instant,
-    requests: u64,
-    /// Kept with it, since to make one for each request costs more.
-    pub(super) timer: Option<Timer>,
-    /// Only such a connection may be kept.
-    kept: Option<Kept>,
-}
-
-/// One of the connections that are to be kept.
-struct Kept(Arc<AtomicUsize>);
-
-impl Kept {
-    fn take(count: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
-        let one = Self(Arc::clone(count));
-        (count.fetch_add(1, Ordering::Relaxed) < limit).then_some(one)
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How a kept connection is looked at before a request is sent on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// As the runtime knows it: without a system call, and perhaps a moment late. For requests that can be sent again.
-    Quick,
-    /// By asking the system.
-    Careful,
-}
-
-/// Which connection a request wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// A kept one if there is one.
-    Any,
-    /// One that nobody had before, because a kept one turned out dead.
-    Fresh,
-}
-
-/// What a request is sent on.
-pub(super) enum Link {
-    /// A connection of its own.
-    Alone(Lease),
-    /// A place on one that others use too.
-    Shared(Arc<SharedConnection>, Place),
-}
-
-/// A connection for one request. Dropping closes it.
-pub(super) struct Lease {
-    /// In a box, for it goes from hand to hand.
-    pub(super) connection: Box<Connection>,
-    pub(super) place: Place,
-    waiting: Option<Waiting>,
-    is_answered: bool,
-    pool: Arc<Pool>,
-}
-
-impl IdleConnections {
-    /// Whether a request has waited so long for its first byte that a kept connection may be what it waits for: a worker
-    /// that serves one connection at a time, such as php-cgi, accepts no other before that one is closed (FCGI-118).
-    fn is_in_the_way(&self, now: Instant) -> bool {
-        self.waiting.iter().any(|(_, since)| now.duration_since(*since) >= GIVE_WAY)
-    }
-}
-
-/// How long a request on a new connection waits before kept connections give way to it: longer than most answers take, and
-/// hardly to be felt.
-const GIVE_WAY: Duration = Duration::from_millis(50);
-
-/// A request on a new connection, until the first byte of its answer.
-struct Waiting {
-    pool: Arc<Pool>,
-    ticket: u64,
-}
-
-impl Waiting {
-    fn begin(pool: &Arc<Pool>) -> Self {
-        let mut idle = pool.idle();
-        idle.tickets = idle.tickets.wrapping_add(1);
-        let ticket = idle.tickets;
-        idle.waiting.push((ticket, Instant::now()));
-        Self { pool: Arc::clone(pool), ticket }
-    }
-}
-
-impl Waiting {
-    fn answered(self) {
-        let mut idle = self.pool.idle();
-        idle.answered = idle.answered.max(self.ticket);
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.pool.idle().waiting.retain(|(ticket, _)| *ticket != self.ticket);
-    }
 }
 
 impl Pool {
@@ -372,82 +251,8 @@ impl Pool {
     }
 }
 
-impl Lease {
-    /// Was there a request on this connection before?
-    pub(super) fn is_reused(&self) -> bool {
-        self.connection.requests > 1
-    }
-
-    /// Is the worker to keep the connection open (KEEP_CONN)?
-    pub(super) fn is_to_be_kept(&self, now: Instant) -> bool {
-        let Connection { kept, born, .. } = &*self.connection;
-        kept.is_some() && now.saturating_duration_since(*born) < self.pool.config.max_connection_age
-    }
-
-    /// Bytes are there: a worker has the connection. Returns whether they are the first.
-    pub(super) fn is_answered(&mut self) -> bool {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.answered();
-        }
-        !std::mem::replace(&mut self.is_answered, true)
-    }
-
-    /// Puts the connection back for the next request. The caller knows that it is clean.
-    pub(super) fn give_back(self) {
-        let now = Instant::now();
-        if self.is_to_be_kept(now) {
-            self.pool.put_idle(self.connection, now);
-        }
-    }
-
-    pub(super) fn config(&self) -> &Config {
-        &self.pool.config
-    }
-
-    /// Closes the connection, but keeps the place.
-    pub(super) fn into_place(self) -> Place {
-        self.place
-    }
-}
-
 /// How long to wait before a full queue is tried again: short beside what a request takes.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
-
-/// Is the connection open, and has the worker said nothing that nobody asked for?
-fn is_quiet(stream: &Stream, look: Look) -> bool {
-    let mut byte = [0];
-    match look {
-        // The last answer emptied the socket. Unless the runtime has heard of something since, this asks nobody.
-        Look::Quick => matches!(stream.try_read(&mut byte), Err(e) if e.kind() == io::ErrorKind::WouldBlock),
-        Look::Careful => {
-            let peeked = recv(stream.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-            matches!(peeked, Err(rustix::io::Errno::AGAIN))
-        }
-    }
-}
-
-/// Closes connections when their time is up, until there is none.
-async fn close_idle(pool: Weak<Pool>) {
-    loop {
-        let next = {
-            let Some(pool) = pool.upgrade() else { return };
-            let now = Instant::now();
-            let mut idle = pool.idle();
-            if idle.is_in_the_way(now) {
-                idle.list.clear();
-            }
-            idle.list.retain(|idle| idle.until > now);
-            match idle.list.iter().map(|idle| idle.until).min() {
-                Some(next) => next.min(now + GIVE_WAY),
-                None => {
-                    idle.is_watched = false;
-                    return;
-                }
-            }
-        };
-        sleep_until(next).await;
-    }
-}
 
 /// When a worker is asked what it can do: more than once only if nothing followed from it.
 const QUESTIONS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(60)];

@@ -94,8 +94,19 @@ fn fcgi_45_a_pair_too_long_for_one_record_is_refused_and_nothing_sent() {
 
 #[test]
 fn fcgi_41_nul_in_a_pair_is_refused() {
-    for pair in [(&b"A\0"[..], &b""[..]), (b"A", b"\0")] {
+    for pair in [(&b"A\0"[..], &b""[..]), (b"A", b"\0"), (b"", b"\0")] {
         assert_eq!(ClientConnection::new().send_request(KEEP, [pair]), Err(SendError::NulInPair));
+    }
+    let send = |name: &[u8], value: &[u8]| {
+        ClientConnection::new().send_request(KEEP, [(&b""[..], &b""[..]), (name, value)]).map(|_| ())
+    };
+    // A length may be written with zeros; those are none.
+    for length in [0, 1, 127, 128, 255, 256, 512, 4096, 65_000] {
+        let mut long = vec![b'x'; length];
+        assert_eq!((send(b"A", &long), send(&long, b"")), (Ok(()), Ok(())), "{length}");
+        long.push(0);
+        assert_eq!(send(b"A", &long), Err(SendError::NulInPair), "{length}");
+        assert_eq!(send(&long, b"v"), Err(SendError::NulInPair), "{length}");
     }
 }
 
