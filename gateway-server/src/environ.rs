@@ -5,7 +5,7 @@
 
 use crate::h1::{RequestHead, TargetForm, split_port};
 use gateway_fastcgi::net::Peer;
-use gateway_spec::{EnvironBuilder, EnvironTemplate, Scheme, VariableName};
+use gateway_spec::{EnvironBuilder, EnvironTemplate, ErrorStream, Scheme, VariableName};
 use std::net::{IpAddr, SocketAddr};
 
 /// Name and version, as SERVER_SOFTWARE and the Server field tell them (CGI-41).
@@ -24,14 +24,14 @@ const SERVER_PROTOCOL: VariableName = VariableName::new("SERVER_PROTOCOL");
 #[derive(Debug)]
 pub(crate) struct ConnectionFacts {
     server_address: String,
-    server_port: Option<String>,
+    has_port: bool,
     secure: bool,
     template: EnvironTemplate,
 }
 
 impl ConnectionFacts {
-    /// Of a connection from `peer` to `local`, which is no address for a UNIX socket.
-    pub(crate) fn of(local: Option<SocketAddr>, peer: Peer) -> Self {
+    /// Of a connection from `peer` to `local`, which is no address for a UNIX socket. Diagnostics of its requests go to `errors`.
+    pub(crate) fn of(local: Option<SocketAddr>, peer: Peer, errors: ErrorStream) -> Self {
         let server_address = local.map_or_else(
             || "localhost".to_owned(),
             |at| match at.ip().to_canonical() {
@@ -41,6 +41,8 @@ impl ConnectionFacts {
         );
         let mut template = EnvironTemplate::default();
         template
+            .errors(errors)
+            .multithread(true)
             .set("GATEWAY_INTERFACE", "CGI/1.1")
             .set("SERVER_SOFTWARE", SOFTWARE)
             .set("REQUEST_SCHEME", "http")
@@ -50,16 +52,17 @@ impl ConnectionFacts {
             template.set("REMOTE_PORT", address.port().to_string());
         }
         if let Some(at) = local {
-            template.set("SERVER_ADDR", at.ip().to_canonical().to_string());
+            // CGI-39: the port that heard the request.
+            template.set("SERVER_ADDR", at.ip().to_canonical().to_string()).set("SERVER_PORT", at.port().to_string());
         }
-        Self { server_address, server_port: local.map(|at| at.port().to_string()), secure: false, template }
+        Self { server_address, has_port: local.is_some(), secure: false, template }
     }
 
     /// The same under TLS: HTTPS, REQUEST_SCHEME (CGI-51), and what else is known of it.
     #[cfg(feature = "tls")]
     pub(crate) fn secured(mut self, variables: &[(&str, &str)]) -> Self {
         self.secure = true;
-        self.template.set("HTTPS", "on").set("REQUEST_SCHEME", "https");
+        self.template.url_scheme(Scheme::Https).set("HTTPS", "on").set("REQUEST_SCHEME", "https");
         for (name, value) in variables {
             self.template.set(name, value);
         }
@@ -127,8 +130,10 @@ pub(crate) fn environ_builder(asked: &Asked<'_>, facts: &ConnectionFacts, path: 
         .set_known(QUERY_STRING, asked.query.unwrap_or_default())
         .set_known(REQUEST_URI, asked.target)
         .set_known(SERVER_NAME, server_name(asked, facts))
-        .set_known(SERVER_PORT, server_port(asked, facts))
         .set_known(SERVER_PROTOCOL, asked.protocol);
+    if !facts.has_port {
+        builder.set_known(SERVER_PORT, meant_port(asked, facts));
+    }
     builder
 }
 
@@ -138,12 +143,8 @@ pub(crate) fn server_name<'a>(asked: &Asked<'a>, facts: &'a ConnectionFacts) -> 
     if host.is_empty() { facts.server_address.as_bytes() } else { host }
 }
 
-/// SERVER_PORT (CGI-39): the port that heard the request.
-fn server_port<'a>(asked: &Asked<'a>, facts: &'a ConnectionFacts) -> &'a [u8] {
-    if let Some(port) = &facts.server_port {
-        return port.as_bytes();
-    }
-    // Behind a UNIX socket there is no port but the one the client means.
+/// SERVER_PORT behind a UNIX socket, which has none: the one that the client means.
+fn meant_port<'a>(asked: &Asked<'a>, facts: &ConnectionFacts) -> &'a [u8] {
     let (_, port) = split_port(asked.host);
     port.filter(|port| !port.is_empty()).unwrap_or(if facts.secure { b"443" } else { b"80" })
 }

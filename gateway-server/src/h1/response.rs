@@ -122,7 +122,10 @@ fn is_framing(name: &header::HeaderName) -> bool {
     *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING || *name == header::CONNECTION
 }
 
+#[inline]
 fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    // At once, so that nothing below asks for room again.
+    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

@@ -105,7 +105,7 @@ pub(super) fn next_step<'a>(reading: Reading<'_>, shared: &'a Shared, facts: &Co
         BodyFraming::Chunked => Arrival::Arriving { length: None },
     };
     let (waits_for_continue, upgrade) = (head.expects_continue(), upgrade(&head, handler));
-    match finish(builder, shared, facts, peer) {
+    match finish(builder, shared, peer) {
         Ok(environ) => Step::Call(Call { handler, environ, body, request, waits_for_continue, upgrade }),
         Err(refusal) => refuse(refusal),
     }
@@ -157,14 +157,8 @@ pub(super) fn find<'a, 'p>(
 
 /// The finished environ.
 #[inline]
-pub(super) fn finish(
-    builder: EnvironBuilder,
-    shared: &Shared,
-    facts: &ConnectionFacts,
-    peer: Peer,
-) -> Result<Environ, Refusal> {
+pub(super) fn finish(builder: EnvironBuilder, shared: &Shared, peer: Peer) -> Result<Environ, Refusal> {
     let config = &shared.config;
-    let builder = builder.multithread(true).url_scheme(facts.scheme()).errors(config.errors.clone());
     let mut environ = builder.build().map_err(|_| Refusal::Environ)?;
     if !config.trusted_proxies.are_none() {
         let told = forwarding::apply(&mut environ, peer, &config.trusted_proxies, config.trusted_fields);

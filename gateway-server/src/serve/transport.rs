@@ -6,7 +6,7 @@
 use crate::environ::ConnectionFacts;
 use bytes::{BufMut, BytesMut};
 use gateway_fastcgi::net::{Peer, Stream};
-use gateway_spec::FilePart;
+use gateway_spec::{ErrorStream, FilePart};
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
@@ -35,8 +35,8 @@ impl Transport {
     }
 
     /// What applications are told about the connection.
-    pub(super) fn facts(&self, peer: Peer) -> ConnectionFacts {
-        let facts = ConnectionFacts::of(self.socket().local_tcp(), peer);
+    pub(super) fn facts(&self, peer: Peer, errors: ErrorStream) -> ConnectionFacts {
+        let facts = ConnectionFacts::of(self.socket().local_tcp(), peer, errors);
         match self {
             Self::Plain(_) => facts,
             #[cfg(feature = "tls")]

@@ -117,7 +117,7 @@ const BODY_ROOM: usize = 64 << 10;
 
 impl Wire {
     pub(super) fn new(stream: Transport, peer: Peer, shared: Arc<Shared>) -> Self {
-        let facts = stream.facts(peer);
+        let facts = stream.facts(peer, shared.config.errors.clone());
         let state = State {
             machine: Connection::new(shared.config.limits.clone()).scheme(facts.scheme()),
             out: Outbox::default(),

@@ -264,6 +264,9 @@ impl EnvironBuilder {
 #[derive(Default)]
 pub struct EnvironTemplate {
     variables: Arena,
+    errors: ErrorStream,
+    url_scheme: Scheme,
+    multithread: bool,
     error: Option<Box<EnvironError>>,
 }
 
@@ -280,10 +283,34 @@ impl EnvironTemplate {
         self
     }
 
-    /// A builder that has these variables, and room for that many bytes and entries more.
+    /// See [`EnvironBuilder::errors`].
+    pub fn errors(&mut self, errors: ErrorStream) -> &mut Self {
+        self.errors = errors;
+        self
+    }
+
+    /// See [`EnvironBuilder::url_scheme`].
+    pub fn url_scheme(&mut self, scheme: Scheme) -> &mut Self {
+        self.url_scheme = scheme;
+        self
+    }
+
+    /// See [`EnvironBuilder::multithread`].
+    pub fn multithread(&mut self, yes: bool) -> &mut Self {
+        self.multithread = yes;
+        self
+    }
+
+    /// A builder that has all this, and room for that many bytes and entries more.
+    #[inline]
     pub fn builder(&self, bytes: usize, entries: usize) -> EnvironBuilder {
-        let mut environ = Environ::empty();
-        environ.variables = self.variables.copy_with_room(bytes, entries);
+        let environ = Environ {
+            variables: self.variables.copy_with_room(bytes, entries),
+            errors: self.errors.clone(),
+            url_scheme: self.url_scheme.clone(),
+            multithread: self.multithread,
+            ..Environ::empty()
+        };
         EnvironBuilder { environ, error: self.error.clone() }
     }
 }

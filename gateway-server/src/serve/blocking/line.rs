@@ -85,7 +85,7 @@ impl Line {
             called: None,
             refused_line: None,
         };
-        let facts = ConnectionFacts::of(stream.local_tcp(), peer);
+        let facts = ConnectionFacts::of(stream.local_tcp(), peer, pool.shared.config.errors.clone());
         Self { pool, peer, stream, facts, state: Mutex::new(state) }
     }
 

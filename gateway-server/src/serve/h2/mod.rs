@@ -93,7 +93,7 @@ type Served = Connection<Io, Bytes>;
 /// Serves a connection to its end; `early` is what was read of it before.
 pub(super) async fn serve_h2(transport: Transport, early: Bytes, peer: Peer, shared: Arc<Shared>, entry: &Entry) {
     let link = Arc::new(Link {
-        facts: transport.facts(peer),
+        facts: transport.facts(peer, shared.config.errors.clone()),
         peer,
         line: Line::new(connection_window(&shared)),
         rest: Mutex::default(),

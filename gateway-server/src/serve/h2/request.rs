@@ -140,7 +140,7 @@ fn built<'a>(link: &'a Link, head: &Parts, asked: &Asked<'_>, body: Body) -> Res
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
         builder.add_header(name.as_str().as_bytes(), value.as_bytes());
     }
-    let environ = finish(builder, &link.shared, &link.facts, link.peer)?;
+    let environ = finish(builder, &link.shared, link.peer)?;
     let Body { length, waits_for_continue } = body;
     Ok(Call { handler, environ, length, waits_for_continue })
 }
