@@ -45,7 +45,6 @@ impl Parameters {
     }
 
     /// Appends a pair. One that cannot be sent is noted, and refused with the request.
-    #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
         match (u8::try_from(name.len()), u8::try_from(value.len())) {
