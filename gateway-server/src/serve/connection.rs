@@ -1,6 +1,7 @@
 //! The life of one connection: request after request, and a close that loses nothing.
 
-use super::answer::{Outcome, Rest, answer, answer_at_once, converse};
+use super::answer::{Outcome, Rest, answer, answer_at_once};
+use super::asynchronous::converse;
 use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;

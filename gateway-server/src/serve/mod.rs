@@ -24,7 +24,7 @@
 //! | `connection` | request after request; closing |
 //! | `h2` | the same over HTTP/2: streams, each with its request |
 //! | `request` | what has arrived, as an environ |
-//! | `answer`, `carrier` | one request through its application, and what carries its response |
+//! | `answer`, `asynchronous`, `carrier` | one request through its application, and what carries its response |
 //! | `record` | what is told of it |
 //! | `input` | a body that is still arriving |
 //! | `pace`, `half_close` | how slow a client may be, and when it has gone |
@@ -36,6 +36,7 @@
 
 mod answer;
 mod arrival;
+mod asynchronous;
 mod blocking;
 mod carrier;
 mod config;

@@ -1,0 +1,77 @@
+//! Unsent bytes on their way to the client.
+//!
+//! Holds the writing, as long as the peer takes it at the pace that is asked of it.
+
+use super::{State, Wire};
+use crate::serve::carrier::block_on;
+use crate::serve::pace::{Rule, Wait};
+use gateway_fastcgi::net::{Elapsed, Timer};
+use std::io;
+use std::time::Duration;
+
+impl Wire {
+    /// Writes what the socket takes; true when everything is gone.
+    pub(in crate::serve) fn try_flush(&self) -> io::Result<bool> {
+        self.lock().out.try_flush(&self.stream)
+    }
+
+    /// Writes everything out, however long it takes, as long as the peer takes it at the pace that is asked of it.
+    pub(in crate::serve) async fn flush(&self, timer: &mut Timer) -> io::Result<()> {
+        while !self.try_flush()? {
+            let wait = self.wait_for_room();
+            match timer.within(wait.longest, self.stream.writable()).await {
+                Ok(ready) => {
+                    self.lock().taking.end(&wait);
+                    ready?;
+                }
+                Err(Elapsed) => self.takes_anything(&wait)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Wire::flush`] for threads that may block.
+    pub(in crate::serve) fn flush_blocking(&self) -> io::Result<()> {
+        while !self.try_flush()? {
+            let wait = self.wait_for_room();
+            match block_on(&self.shared, wait.longest, self.stream.writable()) {
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => self.takes_anything(&wait)?,
+                ready => {
+                    self.lock().taking.end(&wait);
+                    ready?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_for_room(&self) -> Wait {
+        let state = &mut *self.lock();
+        state.taking.begin(Rule::of_responses(&self.shared.config), self.taken(state))
+    }
+
+    /// How much the peer has taken. Under TLS what is written counts too: that may go on while nothing more is taken into it.
+    fn taken(&self, state: &State) -> u64 {
+        state.out.taken() + self.stream.written()
+    }
+
+    /// After a wait without room: has the peer taken anything all the same, and enough of it?
+    ///
+    /// Otherwise the connection is reset, so that the system does not go on sending what nobody takes.
+    fn takes_anything(&self, wait: &Wait) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.taking.end(wait);
+        let before = self.taken(state);
+        self.stream.insist(true);
+        let flushed = state.out.try_flush(&self.stream);
+        self.stream.insist(false);
+        flushed?;
+        let taken = self.taken(state);
+        if taken > before && !state.taking.left(Rule::of_responses(&self.shared.config), taken).is_zero() {
+            return Ok(());
+        }
+        tracing::warn!(peer = %self.peer, sent = state.body_bytes, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
+        let _ = socket2::SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
+        Err(io::ErrorKind::TimedOut.into())
+    }
+}
