@@ -78,6 +78,8 @@ async fn http_130_an_application_speaks_web_socket_alone_and_behind_a_proxy() {
     stop_chat.stop();
     socket.close(None).await.unwrap();
     while let Some(Ok(_)) = socket.next().await {}
+    // The other half of the tunnel is the client's to end.
+    drop(socket);
     front_served.await.unwrap().unwrap();
     chat_served.await.unwrap().unwrap();
 }
