@@ -3,10 +3,13 @@
 //! Holds the stream, its reading methods and what a gateway implements to feed it. Does not hold transfer codings: what
 //! comes out is the body itself (PEP-154).
 
+mod stream;
+
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use stream::{ReaderSource, Stream};
 
 /// The request body. Reading past its end gives nothing, at once (PEP-45, PEP-48).
 ///
@@ -31,14 +34,6 @@ use bytes::{Buf, Bytes, BytesMut};
 pub struct Input {
     /// None where there is no body: then the stream costs nothing, and an environ is small enough to be moved quickly.
     stream: Option<Box<Stream>>,
-}
-
-/// A body.
-struct Stream {
-    buffer: Bytes,
-    source: Option<Box<dyn InputSource>>,
-    declared: Option<u64>,
-    taken: u64,
 }
 
 /// Where the bytes of an [`Input`] come from.
@@ -186,45 +181,6 @@ impl Input {
     }
 }
 
-impl Stream {
-    fn consume(&mut self, amount: usize) {
-        let amount = amount.min(self.buffer.len());
-        self.taken += amount as u64;
-        self.buffer.advance(amount);
-    }
-
-    /// Makes sure that the buffer holds something, unless the body has ended. Never asks for more than the body has.
-    fn fill(&mut self, max: usize) -> io::Result<()> {
-        let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.taken));
-        if left < self.buffer.len() as u64 {
-            self.buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        }
-        if !self.buffer.is_empty() || left == 0 {
-            return Ok(());
-        }
-        let ask = usize::try_from(left).unwrap_or(usize::MAX).min(max);
-        self.buffer = match &mut self.source {
-            Some(source) => source.read_chunk(ask)?,
-            None => Bytes::new(),
-        };
-        // A source that gives more than it was asked for must not smuggle the next request in (PEP-44).
-        self.buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        if !self.buffer.is_empty() {
-            return Ok(());
-        }
-        self.source = None;
-        match self.declared {
-            Some(declared) => Err(InputError::Incomplete { declared, received: self.taken }.into()),
-            None => Ok(()),
-        }
-    }
-
-    fn take(&mut self, len: usize) -> Bytes {
-        self.taken += len as u64;
-        self.buffer.split_to(len)
-    }
-}
-
 /// Iterates until a piece is empty or an error came: an error that stays would never let a loop end.
 fn until_first_error(mut next: impl FnMut() -> io::Result<Bytes>) -> impl Iterator<Item = io::Result<Bytes>> {
     let mut over = false;
@@ -307,25 +263,6 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let taken = self.stream.as_ref().map_or(0, |stream| stream.taken);
         f.debug_struct("Input").field("length", &self.length()).field("taken", &taken).finish_non_exhaustive()
-    }
-}
-
-struct ReaderSource<R> {
-    reader: R,
-    buffer: BytesMut,
-}
-
-impl<R: Read + Send> InputSource for ReaderSource<R> {
-    fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        // Room for what one read may bring, never for what the client declared (CGI-156).
-        self.buffer.resize(max.min(Input::CHUNK), 0);
-        loop {
-            match self.reader.read(&mut self.buffer) {
-                Ok(len) => return Ok(self.buffer.split_to(len).freeze()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

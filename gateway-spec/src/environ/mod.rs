@@ -8,6 +8,7 @@ mod builder;
 mod everyday;
 mod field;
 mod name;
+mod template;
 mod url;
 mod value;
 
@@ -19,9 +20,10 @@ use crate::{ErrorStream, FileWrapper, Input};
 use arena::{Arena, Key};
 use field::{Mapping, mapping, with_variable_name};
 
-pub use builder::{EnvironBuilder, EnvironError, EnvironTemplate};
+pub use builder::{EnvironBuilder, EnvironError};
 pub use field::is_mappable;
 pub use name::{VariableName, VariableSet};
+pub use template::EnvironTemplate;
 pub use value::Value;
 
 /// One request as its application sees it: CGI variables, streams, facts about the gateway, and extensions.

@@ -1,8 +1,8 @@
 //! One connection's socket and machine together: bytes in, requests and their input out, output written.
 //!
 //! Holds what the requests of a connection share, and who has access to it. The lock is held for single attempts, never while
-//! anybody waits. Does not hold the reads and writes (`wire`), the waiting for input (`waiting`), what is known of one request
-//! (`live`), the sorting of input to requests (`sorting`), or what the requests lead to.
+//! anybody waits. Does not hold what it guards (`state`), the reads and writes (`wire`), the wait for a request (`session`) and for its
+//! input (`waiting`), what is known of one request (`live`), the sorting of input to requests (`sorting`), or what the requests lead to.
 //!
 //! Whoever needs input reads the socket, and what comes is sorted to the request it belongs to. As long as a gateway has one
 //! request at a time, that is the request's own task or thread, at the pace of the application. Once there may be several, one
@@ -11,7 +11,9 @@
 
 mod live;
 mod reader;
+mod session;
 mod sorting;
+mod state;
 mod waiting;
 mod wire;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use reader::Reader;
+use state::State;
 
 pub(super) use live::{InputKind, Live};
 pub(super) use waiting::Taken;
@@ -49,28 +52,6 @@ pub(super) struct Link {
     max_spool_bytes: u64,
 }
 
-pub(super) struct State {
-    pub(super) machine: WorkerConnection,
-    /// The requests that have begun and are not over.
-    lives: Vec<Live>,
-    /// Those of them that nobody serves yet.
-    begun: VecDeque<Begun>,
-    serial: u64,
-    reader: Reader,
-    /// Threads that wait for what somebody else reads.
-    waiting_threads: usize,
-    multiplexed: bool,
-    /// The connection is of no use any more.
-    gone: bool,
-    /// No more requests: the connection ends with those under way.
-    draining: bool,
-    /// How the gateway broke the protocol, for the session.
-    broken: Option<ProtocolError>,
-    /// The buffer of an encoded head, for the next request.
-    spare_head: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
 /// A request that has begun, and its number on the connection. Ids are used again, numbers are not.
 pub(super) struct Begun {
     pub(super) request: Request,
@@ -79,17 +60,6 @@ pub(super) struct Begun {
     pub(super) bodiless: bool,
     /// The gateway has more than one request at a time here, or ids that say that it may.
     pub(super) multiplexed: bool,
-}
-
-/// How a connection stands after a request that its session has served.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
-    /// A pump reads now.
-    pub(super) pumped: bool,
-    /// The connection serves no further request.
-    pub(super) closing: bool,
-    /// The socket did not take all of the output.
-    pub(super) unsent: bool,
 }
 
 /// How a connection came to its end before its time.
@@ -131,42 +101,6 @@ impl Held<'_> {
     /// Are there other requests that this one should not hold up?
     pub(super) fn has_neighbours(&self) -> bool {
         self.state.lives.len() > 1
-    }
-}
-
-impl State {
-    /// See [`Link::end`]; says whether there is a pump, which is to be told.
-    fn end(&mut self, serial: u64) -> bool {
-        let Some(at) = self.lives.iter().position(|live| live.serial == serial) else { return false };
-        let live = self.lives.swap_remove(at);
-        if live.aborted && !live.ended {
-            let _ = self.machine.send_end(live.id, 0);
-        }
-        self.spare_head = live.into_head();
-        let is_pumped = self.reader == Reader::Pump;
-        if !is_pumped {
-            self.reader = Reader::Session;
-        }
-        is_pumped
-    }
-
-    fn take_begun(&mut self) -> Option<Begun> {
-        let mut begun = self.begun.pop_front()?;
-        let live = self.lives.iter().find(|live| live.serial == begun.serial);
-        begun.bodiless = live.is_some_and(|live| live.stdin.is_over() && !live.aborted);
-        begun.multiplexed = self.multiplexed;
-        if self.reader == Reader::Session {
-            self.reader = Reader::Anybody;
-        }
-        Some(begun)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.machine.is_idle() && self.begun.is_empty()
-    }
-
-    fn is_closing(&self) -> bool {
-        self.gone || self.draining || self.machine.is_closing()
     }
 }
 
@@ -224,22 +158,6 @@ impl Link {
         if self.lock().end(serial) {
             self.changed.notify_one();
         }
-    }
-
-    /// [`Link::end`] for a session, with what it does and asks next, all under one lock: the output is sent as far as the socket takes
-    /// it.
-    pub(super) fn finish(&self, serial: u64) -> Standing {
-        let mut state = self.lock();
-        state.end(serial);
-        let pumped = state.reader == Reader::Pump;
-        // What cannot be sent is found out by whoever waits for it.
-        let unsent = pumped || !state.write(&self.stream, Caller::Task).unwrap_or(false);
-        let standing = Standing { pumped, closing: state.is_closing(), unsent };
-        drop(state);
-        if pumped {
-            self.changed.notify_one();
-        }
-        standing
     }
 
     /// Turns a request down that nobody has served.

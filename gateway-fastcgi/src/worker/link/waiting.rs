@@ -3,14 +3,13 @@
 //! Holds the three ways to wait: as a task, as a thread, and as a stream that is polled. Does not hold what is read for.
 
 use super::live::Live;
-use super::{Begun, Caller, InputKind, Link, LinkError, Read, Reader, State};
-use crate::net::{Readiness, Timer};
+use super::{Caller, InputKind, Link, LinkError, Read, Reader, State};
+use crate::net::Readiness;
 use crate::worker::environ::First;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use gateway_spec::Disconnected;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,78 +23,7 @@ pub(in crate::worker) enum Taken {
     Aborted,
 }
 
-/// What a session finds.
-enum Look {
-    Request(Begun),
-    /// There is output to be sent first.
-    Unsent,
-    /// Nothing has come. `is_idle`: nor has any of it before.
-    Nothing {
-        is_idle: bool,
-    },
-    /// No more requests will be served.
-    Closing,
-    /// The gateway has closed.
-    Over,
-}
-
 impl Link {
-    /// The next request; `None` when the gateway has closed between requests, or `end` has come while there was none. Nothing is lost
-    /// if the future is dropped.
-    ///
-    /// Waits up to `idle` while there is no request, up to the read timeout within one.
-    pub(in crate::worker) async fn next_request(
-        &self,
-        idle: Duration,
-        timer: &mut Timer,
-        mut end: Option<Pin<&mut (impl Future<Output = ()> + Send)>>,
-    ) -> Result<Option<Begun>, LinkError> {
-        loop {
-            let (is_idle, longest) = match self.look()? {
-                Look::Request(begun) => return Ok(Some(begun)),
-                Look::Over => return Ok(None),
-                Look::Closing => return self.take_broken().map_or(Ok(None), |error| Err(error.into())),
-                Look::Unsent => {
-                    self.flush().await?;
-                    continue;
-                }
-                Look::Nothing { is_idle: true } => (true, idle),
-                Look::Nothing { is_idle: false } => (false, self.read_timeout),
-            };
-            // The session is the only one that waits, so the socket's single place for a waker will do.
-            let ready = poll_fn(|cx| match (self.stream.poll_read_ready(cx), &mut end) {
-                (Poll::Ready(ready), _) => Poll::Ready(Some(ready)),
-                (Poll::Pending, Some(end)) if is_idle => end.as_mut().poll(cx).map(|()| None),
-                (Poll::Pending, _) => Poll::Pending,
-            });
-            match timer.within(longest, ready).await.map_err(|_| self.lost(LinkError::Silent(longest)))? {
-                Some(ready) => ready?,
-                None => return Ok(None),
-            }
-        }
-    }
-
-    /// Looks what there is to do for a session, reading what is there: all under one lock.
-    fn look(&self) -> Result<Look, LinkError> {
-        let mut state = self.lock();
-        loop {
-            if let Some(begun) = state.take_begun() {
-                return Ok(Look::Request(begun));
-            }
-            if state.is_closing() {
-                return Ok(Look::Closing);
-            }
-            if state.machine.output().has_remaining() {
-                return Ok(Look::Unsent);
-            }
-            match self.read_under(&mut state, Caller::Task)? {
-                Read::Some => {}
-                Read::End => return Ok(state.take_begun().map_or(Look::Over, Look::Request)),
-                Read::Nothing => return Ok(Look::Nothing { is_idle: state.is_idle() }),
-            }
-        }
-    }
-
     /// The next piece of an input stream, at most `max` bytes, for a task.
     pub(in crate::worker) async fn take(&self, serial: u64, from: InputKind, max: usize) -> Result<Taken, LinkError> {
         loop {

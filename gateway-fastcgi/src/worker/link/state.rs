@@ -1,0 +1,66 @@
+//! What the lock of a connection guards.
+//!
+//! Holds the fields, and the steps that change several of them at once.
+
+use super::{Begun, Live, Reader};
+use crate::connection::WorkerConnection;
+use crate::protocol::ProtocolError;
+use std::collections::VecDeque;
+
+pub(in crate::worker) struct State {
+    pub(in crate::worker) machine: WorkerConnection,
+    /// The requests that have begun and are not over.
+    pub(super) lives: Vec<Live>,
+    /// Those of them that nobody serves yet.
+    pub(super) begun: VecDeque<Begun>,
+    pub(super) serial: u64,
+    pub(super) reader: Reader,
+    /// Threads that wait for what somebody else reads.
+    pub(super) waiting_threads: usize,
+    pub(super) multiplexed: bool,
+    /// The connection is of no use any more.
+    pub(super) gone: bool,
+    /// No more requests: the connection ends with those under way.
+    pub(super) draining: bool,
+    /// How the gateway broke the protocol, for the session.
+    pub(super) broken: Option<ProtocolError>,
+    /// The buffer of an encoded head, for the next request.
+    pub(super) spare_head: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
+}
+
+impl State {
+    /// See [`Link::end`](super::Link::end); says whether there is a pump, which is to be told.
+    pub(super) fn end(&mut self, serial: u64) -> bool {
+        let Some(at) = self.lives.iter().position(|live| live.serial == serial) else { return false };
+        let live = self.lives.swap_remove(at);
+        if live.aborted && !live.ended {
+            let _ = self.machine.send_end(live.id, 0);
+        }
+        self.spare_head = live.into_head();
+        let is_pumped = self.reader == Reader::Pump;
+        if !is_pumped {
+            self.reader = Reader::Session;
+        }
+        is_pumped
+    }
+
+    pub(super) fn take_begun(&mut self) -> Option<Begun> {
+        let mut begun = self.begun.pop_front()?;
+        let live = self.lives.iter().find(|live| live.serial == begun.serial);
+        begun.bodiless = live.is_some_and(|live| live.stdin.is_over() && !live.aborted);
+        begun.multiplexed = self.multiplexed;
+        if self.reader == Reader::Session {
+            self.reader = Reader::Anybody;
+        }
+        Some(begun)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.machine.is_idle() && self.begun.is_empty()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.gone || self.draining || self.machine.is_closing()
+    }
+}
