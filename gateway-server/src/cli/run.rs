@@ -117,9 +117,6 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
     }
     let addresses = endpoints.iter().map(url).collect::<Vec<_>>();
-    for address in &addresses {
-        tracing::info!("listening on {address}");
-    }
     let access_log = settings.access.open()?;
     let _written_at_the_end = Flushed(access_log.clone());
     let status = format!("serving {}", addresses.join(" "));
@@ -138,6 +135,10 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     let handle = server.handle();
     let mut serving = tokio::spawn(server.serve(endpoints));
     readiness.set(true);
+    // Who waits for this line and then asks whether all is ready is told so.
+    for address in &addresses {
+        tracing::info!("listening on {address}");
+    }
     manager.ready(&status);
     tokio::spawn({
         let manager = Arc::clone(&manager);
