@@ -65,6 +65,20 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// Where it listens, once its log tells so in a line with `message`. This way a server may take any port that is free.
+    ///
+    /// # Panics
+    /// If it ends before, or is silent for too long.
+    pub fn address(&mut self, message: &str) -> SocketAddr {
+        let said = |log: String| {
+            let line = log.split_inclusive('\n').find(|line| line.contains(message) && line.ends_with('\n'))?;
+            line.trim_end().rsplit_once(" address=tcp:")?.1.parse().ok()
+        };
+        let address =
+            poll_until(START_LIMIT, || said(self.log()).map(Some).or_else(|| self.has_ended().then_some(None)));
+        address.flatten().unwrap_or_else(|| panic!("{} does not say {message:?}:\n{}", self.name, self.tail()))
+    }
+
     /// Sends it a signal, unless it has ended: then its id may be somebody else's.
     pub fn signal(&mut self, signal: Signal) {
         if !self.has_ended() {

@@ -1,10 +1,9 @@
 //! Rolling reloads.
 
-use std::net::SocketAddr;
 use std::process::Command;
 
 use gateway_tests::client::{Request, send};
-use gateway_tests::place::{Place, free_port};
+use gateway_tests::place::Place;
 use gateway_tests::process::{Running, poll_until};
 use gateway_tests::programs::program;
 use rustix::process::Signal;
@@ -63,14 +62,14 @@ fn a_reload_whose_new_workers_do_not_come_up_keeps_the_old_ones_and_says_so() {
 fn gateway_serve_shows_its_workers_and_replaces_them_at_sighup() {
     let place = Place::new();
     let (gateway, testbed) = (place.program(&program("gateway")), place.program(&program("testbed")));
-    let page = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mount = format!("/app=fastcgi:spawn:{}?workers=2&look_interval=50ms", testbed.display());
     let mut front = Running::listen(place, "front", Vec::new(), |_, port| {
         let mut command = Command::new(&gateway);
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--admin", &page.to_string()]);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--admin", "127.0.0.1:0"]);
         command.args(["--no-access-log", "--mount", &mount]);
         command
     });
+    let page = front.front().address("admin listener");
     let status = || -> Value {
         let answer = send(page, &Request::get("/status?json")).map(|answer| answer.text()).unwrap_or_default();
         serde_json::from_str::<Value>(&answer).map(|all| all["pools"][0].clone()).unwrap_or_default()

@@ -1,12 +1,13 @@
 //! A running `gateway workers`, its status page, and a gateway in front of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use gateway_tests::client::{Request, Response, send};
-use gateway_tests::place::{Place, free_port};
-use gateway_tests::process::{Process, Running, poll_until, start_unix};
+use gateway_tests::place::Place;
+use gateway_tests::process::{Process, Running, poll_until};
 use gateway_tests::programs::program;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(crate) struct Managed {
     pub(crate) process: Process,
     pub(crate) place: Place,
     pub(crate) socket: PathBuf,
-    pub(crate) page: std::net::SocketAddr,
+    pub(crate) page: SocketAddr,
 }
 
 impl Managed {
@@ -33,12 +34,13 @@ impl Managed {
     pub(crate) fn over(place: Place, flags: &[&str], command: &[&str]) -> Self {
         let gateway = place.program(&program("gateway"));
         let socket = place.join("s");
-        let page = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut line = Command::new(gateway);
         line.arg("workers").arg("--listen").arg(format!("unix:{}", socket.display()));
-        line.arg("--status").arg(page.to_string()).args(["--look-interval", "50ms", "--ready-after", "100ms"]);
+        line.args(["--status", "127.0.0.1:0", "--look-interval", "50ms", "--ready-after", "100ms"]);
         line.args(flags).arg("--").args(command);
-        let process = start_unix(&place, "workers", &socket, &mut line);
+        let mut process = Process::start(&place, "workers", &mut line);
+        // The socket is there by then. To connect to it would begin a worker where they are begun on demand.
+        let page = process.address("status page");
         Self { process, place, socket, page }
     }
 
