@@ -142,7 +142,9 @@ fn check_bodies_that_drip(server: &Running) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
+            // The answer and the reset come together: the answer is looked at first.
             tokio::select! {
+                biased;
                 response = response => assert_eq!(response.unwrap().status(), 408, "{length:?}"),
                 () = drip => panic!("reset without an answer"),
             }
