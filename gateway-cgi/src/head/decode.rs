@@ -135,7 +135,7 @@ impl Decoder {
     fn take(&mut self, input: &[u8], make: &impl MakeValue) -> Result<Decoded, HeadError> {
         self.check_start(input)?;
         let mut rest = input;
-        while let Some(end) = line_end(rest) {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             self.count(line.len() + 1)?;
@@ -344,23 +344,6 @@ impl Field {
             _ => Self::Other(HeaderName::from_bytes(name).ok()?),
         })
     }
-}
-
-/// Where the first LF is; looked for in eight bytes at a time.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word) ^ (LOW * u64::from(b'\n'));
-        // The lowest bit that is set belongs to the first byte that is zero now; above it there may be false ones.
-        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
-        if zeros != 0 {
-            return Some(at * 8 + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    let within = rest.iter().position(|byte| *byte == b'\n')?;
-    Some(bytes.len() - rest.len() + within)
 }
 
 /// The value without the spaces and tabs around it (RFC 9110 §5.5, OWS); a CR stays, to be refused.

@@ -283,11 +283,7 @@ impl AsyncApplication for Client {
         input: InputStream,
     ) -> impl Future<Output = Result<AsyncResponse, AppError>> + Send {
         async move {
-            let scripts = &self.config.script;
-            let script = match scripts.are_configured() {
-                true => Box::pin(scripts.find(&mut environ)).await.map_err(ClientError::into_app_error)?.map(Box::new),
-                false => None,
-            };
+            let script = self.config.script.find(&mut environ).await.map_err(ClientError::into_app_error)?;
             self.answer(script, &mut environ, input).await
         }
     }

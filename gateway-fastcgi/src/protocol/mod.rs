@@ -26,6 +26,7 @@ mod values;
 
 pub use body::{BeginRequest, EndRequest, ProtocolStatus, Role, UnknownType};
 pub use error::ProtocolError;
+pub(crate) use pair::SHORT;
 pub use pair::{Pair, PairError, PairLimits, PairScan, Params};
 pub use record::{Content, HEADER_LENGTH, MAX_CONTENT_LENGTH, RecordHeader, RecordType, RequestId};
 pub use values::{Capabilities, PeerValues, ValueName};

@@ -9,7 +9,7 @@ use std::fmt;
 const MAX_LENGTH: u32 = 0x7fff_ffff;
 
 /// Lengths up to here take one byte (FCGI-40).
-const SHORT: u8 = 127;
+pub(crate) const SHORT: u8 = 127;
 const MAX_SHORT: u32 = SHORT as u32;
 
 /// One name-value pair whose lengths can be written.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::net::{Address, Listener, SocketSource};
 
 use super::mistake::{Mistake, Place};
-use super::rules::{Problem, Rule, apply, put};
+use super::rules::{Problem, Rule, add, apply, put};
 use super::settings::Settings;
 use super::target::{decoded, resolved_socket};
 use super::value::{self, SWITCH};
@@ -77,11 +77,6 @@ pub(super) const TLS: &[Rule<Settings>] = &[
 
 /// What may stand where certificates or keys are asked for.
 const PATHS: &str = "a path, or a list of them";
-
-fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
-    list.push(value?);
-    Some(())
-}
 
 fn proxies(text: &str) -> Option<TrustedProxies> {
     text.parse().ok().filter(|proxies: &TrustedProxies| !proxies.are_none())

@@ -42,6 +42,12 @@ pub(super) fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
     Some(())
 }
 
+/// [`put`] for a key that repeats.
+pub(super) fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
+    list.push(value?);
+    Some(())
+}
+
 /// What is wrong with one value, key or thing that an operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -6,11 +6,11 @@ use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;
 use super::room::Waiting;
+use super::transport::reset_at_close;
 use super::wire::{Before, Put, Received, State, Wire};
 use crate::h1::Event;
 use gateway_fastcgi::net::{Timer, after};
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -32,10 +32,7 @@ pub(super) async fn serve_connection(wire: Arc<Wire>) {
     match closing {
         Closing::AtOnce => wire.stream.say_end(),
         Closing::Staged => close_staged(&wire, &mut timer).await,
-        Closing::Reset => {
-            // RST instead of FIN.
-            let _ = socket2::SockRef::from(wire.stream.socket()).set_linger(Some(Duration::ZERO));
-        }
+        Closing::Reset => reset_at_close(wire.stream.socket()),
     }
     tracing::debug!(peer = %wire.peer, ?closing, "connection closed");
 }

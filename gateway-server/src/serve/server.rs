@@ -9,6 +9,7 @@ use super::handler::{Handler, Router};
 use super::peers::Present;
 use super::room::place;
 use super::shared::{Shared, Stop};
+use super::transport::reset_at_close;
 use super::wire::Wire;
 use crate::telemetry::Shed;
 use gateway_fastcgi::calls::{CallRuntime, Turns};
@@ -324,7 +325,7 @@ fn too_many(stream: &Stream, peer: Peer, shared: &Shared) {
     if shared.crowded.is_due() {
         tracing::warn!(%peer, "connection closed: its peer has max_connections_per_peer; a proxy belongs in trusted_proxies or uncounted_peers");
     }
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    reset_at_close(stream);
 }
 
 /// How long to leave a system alone that has no descriptors left.

@@ -7,8 +7,11 @@ use crate::environ::ConnectionFacts;
 use bytes::{BufMut, BytesMut};
 use gateway_fastcgi::net::{Peer, Stream};
 use gateway_spec::{ErrorStream, FilePart};
+use socket2::SockRef;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
@@ -187,4 +190,11 @@ impl From<Stream> for Transport {
     fn from(stream: Stream) -> Self {
         Self::Plain(stream)
     }
+}
+
+/// Has the system reset the connection when it is closed (RST instead of FIN): what it still has to send is thrown away, and the peer sees
+/// that this was no end.
+pub(super) fn reset_at_close(socket: &impl AsFd) {
+    // It fails only where there is no connection any more.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }

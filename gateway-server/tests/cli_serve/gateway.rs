@@ -178,3 +178,18 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     let lists: String = tasks.filter_map(of_task).collect();
     lists.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
+
+/// One request on a connection that goes on; its answer is 200 and has a length.
+pub(crate) fn ask(stream: &mut (impl Read + Write)) {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    stream.read_exact(&mut vec![0; length]).unwrap();
+}

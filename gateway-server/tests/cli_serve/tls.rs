@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio::task::JoinHandle;
 
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::{Answer, Gateway, ask};
 use crate::service::Manager;
 
 /// Writes a new certificate for `localhost` and its key.
@@ -61,21 +61,6 @@ fn get(port: u16, trusted: &CertificateDer<'static>) -> Result<Answer, rustls::E
         return Err(error.downcast().unwrap());
     }
     Ok(Answer::read(stream))
-}
-
-/// One request on a connection that goes on.
-fn ask(stream: &mut Connection) {
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.extend(byte);
-    }
-    let head = String::from_utf8(head).unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-    stream.read_exact(&mut vec![0; length]).unwrap();
 }
 
 /// A connection of HTTP/2.

@@ -20,6 +20,8 @@ mod persistence;
 mod requests;
 mod rows;
 mod slow;
+#[path = "../support/slow.rs"]
+mod slow_clients;
 mod stop;
 mod support;
 mod switching;

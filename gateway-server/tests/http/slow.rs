@@ -1,12 +1,13 @@
 //! Clients that are slow on purpose, in the three forms there are: the head, the body, and taking the response. And those who are not
 //! to blame.
 
+use super::slow_clients::{long, take_slowly};
 use super::support::*;
 use gateway_server::serve::{Config, Server};
 use gateway_spec::{
     AppError, AsyncApplication, AsyncResponse, Body, Bytes, Environ, InputStream, StartResponse, StatusCode, headers,
 };
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -110,29 +111,13 @@ fn http_167_181_an_unread_body_that_drips_is_not_read_for_ever() {
     assert!(begun.elapsed() < PATIENCE / 2);
 }
 
-fn long(environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
-    let pieces: usize = environ.path_info().to_str()?[1..].parse()?;
-    start_response(StatusCode::OK, headers!["content-type" => "application/octet-stream"])?;
-    Ok(Body::iter((0..pieces).map(|_| Ok(Bytes::from_static(&[b'x'; 64 << 10])))))
-}
-
-/// Takes up to 64 KiB every so often; how much it got before the end.
-fn take_slowly(client: &mut Client, pause: Duration) -> usize {
-    let (mut buffer, mut length) = (vec![0; 64 << 10], 0);
-    while let Ok(read @ 1..) = client.stream.read(&mut buffer) {
-        length += read;
-        std::thread::sleep(pause);
-    }
-    length
-}
-
 #[test]
 fn http_174_181_a_response_that_is_taken_too_slowly_is_cut() {
     let server = serve_with(demanding(), long);
     let mut client = server.client();
     client.send("GET /100000 HTTP/1.1\r\nHost: a\r\n\r\n");
     let begun = Instant::now();
-    let length = take_slowly(&mut client, Duration::from_millis(20));
+    let length = take_slowly(&mut client.stream, Duration::from_millis(20));
     assert!(length < 100_000 * (64 << 10) && begun.elapsed() < PATIENCE / 2, "{length}");
 }
 
@@ -142,7 +127,7 @@ fn a_response_is_not_cut_because_the_system_is_slow_to_say_that_there_is_room() 
     let server = serve_with(config().write_timeout(Duration::from_millis(60)), long);
     let mut client = server.client();
     client.send("GET /128 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let length = take_slowly(&mut client, Duration::from_millis(10));
+    let length = take_slowly(&mut client.stream, Duration::from_millis(10));
     assert!(length > 128 * (64 << 10), "{length}");
 }
 

@@ -14,4 +14,6 @@ mod files;
 mod proxies;
 mod requests;
 mod slow;
+#[path = "../support/slow.rs"]
+mod slow_clients;
 mod support;

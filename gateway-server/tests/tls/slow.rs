@@ -4,8 +4,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use gateway_server::serve::Config;
-use gateway_spec::{AppError, Body, Bytes, Environ, StartResponse, StatusCode, headers};
+use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
 
+use crate::slow_clients::{long, take_slowly};
 use crate::support::{Client, Files, PATIENCE, Running, config, serve, variables};
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -67,22 +68,6 @@ fn http_174_181_a_body_that_drips_is_408() {
     }
 }
 
-fn long(environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
-    let pieces: usize = environ.path_info().to_str()?[1..].parse()?;
-    start_response(StatusCode::OK, headers!["content-type" => "application/octet-stream"])?;
-    Ok(Body::iter((0..pieces).map(|_| Ok(Bytes::from_static(&[b'x'; 64 << 10])))))
-}
-
-/// Takes up to 64 KiB every so often; how much it got before the end.
-fn take_slowly(client: &mut Client, pause: Duration) -> usize {
-    let (mut buffer, mut length) = (vec![0; 64 << 10], 0);
-    while let Ok(read @ 1..) = client.stream.read(&mut buffer) {
-        length += read;
-        std::thread::sleep(pause);
-    }
-    length
-}
-
 #[test]
 fn http_174_181_a_response_that_is_taken_too_slowly_is_cut() {
     let files = Files::new();
@@ -90,7 +75,7 @@ fn http_174_181_a_response_that_is_taken_too_slowly_is_cut() {
     let mut client = server.client(&files.der);
     client.send("GET /100000 HTTP/1.1\r\nHost: a\r\n\r\n");
     let begun = Instant::now();
-    let length = take_slowly(&mut client, Duration::from_millis(20));
+    let length = take_slowly(&mut client.stream, Duration::from_millis(20));
     assert!(length < 100_000 * (64 << 10) && begun.elapsed() < PATIENCE / 2, "{length}");
 }
 
@@ -103,7 +88,7 @@ fn http_174_a_response_that_is_not_taken_is_cut() {
     // It is reset: what the client's system has is all that there will be, and soon not even that.
     let begun = Instant::now();
     std::thread::sleep(SHORT * 8);
-    let length = take_slowly(&mut client, Duration::ZERO);
+    let length = take_slowly(&mut client.stream, Duration::ZERO);
     assert!(length < 100_000 * (64 << 10) && begun.elapsed() < PATIENCE / 2, "{length}");
 }
 
@@ -114,7 +99,7 @@ fn a_response_is_not_cut_because_the_system_is_slow_to_say_that_there_is_room() 
     let server = server(config().write_timeout(Duration::from_millis(60)), &files, long);
     let mut client = server.client(&files.der);
     client.send("GET /128 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let length = take_slowly(&mut client, Duration::from_millis(2));
+    let length = take_slowly(&mut client.stream, Duration::from_millis(2));
     assert!(length > 128 * (64 << 10), "{length}");
 }
 

@@ -143,11 +143,7 @@ impl Arena {
 
     /// Is there a NUL anywhere? Names have none, so it is in a value; perhaps in one that was replaced.
     pub(super) fn holds_nul(&self) -> bool {
-        let any = |bytes: &[u8; 16]| bytes.iter().fold(false, |found, byte| found | (*byte == 0));
-        let (pieces, rest) = self.text.as_chunks::<16>();
-        // The last sixteen bytes, most of which were looked at before, are soon looked at again.
-        let last = self.text.last_chunk::<16>().map_or_else(|| rest.contains(&0), any);
-        pieces.iter().fold(last, |found, piece| found | any(piece))
+        memchr::memchr(0, &self.text).is_some()
     }
 
     /// The first of these everyday names that is missing or has an empty value.

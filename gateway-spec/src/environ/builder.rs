@@ -56,28 +56,12 @@ impl EnvironError {
     }
 
     fn check_name(name: &[u8]) -> Result<(), EnvironError> {
-        if name.is_empty() || name.len() > Arena::MAX_NAME || holds_impossible(name) {
+        if name.is_empty() || name.len() > Arena::MAX_NAME || memchr::memchr2(b'=', 0, name).is_some() {
             Err(EnvironError::Name { name: lossy(name) })
         } else {
             Ok(())
         }
     }
-}
-
-/// Is there a `=` or a NUL? Names are short, and every request has dozens: eight bytes are looked at together.
-fn holds_impossible(name: &[u8]) -> bool {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const EQUALS: u64 = LOW * b'=' as u64;
-    // A byte that is zero borrows from its top bit; one that has its top bit set is masked out. Above a zero byte another
-    // may look like one, which changes nothing in the answer.
-    let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let (words, rest) = name.as_chunks::<8>();
-    let found = words
-        .iter()
-        .map(|word| u64::from_le_bytes(*word))
-        .fold(0, |found, word| found | zero(word) | zero(word ^ EQUALS));
-    rest.iter().fold(found != 0, |found, byte| found | (*byte == b'=') | (*byte == 0))
 }
 
 fn lossy(name: &[u8]) -> String {

@@ -62,16 +62,16 @@ impl Script {
 }
 
 impl Scripts {
-    /// Whether anything is said about scripts at all.
-    pub(super) fn are_configured(&self) -> bool {
-        self.one.is_some() || self.root.is_some()
-    }
-
-    /// Finds the script and moves its part of the path from PATH_INFO to SCRIPT_NAME.
-    pub(super) async fn find(&self, environ: &mut Environ) -> Result<Option<Place>, ClientError> {
-        if !self.are_configured() {
+    /// Finds the script and moves its part of the path from PATH_INFO to SCRIPT_NAME; nothing if nothing is said about scripts.
+    pub(super) async fn find(&self, environ: &mut Environ) -> Result<Option<Box<Place>>, ClientError> {
+        if self.one.is_none() && self.root.is_none() {
             return Ok(None);
         }
+        // In a box, so that requests without a script have no room for this.
+        Box::pin(self.look_for(environ)).await
+    }
+
+    async fn look_for(&self, environ: &mut Environ) -> Result<Option<Box<Place>>, ClientError> {
         let path = environ.path_info().as_bytes().to_vec();
         // FCGI-132: no such byte is in a path that was meant.
         if path.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
@@ -79,13 +79,13 @@ impl Scripts {
         }
         if let Some(file) = self.one.clone() {
             let prefix = environ.script_name().as_bytes().to_vec();
-            return Ok(Some(Place { file, root: self.root.clone(), prefix }));
+            return Ok(Some(Box::new(Place { file, root: self.root.clone(), prefix })));
         }
         let Some(tree) = self.tree() else { return Ok(None) };
         // A disk may be slow, so it is not asked on this thread.
         let found = tokio::task::spawn_blocking(move || tree.locate(&path)).await;
         match found.map_err(|e| ClientError::Broken(e.into()))? {
-            Found::Script(script) => script.place(environ).map(Some),
+            Found::Script(script) => script.place(environ).map(|place| Some(Box::new(place))),
             _ => Err(ClientError::NoScript),
         }
     }

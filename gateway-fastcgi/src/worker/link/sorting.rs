@@ -2,8 +2,8 @@
 //!
 //! Holds what each event of the machine changes. Does not read.
 
+use super::State;
 use super::live::Live;
-use super::{Begun, State};
 use crate::connection::WorkerEvent;
 use crate::protocol::{ProtocolError, RequestId};
 
@@ -30,7 +30,7 @@ impl State {
                 self.multiplexed |= !self.lives.is_empty() || request.id != RequestId::ONE;
                 let head = std::mem::take(&mut self.spare_head);
                 self.lives.push(Live::new(self.serial, request.id, head, max_spool_bytes));
-                self.begun.push_back(Begun { request, serial: self.serial, bodiless: false, multiplexed: false });
+                self.begun.push_back((request, self.serial));
             }
             WorkerEvent::Stdin { id, data } => self.with(id, |live| live.stdin.receive(data)),
             WorkerEvent::StdinEnd(id) => self.with(id, |live| live.stdin.end()),

@@ -3,7 +3,7 @@
 //! Holds the fields, and the steps that change several of them at once.
 
 use super::{Begun, Live, Reader};
-use crate::connection::WorkerConnection;
+use crate::connection::{Request, WorkerConnection};
 use crate::protocol::ProtocolError;
 use std::collections::VecDeque;
 
@@ -11,8 +11,8 @@ pub(in crate::worker) struct State {
     pub(in crate::worker) machine: WorkerConnection,
     /// The requests that have begun and are not over.
     pub(super) lives: Vec<Live>,
-    /// Those of them that nobody serves yet.
-    pub(super) begun: VecDeque<Begun>,
+    /// Those of them that nobody serves yet, with their numbers.
+    pub(super) begun: VecDeque<(Request, u64)>,
     pub(super) serial: u64,
     pub(super) reader: Reader,
     /// Threads that wait for what somebody else reads.
@@ -46,14 +46,13 @@ impl State {
     }
 
     pub(super) fn take_begun(&mut self) -> Option<Begun> {
-        let mut begun = self.begun.pop_front()?;
-        let live = self.lives.iter().find(|live| live.serial == begun.serial);
-        begun.bodiless = live.is_some_and(|live| live.stdin.is_over() && !live.aborted);
-        begun.multiplexed = self.multiplexed;
+        let (request, serial) = self.begun.pop_front()?;
+        let live = self.lives.iter().find(|live| live.serial == serial);
+        let bodiless = live.is_some_and(|live| live.stdin.is_over() && !live.aborted);
         if self.reader == Reader::Session {
             self.reader = Reader::Anybody;
         }
-        Some(begun)
+        Some(Begun { request, serial, bodiless, multiplexed: self.multiplexed })
     }
 
     pub(super) fn is_idle(&self) -> bool {

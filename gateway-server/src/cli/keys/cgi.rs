@@ -2,9 +2,9 @@
 
 use gateway_cgi::host::{Nph, Resource, UnknownLength};
 
-use super::{NAME_AND_TEXT, add, file_name, files, links, name, request_variable};
+use super::{NAME_AND_TEXT, file_name, files, links, name, request_variable};
 use crate::cli::options::CgiOptions;
-use crate::cli::rules::{Rule, put, set};
+use crate::cli::rules::{Rule, add, put, set};
 use crate::cli::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH, TEXT};
 use crate::cli::words;
 

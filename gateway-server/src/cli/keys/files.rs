@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use super::super::options::NamesFiles;
-use super::super::rules::{Rule, put};
+use super::super::rules::{Rule, add, put};
 use super::super::value::{self, PATH};
-use super::add;
 use crate::mount::Prefix;
 
 /// How the keys speak of who names a file: its X-Sendfile, and its X-Accel-Redirect.

@@ -17,7 +17,7 @@ pub(super) use proxy::PROXY;
 use gateway_fastcgi::client::ParamSet;
 
 use super::options::{FastCgiOptions, GuardOptions, PhpOptions, StaticOptions};
-use super::rules::{Rule, put, set};
+use super::rules::{Rule, add, put, set};
 use super::value::{self, BYTES, COUNT, COUNT_OR_NONE, DURATION, PATH, SWITCH};
 use crate::mount::{Links, RequestPath};
 
@@ -213,11 +213,6 @@ pub(super) const STATIC: &[Rule<StaticOptions>] = &[
         |o, _, v| set(&mut o.precompressed, value::switch(v)),
     ),
 ];
-
-fn add<T>(list: &mut Vec<T>, value: Option<T>) -> Option<()> {
-    list.push(value?);
-    Some(())
-}
 
 fn requests_together(text: &str) -> Option<u16> {
     value::count(text)?.try_into().ok().filter(|requests| *requests >= 2)

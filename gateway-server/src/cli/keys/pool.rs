@@ -4,8 +4,8 @@ use gateway_cgi::host::Resource;
 use gateway_fastcgi::manager::FinishSignal;
 
 use super::cgi::{filled, umask};
-use super::{NAME_AND_TEXT, add, name, process_variable};
-use crate::cli::rules::{Rule, put, set};
+use super::{NAME_AND_TEXT, name, process_variable};
+use crate::cli::rules::{Rule, add, put, set};
 use crate::cli::value::{self, BYTES, COUNT, DURATION, PATH, SWITCH};
 use crate::cli::workers::{ModeName, PoolOptions};
 

@@ -9,8 +9,9 @@ use crate::serve::connection::Closing;
 use crate::serve::record::{self, Recording};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Step;
+use crate::serve::transport::reset_at_close;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Serves a connection to its end.
 pub(super) fn serve_connection(line: &Arc<Line>) {
@@ -18,10 +19,7 @@ pub(super) fn serve_connection(line: &Arc<Line>) {
     match closing {
         Closing::AtOnce => {}
         Closing::Staged => line.close_staged(),
-        Closing::Reset => {
-            // RST instead of FIN.
-            let _ = socket2::SockRef::from(&line.stream).set_linger(Some(Duration::ZERO));
-        }
+        Closing::Reset => reset_at_close(&line.stream),
     }
     tracing::debug!(peer = %line.peer, ?closing, "connection closed");
 }

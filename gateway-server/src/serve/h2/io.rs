@@ -4,7 +4,7 @@
 //! the whole connection.
 
 use super::super::pace::{Pace, Rule, Wait};
-use super::super::transport::Transport;
+use super::super::transport::{Transport, reset_at_close};
 use super::Link;
 use bytes::{Buf, Bytes, BytesMut};
 use gateway_fastcgi::net::after;
@@ -14,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
@@ -109,7 +108,7 @@ impl Io {
         }
         tracing::warn!(peer = %self.link.peer, clause = "RFC 9113 §10.5 (HTTP-174)", "responses are taken too slowly");
         // The system does not go on sending what nobody takes.
-        let _ = socket2::SockRef::from(self.transport.socket()).set_linger(Some(Duration::ZERO));
+        reset_at_close(self.transport.socket());
         Err(io::ErrorKind::TimedOut.into())
     }
 

@@ -17,7 +17,7 @@ mod times;
 
 use super::room::{Guest, Waiting};
 use super::shared::{Entry, Shared};
-use super::transport::Transport;
+use super::transport::{Transport, reset_at_close};
 use crate::environ::ConnectionFacts;
 use ::h2::Reason;
 use ::h2::server::{Builder, Connection, SendResponse};
@@ -121,7 +121,7 @@ pub(super) async fn serve_h2(transport: Transport, early: Bytes, peer: Peer, sha
         How::Silent => {
             tracing::warn!(%peer, clause = "RFC 9113 §6.7 (HTTP-174)", "client does not answer a ping");
             // Nobody takes what the system still has.
-            let _ = socket2::SockRef::from(transport.socket()).set_linger(Some(Duration::ZERO));
+            reset_at_close(transport.socket());
         }
     }
     drop(transport);

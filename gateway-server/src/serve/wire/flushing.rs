@@ -5,9 +5,9 @@
 use super::{State, Wire};
 use crate::serve::carrier::block_on;
 use crate::serve::pace::{Rule, Wait};
+use crate::serve::transport::reset_at_close;
 use gateway_fastcgi::net::{Elapsed, Timer};
 use std::io;
-use std::time::Duration;
 
 impl Wire {
     /// Writes what the socket takes; true when everything is gone.
@@ -71,7 +71,7 @@ impl Wire {
             return Ok(());
         }
         tracing::warn!(peer = %self.peer, sent = state.body_bytes, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
-        let _ = socket2::SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
+        reset_at_close(self.stream.socket());
         Err(io::ErrorKind::TimedOut.into())
     }
 }
