@@ -7,10 +7,11 @@ use gateway_server::serve::Server;
 use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
 
 use crate::support::{
-    Answer, Counter, PREFACE, client_runs, config, frame, frame_of_kind, get_frame, request, serve, variables,
+    Answer, Counter, PATIENCE, PREFACE, client_runs, config, frame, frame_of_kind, get_frame, request, serve, variables,
 };
 
-/// GOAWAY
+const HEADERS: u8 = 1;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
 #[test]
@@ -32,6 +33,23 @@ fn a_stop_finishes_what_is_in_progress_and_takes_nothing_new() {
         // The connection ends by itself, cleanly.
         client.connection.await.unwrap().unwrap();
     });
+}
+
+#[test]
+fn http_172_after_its_last_word_the_server_reads_on_until_the_client_closes() {
+    let server = serve(Server::new(variables).config(config().linger_timeout(PATIENCE)));
+    let mut stream = server.connect();
+    stream.write_all(&[PREFACE, &frame(4, 0, 0, b""), &get_frame(1)].concat()).unwrap();
+    frame_of_kind(&mut stream, HEADERS).unwrap();
+    server.stop();
+    let (_, ping) = frame_of_kind(&mut stream, PING).unwrap();
+    stream.write_all(&frame(PING, 1, 0, &ping)).unwrap();
+    assert!(frame_of_kind(&mut stream, GOAWAY).is_some());
+    assert_eq!(frame_of_kind(&mut stream, GOAWAY), None);
+    // To the first of them a socket that is closed answers with a reset.
+    for _ in 0..2 {
+        stream.write_all(&frame(8, 0, 0, &[0, 0, 0, 1])).unwrap();
+    }
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub(super) async fn serve_h2(transport: Transport, early: Bytes, peer: Peer, sha
     drop(connection);
     match how {
         How::Ended => {}
-        How::Cut => linger(&transport, config.linger_timeout).await,
+        How::Told => linger(&transport, config.linger_timeout).await,
         How::Silent => {
             tracing::warn!(%peer, clause = "RFC 9113 §6.7 (HTTP-174)", "client does not answer a ping");
             // Nobody takes what the system still has.
@@ -132,16 +132,16 @@ pub(super) async fn serve_h2(transport: Transport, early: Bytes, peer: Peer, sha
 /// How a connection comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// The client has closed, or was asked to; or it is reset.
+    /// The client has gone, or its place is needed.
     Ended,
-    /// The client is still to read why.
-    Cut,
+    /// The client is still to read that this is the end, and why; if it has not closed before.
+    Told,
     /// Nobody is there.
     Silent,
 }
 
-/// Reads on for a while: bytes that arrive on a closed socket would make the system throw away the GOAWAY that says what was wrong
-/// (HTTP-172).
+/// Reads on for a while: bytes that arrive on a closed socket would make the system throw away what the client has not read yet, such
+/// as the GOAWAY (HTTP-172).
 async fn linger(transport: &Transport, limit: Duration) {
     if transport.shutdown_write().is_err() {
         return;
@@ -222,9 +222,9 @@ async fn serve_streams(connection: &mut Served, streams: &mut JoinSet<()>, link:
                 }
                 Next::Accepted(Some(Err(error))) => {
                     tracing::debug!(peer = %link.peer, %error, "connection broken");
-                    return if error.is_io() { How::Ended } else { How::Cut };
+                    return if error.is_io() { How::Ended } else { How::Told };
                 }
-                Next::Accepted(None) => return How::Ended,
+                Next::Accepted(None) => return How::Told,
             },
             Some(_) = streams.join_next(), if !streams.is_empty() => {}
             () = &mut stop, if !is_stopping => {
@@ -246,7 +246,7 @@ async fn serve_streams(connection: &mut Served, streams: &mut JoinSet<()>, link:
                     times.closing();
                 }
                 Due::Silent => return How::Silent,
-                Due::Closed => return How::Cut,
+                Due::Closed => return How::Told,
             },
         }
     }
