@@ -27,6 +27,7 @@ pub(crate) mod inherited;
 mod listener;
 mod owner;
 mod peer;
+mod room;
 mod source;
 mod stream;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_
 pub use listener::{AcceptTrouble, ListenOptions, Listener};
 pub use owner::{Owner, OwnerError, group_id, user_id};
 pub use peer::{Peer, PeerCredentials};
+pub use room::Room;
 pub use source::SocketSource;
-pub use stream::{Readiness, Stream};
+pub use stream::{Insisting, Readiness, Stream};
 pub use timer::{Elapsed, Timer, after};

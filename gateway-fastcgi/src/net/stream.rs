@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::Interest;
@@ -23,7 +23,8 @@ use tokio::net::{TcpStream, UnixStream};
 #[derive(Debug)]
 pub struct Stream {
     socket: Kind,
-    insists: AtomicBool,
+    /// How many insist at the moment.
+    insisting: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -96,8 +97,8 @@ impl Stream {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when nothing is there; otherwise what the system says.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, socket => socket.try_read(buffer))
+    pub fn try_read(&self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        if self.insists() { self.read_now(buffer) } else { self.try_read_buf(&mut buffer) }
     }
 
     /// Reads what is there into the spare room of `buffer`; 0 means end, or no room.
@@ -108,6 +109,12 @@ impl Stream {
     /// As [`Stream::try_read`].
     pub fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
         let room = buffer.chunk_mut().len();
+        if self.insists() {
+            let mut here = [0; 16 << 10];
+            let read = self.read_now(here.get_mut(..room.min(16 << 10)).unwrap_or_default())?;
+            buffer.put_slice(here.get(..read).unwrap_or_default());
+            return Ok(read);
+        }
         let mut read = Err(io::ErrorKind::WouldBlock.into());
         either!(self, socket => {
             // To answer `WouldBlock` from in here is how a socket is marked as empty. An arrival since the attempt began
@@ -145,16 +152,18 @@ impl Stream {
         either!(self, socket => socket.try_write_vectored(slices))
     }
 
-    /// Whether attempts to write ask the system also where it has said that nothing fits. By default they do not ask twice.
+    /// Until the guard is dropped, attempts ask the system also where the runtime knows of nothing to read, or of no room to write. By
+    /// default they do not ask in vain.
     ///
-    /// A system says that there is room again only when a good part of its buffer is free: on a slow line, that takes long. Whoever
-    /// insists finds out whether the peer takes anything at all.
-    pub fn insist(&self, insist: bool) {
-        self.insists.store(insist, Ordering::Relaxed);
+    /// For code that blocks, which the system itself wakes ([`Stream::block_until`]) and the runtime may be told later. And for whoever
+    /// writes to a slow line: there a system says that there is room only when a good part of its buffer is free.
+    pub fn insist(&self) -> Insisting<'_> {
+        self.insisting.fetch_add(1, Ordering::Relaxed);
+        Insisting { stream: self }
     }
 
     fn insists(&self) -> bool {
-        self.insists.load(Ordering::Relaxed)
+        self.insisting.load(Ordering::Relaxed) > 0
     }
 
     /// Whether [`Stream::try_send_file`] can do what it says. What stands between us and the socket, such as encryption, would
@@ -320,9 +329,22 @@ pub(super) fn send_file(socket: BorrowedFd<'_>, part: &mut FilePart) -> io::Resu
     Ok(sent)
 }
 
+/// See [`Stream::insist`].
+#[derive(Debug)]
+#[must_use]
+pub struct Insisting<'a> {
+    stream: &'a Stream,
+}
+
+impl Drop for Insisting<'_> {
+    fn drop(&mut self) {
+        self.stream.insisting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl From<Kind> for Stream {
     fn from(socket: Kind) -> Self {
-        Self { socket, insists: AtomicBool::new(false) }
+        Self { socket, insisting: AtomicU32::new(0) }
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Event<'a> {
 pub struct Connection {
     limits: Limits,
     scheme: Scheme,
+    /// What of a body has come as it is, before what is in the buffer; see [`Connection::receive_shared`].
+    shared: Bytes,
     buffer: BytesMut,
     head: HeadTable,
     request: RequestState,
@@ -114,6 +116,7 @@ impl Connection {
         Self {
             limits,
             scheme: Scheme::Http,
+            shared: Bytes::new(),
             buffer: BytesMut::new(),
             head: HeadTable::default(),
             request: RequestState::Head,
@@ -140,10 +143,15 @@ impl Connection {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The buffer to read into, with room for at least `room` bytes. Only append to it.
-    pub fn receive_buffer(&mut self, room: usize) -> &mut BytesMut {
-        self.buffer.reserve(room);
-        &mut self.buffer
+    /// [`Connection::receive`] for bytes that can be handed on: if all of them are of a body with a length, and nothing lies here before
+    /// them, they are not copied.
+    pub fn receive_shared(&mut self, bytes: Bytes) {
+        match &self.request {
+            RequestState::Body(BodyDecoder::Length(left)) if self.buffered() == 0 && bytes.len() as u64 <= *left => {
+                self.shared = bytes;
+            }
+            _ => self.receive(&bytes),
+        }
     }
 
     /// The peer will send no more.
@@ -203,9 +211,9 @@ impl Connection {
         self.buffer.split().freeze()
     }
 
-    /// How many bytes lie in the buffer behind the head given out.
+    /// How many bytes lie here behind the head given out.
     pub fn buffered(&self) -> usize {
-        self.buffer.len() - self.held_head
+        self.buffer.len() - self.held_head + self.shared.len()
     }
 
     /// How much of the body has arrived, in bytes: what came out of it, and what lies in the buffer.
@@ -380,6 +388,10 @@ impl Connection {
         let RequestState::Body(decoder) = &mut self.request else { return Ok(Event::EndOfRequest) };
         let decoded = match decoder {
             BodyDecoder::Length(0) => Decoded::End,
+            BodyDecoder::Length(left) if !self.shared.is_empty() => {
+                *left = left.saturating_sub(self.shared.len() as u64);
+                Decoded::Data(std::mem::take(&mut self.shared))
+            }
             BodyDecoder::Length(_) if self.buffer.is_empty() => Decoded::NeedMore,
             BodyDecoder::Length(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(self.buffer.len());

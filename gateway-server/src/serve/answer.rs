@@ -14,6 +14,7 @@ use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
 use super::upgrade::Upgrade;
+use super::upload::{Arriving, answer_upload};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -95,7 +96,11 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
             Err(refusal) => return Outcome::Refused(refusal),
         }
     }
-    let arriving = || WireInput::new(Arc::clone(wire), request, begun);
+    if let (Handler::Sync(app), Arrival::Arriving { length }) = (handler, &body) {
+        let body = Arriving { length: *length, begun };
+        return answer_upload(wire, app, environ, body, request, timer).await;
+    }
+    let arriving = || WireInput::new(Arc::clone(wire), request, begun, None);
     run(wire, handler, environ, body, arriving, upgrade, timer).await
 }
 
@@ -186,7 +191,7 @@ async fn inline<C: Carrier>(wire: &Arc<C>, app: &Arc<dyn Application>, environ: 
 }
 
 /// Goes on with an exchange that has to wait now and then.
-async fn go_on<C: Carrier>(
+pub(super) async fn go_on<C: Carrier>(
     wire: &Arc<C>,
     mut exchange: Exchange,
     mut permit: Permit,
@@ -221,12 +226,12 @@ async fn go_on<C: Carrier>(
 }
 
 /// What goes to a thread that may block.
-enum Work {
+pub(super) enum Work {
     Call(Arc<dyn Application>, Environ),
     Exchange(Exchange),
 }
 
-async fn blocking<C: Carrier>(wire: &Arc<C>, work: Work, permit: Permit, timer: &mut Timer) -> Outcome {
+pub(super) async fn blocking<C: Carrier>(wire: &Arc<C>, work: Work, permit: Permit, timer: &mut Timer) -> Outcome {
     // Earlier responses do not wait for this one.
     if wire.flush(timer).await.is_err() {
         return Outcome::Gone;
@@ -257,14 +262,14 @@ async fn blocking<C: Carrier>(wire: &Arc<C>, work: Work, permit: Permit, timer: 
     tokio::task::spawn_blocking(run).await.unwrap_or(Outcome::Aborted)
 }
 
-fn start<C: Carrier, A: Application + ?Sized>(wire: &Arc<C>, app: &A, environ: Environ) -> Exchange {
+pub(super) fn start<C: Carrier, A: Application + ?Sized>(wire: &Arc<C>, app: &A, environ: Environ) -> Exchange {
     tracing::trace!(target: "gateway::marks", mark = "dispatched");
     wire.note_called();
     Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
 }
 
 /// Where [`drive`] stopped.
-enum Drive {
+pub(super) enum Drive {
     Over(Outcome),
     Pause(Pause),
 }
@@ -279,7 +284,7 @@ pub(super) enum Pause {
 }
 
 /// Pulls events and writes them, until something has to be waited for.
-fn drive(exchange: &mut Exchange, wire: &impl Carrier) -> Drive {
+pub(super) fn drive(exchange: &mut Exchange, wire: &impl Carrier) -> Drive {
     // What follows a head is there already (`Event::Head`), so both are put in at once.
     let mut head = None;
     loop {

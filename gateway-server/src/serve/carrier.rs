@@ -9,12 +9,11 @@ use super::refusal::Refusal;
 use super::shared::Shared;
 use super::upgrade::Upgrade;
 use super::wire::{Put, Wire};
-use gateway_fastcgi::net::{Elapsed, Peer, Timer};
+use gateway_fastcgi::net::{Peer, Timer};
 use gateway_spec::{Event, FilePart, PushSink, ResponseHead};
 use std::io;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// The way of a response. It is put in event by event; flushing hands it on as far as the client takes it.
 pub(super) trait Carrier: PushSink + 'static {
@@ -140,18 +139,4 @@ impl Carrier for Wire {
     fn poll_peer_gone(&self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
-}
-
-/// Waits on a thread that runs application code, letting the runtime go on without it.
-pub(super) fn block_on<T>(
-    shared: &Shared,
-    limit: Duration,
-    ready: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    let bounded = async { tokio::time::timeout(limit, ready).await };
-    tokio::task::block_in_place(|| shared.runtime.block_on(bounded)).map_err(|_| timed_out(Elapsed))?
-}
-
-pub(super) fn timed_out(_: Elapsed) -> io::Error {
-    io::ErrorKind::TimedOut.into()
 }

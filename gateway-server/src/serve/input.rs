@@ -3,14 +3,14 @@
 //! Holds reading straight from the connection: what the application does not ask for stays in the socket, so the client
 //! is slowed down and nothing piles up here. The first read sends `100 Continue` where the client waits for it (HTTP-120).
 
-use super::carrier::block_on;
 use super::pace::Wait;
 use super::refusal::Refusal;
+use super::upload::Seat;
 use super::wire::{State, Wire};
 use crate::h1::Event;
 use bytes::Bytes;
 use futures_core::Stream;
-use gateway_fastcgi::net::after;
+use gateway_fastcgi::net::{Readiness, after};
 use gateway_spec::{Disconnected, InputSource};
 use std::io;
 use std::pin::Pin;
@@ -23,6 +23,9 @@ pub(super) struct WireInput {
     wire: Arc<Wire>,
     request: u64,
     rest: Bytes,
+    /// The synchronous application's place on a worker, as long as it has one, and what was read there.
+    seat: Option<Arc<Seat>>,
+    read: u64,
     /// For the asynchronous form: a wait, and what rings when it has become too long.
     pause: Option<(Wait, Pin<Box<Sleep>>)>,
 }
@@ -38,9 +41,9 @@ enum Look {
 }
 
 impl WireInput {
-    /// The body of `request`, of which `begun` has been taken from the connection already.
-    pub(super) fn new(wire: Arc<Wire>, request: u64, begun: Bytes) -> Self {
-        Self { wire, request, rest: begun, pause: None }
+    /// The body of `request`, of which `begun` has been taken from the connection already. Whoever reads it may sit in a place on a worker.
+    pub(super) fn new(wire: Arc<Wire>, request: u64, begun: Bytes, seat: Option<Arc<Seat>>) -> Self {
+        Self { wire, request, rest: begun, seat, read: 0, pause: None }
     }
 
     fn look(&self) -> io::Result<Look> {
@@ -58,7 +61,7 @@ impl WireInput {
             state.machine.send_continue(&mut state.out.bytes);
             // Only the continuation is written here: a response in progress is its sender's business.
             let unsent = !state.machine.is_response_started() && !state.out.try_flush(&self.wire.stream)?;
-            match state.try_fill(&self.wire.stream) {
+            match state.try_fill_piece(&self.wire.stream) {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Look::NotYet { unsent }),
                 Err(_) => return Err(io::Error::other(Disconnected)),
@@ -66,12 +69,33 @@ impl WireInput {
         }
     }
 
-    fn timed_out(&self) -> io::Error {
-        spoilt(&mut self.wire.lock(), Refusal::BodyTimeout)
+    /// The next piece, for a thread that may block; empty at the end.
+    fn next_piece(&mut self) -> io::Result<Bytes> {
+        let stream = &self.wire.stream;
+        let _insisting = stream.insist();
+        loop {
+            match self.look()? {
+                Look::Data(data) => return Ok(data),
+                Look::End => return Ok(Bytes::new()),
+                Look::NotYet { unsent: true } => self.wire.flush_blocking()?,
+                Look::NotYet { unsent: false } => {
+                    if let Some(seat) = self.seat.take() {
+                        seat.leave();
+                    }
+                    let wait = self.wire.wait_for_body();
+                    let waited = stream.block_until(Readiness::Read, wait.longest);
+                    self.wire.end_wait_for_body(&wait);
+                    match waited {
+                        Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(self.timed_out()),
+                        waited => waited?,
+                    }
+                }
+            }
+        }
     }
 
-    fn take(&mut self, max: usize) -> Bytes {
-        self.rest.split_to(self.rest.len().min(max))
+    fn timed_out(&self) -> io::Error {
+        spoilt(&mut self.wire.lock(), Refusal::BodyTimeout)
     }
 }
 
@@ -83,23 +107,19 @@ fn spoilt(state: &mut State, trouble: Refusal) -> io::Error {
 
 impl InputSource for WireInput {
     fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        while self.rest.is_empty() {
-            match self.look()? {
-                Look::Data(data) => self.rest = data,
-                Look::End => return Ok(Bytes::new()),
-                Look::NotYet { unsent: true } => self.wire.flush_blocking()?,
-                Look::NotYet { unsent: false } => {
-                    let wait = self.wire.wait_for_body();
-                    let waited = block_on(&self.wire.shared, wait.longest, self.wire.stream.readable());
-                    self.wire.end_wait_for_body(&wait);
-                    match waited {
-                        Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(self.timed_out()),
-                        waited => waited?,
-                    }
-                }
+        if self.rest.is_empty() {
+            self.rest = match &self.seat {
+                Some(_) => self.next_piece()?,
+                None => tokio::task::block_in_place(|| self.next_piece())?,
+            };
+            self.read += self.rest.len() as u64;
+            if self.read > Seat::MOST_BYTES
+                && let Some(seat) = self.seat.take()
+            {
+                seat.leave();
             }
         }
-        Ok(self.take(max))
+        Ok(self.rest.split_to(self.rest.len().min(max)))
     }
 }
 

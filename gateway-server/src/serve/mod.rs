@@ -2,7 +2,7 @@
 //!
 //! One task for each connection. A synchronous application is called right there, on the runtime's worker, when its body has
 //! arrived; the runtime has more workers than cores, so one that blocks does no harm, and when nearly all of them are busy,
-//! or the body is still arriving, the call moves to a thread that may block. Everything a peer can make us wait for has a
+//! or the body keeps the call waiting, it goes on on a thread that may block. Everything a peer can make us wait for has a
 //! time, everything it can make us hold has a size: see [`Config`] and [`Limits`](crate::h1::Limits).
 //!
 //! Responses to pipelined requests are gathered while further complete requests are here, so a batch of them costs one
@@ -26,7 +26,7 @@
 //! | `request` | what has arrived, as an environ |
 //! | `answer`, `asynchronous`, `carrier` | one request through its application, and what carries its response |
 //! | `record` | what is told of it |
-//! | `input` | a body that is still arriving |
+//! | `input`, `upload` | a body that is still arriving: how it is read, and where |
 //! | `pace`, `half_close` | how slow a client may be, and when it has gone |
 //! | `patience` | how long an application is let be that has nothing yet |
 //! | `trusted`, `forwarding` | proxies in front of us, and what they say of the client |
@@ -68,6 +68,7 @@ mod tls;
 mod transport;
 mod trusted;
 mod upgrade;
+mod upload;
 mod wire;
 
 pub use config::Config;

@@ -5,7 +5,7 @@
 
 use crate::environ::ConnectionFacts;
 use bytes::{BufMut, BytesMut};
-use gateway_fastcgi::net::{Peer, Stream};
+use gateway_fastcgi::net::{Insisting, Peer, Readiness, Stream};
 use gateway_spec::{ErrorStream, FilePart};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
@@ -78,8 +78,12 @@ impl Transport {
     }
 
     /// [`Transport::try_read_buf`] into a slice.
-    pub(super) fn try_read(&self, mut buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_read_buf(&mut buffer)
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.try_read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.try_read_buf(&mut &mut *buffer),
+        }
     }
 
     /// Waits until everything that was taken is written.
@@ -129,8 +133,13 @@ impl Transport {
     }
 
     /// [`Stream::insist`].
-    pub(super) fn insist(&self, insist: bool) {
-        self.socket().insist(insist);
+    pub(super) fn insist(&self) -> Insisting<'_> {
+        self.socket().insist()
+    }
+
+    /// [`Stream::block_until`]. The runtime goes on without this thread, if it is one of its own.
+    pub(super) fn block_until(&self, what: Readiness, longest: Duration) -> io::Result<()> {
+        tokio::task::block_in_place(|| self.socket().block_until(what, longest))
     }
 
     /// How much has gone to the system of what was taken before; 0 where taking is writing.

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use gateway_spec::{Environ, StartResponse};
+use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -93,6 +94,50 @@ fn http_158_a_body_that_is_still_arriving_needs_a_place_too() {
     release.send(()).unwrap();
     first.send(vec![b'x'; 100_000]);
     assert_eq!(first.response().body.len(), 100_007);
+}
+
+/// `/upload/N` reads so much of its body, says so, and reads on.
+fn reading_server() -> (Running, Receiver<()>) {
+    let (read, reads) = channel();
+    let server = serve_with(
+        config().threads(1).max_blocking_calls(1),
+        move |mut environ: Environ, start_response: StartResponse| {
+            if let Some(length) = environ.path_info().to_str()?.strip_prefix("/upload/") {
+                let length = length.parse()?;
+                std::io::copy(&mut environ.input.by_ref().take(length), &mut std::io::sink())?;
+                read.send(())?;
+            }
+            echo(environ, start_response)
+        },
+    );
+    (server, reads)
+}
+
+#[test]
+fn an_upload_that_waits_gives_its_place_on_a_worker_to_others() {
+    let (server, reads) = reading_server();
+    let mut slow = server.client();
+    slow.send("POST /upload/0 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    reads.recv_timeout(PATIENCE).unwrap();
+    let begun = std::time::Instant::now();
+    // It will wait, but perhaps it has not come to that yet.
+    while server.get("/other").status != 200 {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    slow.send(vec![b'x'; 100_000]);
+    assert_eq!(slow.response().body.len(), 100_010);
+}
+
+#[test]
+fn an_upload_that_has_read_a_lot_gives_its_place_on_a_worker_to_others() {
+    let (server, reads) = reading_server();
+    let mut long = server.client();
+    long.send("POST /upload/3000000 HTTP/1.1\r\nHost: a\r\nContent-Length: 3000001\r\n\r\n");
+    long.send(vec![b'x'; 3_000_000]);
+    reads.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(server.get("/other").text(), "/other ");
+    long.send("x");
+    assert_eq!(long.response().text(), "/upload/3000000 x");
 }
 
 #[test]

@@ -1,21 +1,26 @@
-//! A whole HTTP/1.1 connection, answered as it goes: the same requests and bodies however it is cut.
+//! A whole HTTP/1.1 connection, answered as it goes: the same requests and bodies however it is cut, and whether pieces are
+//! copied or shared.
 #![no_main]
 
+use bytes::Bytes;
 use gateway_server::h1::{AfterResponse, Connection, Event, Limits, NextCycle, Stamp};
 use gateway_spec::{Framing, Headers, ResponseHead, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let Some((step, bytes)) = input.split_first() else { return };
-    assert_eq!(run(bytes, bytes.len().max(1)), run(bytes, usize::from(*step) + 1));
+    let whole = run(bytes, bytes.len().max(1), Connection::receive);
+    assert_eq!(whole, run(bytes, usize::from(*step) + 1, Connection::receive));
+    let share = |connection: &mut Connection, piece: &[u8]| connection.receive_shared(Bytes::copy_from_slice(piece));
+    assert_eq!(whole, run(bytes, usize::from(*step) + 1, share));
 });
 
 /// What an application would have seen, in words, and its bodies.
-fn run(bytes: &[u8], step: usize) -> (Vec<String>, Vec<u8>) {
+fn run(bytes: &[u8], step: usize, receive: impl Fn(&mut Connection, &[u8])) -> (Vec<String>, Vec<u8>) {
     let mut connection = Connection::new(Limits::default());
     let (mut seen, mut bodies) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(step) {
-        connection.receive(piece);
+        receive(&mut connection, piece);
         loop {
             match connection.next_event() {
                 Ok(Event::NeedMore) => break,

@@ -196,3 +196,17 @@ fn the_machine_knows_when_the_body_is_here() {
     assert_eq!(coming.body_left(), Some(2));
     assert!(connection(GET).body_is_buffered());
 }
+
+#[test]
+fn what_is_shared_waits_its_turn_and_is_not_copied() {
+    let mut connection = connection(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n");
+    let first = Bytes::from_static(b"one");
+    connection.receive_shared(first.clone());
+    assert_eq!((connection.buffered(), connection.body_arrived()), (3, 3));
+    connection.receive_shared(Bytes::from_static(b"two"));
+    connection.receive(b"meGET");
+    assert!(matches!(connection.next_event(), Ok(Event::Data(data)) if data.as_ptr() == first.as_ptr()));
+    assert!(matches!(connection.next_event(), Ok(Event::Data(data)) if data == "twome"));
+    assert!(matches!(connection.next_event(), Ok(Event::EndOfRequest)));
+    assert_eq!(connection.buffered(), 3);
+}

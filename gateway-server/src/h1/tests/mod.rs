@@ -8,6 +8,7 @@ mod properties;
 mod response;
 
 use super::*;
+use bytes::Bytes;
 use gateway_spec::{Framing, Headers, ResponseHead};
 use http::StatusCode;
 
@@ -27,12 +28,23 @@ pub(super) fn empty_response() -> ResponseHead {
     ResponseHead { status: StatusCode::NO_CONTENT, headers: Headers::new(), framing: Framing::None }
 }
 
-/// Feeds the pieces, answers each complete request with an empty response, and then ends the input if `end`.
+/// Feeds the pieces, answers each complete request with an empty response, and then ends the input if `end`. Has checked that it is the
+/// same whether they are copied or shared.
+#[track_caller]
 pub(super) fn run<'a>(limits: &Limits, pieces: impl IntoIterator<Item = &'a [u8]>, end: bool) -> Vec<Seen> {
+    let pieces: Vec<_> = pieces.into_iter().collect();
+    let copied = feed(limits, &pieces, end, Connection::receive);
+    let shared =
+        feed(limits, &pieces, end, |connection, piece| connection.receive_shared(Bytes::copy_from_slice(piece)));
+    assert_eq!(shared, copied, "shared");
+    copied
+}
+
+fn feed(limits: &Limits, pieces: &[&[u8]], end: bool, receive: impl Fn(&mut Connection, &[u8])) -> Vec<Seen> {
     let mut connection = Connection::new(limits.clone());
     let mut seen = Vec::new();
     for piece in pieces {
-        connection.receive(piece);
+        receive(&mut connection, piece);
         if !drain(&mut connection, &mut seen) {
             return seen;
         }

@@ -5,9 +5,10 @@
 use super::Link;
 use super::line::{Account, Turn};
 use super::stream::StreamWire;
+use super::stream::block_on;
 use crate::h1::RequestError;
 use crate::serve::answer::Outcome;
-use crate::serve::carrier::{Carrier as _, block_on};
+use crate::serve::carrier::Carrier as _;
 use crate::serve::refusal::Refusal;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;

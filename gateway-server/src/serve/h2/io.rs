@@ -92,9 +92,10 @@ impl Io {
     ) -> io::Result<Option<usize>> {
         self.taking.end(wait);
         let before = self.taken();
-        self.transport.insist(true);
-        let attempted = attempt(&self.transport);
-        self.transport.insist(false);
+        let attempted = {
+            let _insisting = self.transport.insist();
+            attempt(&self.transport)
+        };
         let done = match attempted {
             Ok(done) => Some(done),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => None,

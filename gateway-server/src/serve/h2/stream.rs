@@ -9,7 +9,7 @@ use super::line::{Account, Cause, Turn};
 use super::request::{Call, Refused, call};
 use super::response::{Out, State, lost};
 use crate::serve::answer::{Outcome, run};
-use crate::serve::carrier::{Carrier, block_on};
+use crate::serve::carrier::Carrier;
 use crate::serve::interim::{Interim, SendsInterim};
 use crate::serve::record::{Recording, Result as Recorded, refused, refusing};
 use crate::serve::refusal::Refusal;
@@ -273,4 +273,14 @@ impl PushSink for StreamWire {
             Put::End | Put::Abort => Err(Disconnected),
         }
     }
+}
+
+/// Waits on a thread that runs application code, letting the runtime go on without it.
+pub(super) fn block_on<T>(
+    shared: &Shared,
+    limit: Duration,
+    ready: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let bounded = async { tokio::time::timeout(limit, ready).await };
+    tokio::task::block_in_place(|| shared.runtime.block_on(bounded)).map_err(|_| io::ErrorKind::TimedOut)?
 }

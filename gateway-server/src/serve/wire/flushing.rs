@@ -3,10 +3,9 @@
 //! Holds the writing, as long as the peer takes it at the pace that is asked of it.
 
 use super::{State, Wire};
-use crate::serve::carrier::block_on;
 use crate::serve::pace::{Rule, Wait};
 use crate::serve::transport::reset_at_close;
-use gateway_fastcgi::net::{Elapsed, Timer};
+use gateway_fastcgi::net::{Elapsed, Readiness, Timer};
 use std::io;
 
 impl Wire {
@@ -32,9 +31,10 @@ impl Wire {
 
     /// [`Wire::flush`] for threads that may block.
     pub(in crate::serve) fn flush_blocking(&self) -> io::Result<()> {
+        let _insisting = self.stream.insist();
         while !self.try_flush()? {
             let wait = self.wait_for_room();
-            match block_on(&self.shared, wait.longest, self.stream.writable()) {
+            match self.stream.block_until(Readiness::Write, wait.longest) {
                 Err(e) if e.kind() == io::ErrorKind::TimedOut => self.takes_anything(&wait)?,
                 ready => {
                     self.lock().taking.end(&wait);
@@ -62,10 +62,10 @@ impl Wire {
         let state = &mut *self.lock();
         state.taking.end(wait);
         let before = self.taken(state);
-        self.stream.insist(true);
-        let flushed = state.out.try_flush(&self.stream);
-        self.stream.insist(false);
-        flushed?;
+        {
+            let _insisting = self.stream.insist();
+            state.out.try_flush(&self.stream)?;
+        }
         let taken = self.taken(state);
         if taken > before && !state.taking.left(Rule::of_responses(&self.shared.config), taken).is_zero() {
             return Ok(());

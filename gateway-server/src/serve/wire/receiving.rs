@@ -3,22 +3,22 @@
 //! Holds the reading, and the waits for a request, its head or its body; and how those are ended that somebody else wants ended.
 
 use super::{Pause, Received, State, Wire};
+use crate::h1::Connection;
 use crate::serve::pace::{Rule, Wait};
 use crate::serve::room::{Guest, Waiting};
 use crate::serve::transport::Transport;
-use gateway_fastcgi::net::{Elapsed, Timer};
-use std::cell::RefCell;
+use gateway_fastcgi::net::{Elapsed, Room, Timer};
 use std::future::poll_fn;
 use std::io;
 use std::sync::{MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use tokio::time::Instant;
 
-/// Room for a usual head, or some that follow each other.
+/// What is read at once where a head is expected: a usual one, or some that follow each other.
 const HEAD_ROOM: usize = 16 << 10;
 
-/// Room for bodies: fewer system calls for large ones.
-const BODY_ROOM: usize = 64 << 10;
+/// A body of which less than this is left is read with what follows it.
+const LEAST_OF_BODY: u64 = HEAD_ROOM as u64;
 
 impl Wire {
     /// Begins a wait for more of the body, to be ended with [`Wire::end_wait_for_body`].
@@ -161,11 +161,27 @@ impl Guest for Wire {
 impl State {
     /// Reads what is there: how many bytes, 0 at the end of input, `None` if nothing is there yet.
     pub(in crate::serve) fn try_fill(&mut self, stream: &Transport) -> io::Result<Option<usize>> {
+        self.fill(stream, |machine, room| machine.receive(room.bytes()))
+    }
+
+    /// [`State::try_fill`] for a body that is taken piece by piece, which is not copied then.
+    pub(in crate::serve) fn try_fill_piece(&mut self, stream: &Transport) -> io::Result<Option<usize>> {
+        self.fill(stream, |machine, room| machine.receive_shared(room.share()))
+    }
+
+    fn fill(&mut self, stream: &Transport, receive: impl Fn(&mut Connection, &mut Room)) -> io::Result<Option<usize>> {
+        let most = match self.machine.body_left() {
+            // A long body comes without the beginning of what follows.
+            Some(left @ LEAST_OF_BODY..) => usize::try_from(left).map_or(Room::SIZE, |left| left.min(Room::SIZE)),
+            Some(_) => HEAD_ROOM,
+            None => Room::SIZE,
+        };
         loop {
-            let read = match self.machine.body_left() {
-                Some(0) => self.try_read_head(stream),
-                _ => stream.try_read_buf(self.machine.receive_buffer(BODY_ROOM)),
-            };
+            let read: io::Result<usize> = Room::of_thread(|room| {
+                let read = room.read(most, |bytes| stream.try_read(bytes))?;
+                receive(&mut self.machine, room);
+                Ok(read)
+            });
             return match read {
                 Ok(0) => {
                     self.machine.receive_end();
@@ -177,18 +193,5 @@ impl State {
                 Err(e) => Err(e),
             };
         }
-    }
-
-    /// Reads by way of a buffer of the thread's: a head is small and soon copied, and a connection that waits for one, as most do,
-    /// holds no room of its own for it.
-    fn try_read_head(&mut self, stream: &Transport) -> io::Result<usize> {
-        thread_local! {
-            static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; HEAD_ROOM].into());
-        }
-        ROOM.with_borrow_mut(|room| {
-            let read = stream.try_read_buf(&mut &mut room[..])?;
-            self.machine.receive(room.get(..read).unwrap_or_default());
-            Ok(read)
-        })
     }
 }
