@@ -776,3 +776,20 @@ fn fcgi_93_one_answer_is_one_write_in_the_steady_state() {
         assert_eq!(kinds, [RecordType::STDOUT, RecordType::STDOUT, RecordType::END_REQUEST]);
     }
 }
+
+#[test]
+fn a_body_that_is_waited_for_gives_its_place_on_a_worker_to_others() {
+    let calls = Calls::new(1, 1);
+    let running = Running::unix(count, WorkerConfig::default().shared_calls(calls.clone()));
+    let mut slow = Gateway::connect(&running);
+    slow.begin(&post("/", 1_000_000));
+    slow.send_stdin(&big(100_000));
+    let begun = std::time::Instant::now();
+    while calls.busy() != (0, 1) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", calls.busy());
+        std::thread::yield_now();
+    }
+    slow.send_stdin(&big(900_000));
+    slow.end_stdin();
+    assert_eq!(slow.answer().body, b"1000000");
+}

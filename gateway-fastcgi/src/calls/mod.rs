@@ -10,6 +10,7 @@
 //! others are there but do not know that they are needed: so somebody wakes them.
 
 mod runtime;
+mod seat;
 mod spare;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,11 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use watch::Watch;
 
 pub use runtime::CallRuntime;
+pub use seat::Seat;
 
 /// Whoever wants to know that calls block, so that something else has to be done meanwhile.
 pub(crate) trait Blocked: Send + Sync {
@@ -113,6 +115,8 @@ struct Counts {
     dispatch: Dispatch,
     /// Calls on workers that ever began. That it stands still is how one sees that calls block.
     begun: AtomicUsize,
+    /// Seats that were ever taken.
+    seats: AtomicUsize,
 }
 
 impl Counts {
@@ -125,7 +129,11 @@ impl Counts {
 impl Calls {
     /// At most `inline` calls at once on the runtime's workers, and `overflow` more on threads that may block.
     pub fn new(inline: usize, overflow: usize) -> Self {
-        let counts = Counts { dispatch: Dispatch::new(inline, overflow), begun: AtomicUsize::new(0) };
+        let counts = Counts {
+            dispatch: Dispatch::new(inline, overflow),
+            begun: AtomicUsize::new(0),
+            seats: AtomicUsize::new(0),
+        };
         Self { counts: Arc::new(counts), watch: Arc::default() }
     }
 
@@ -152,6 +160,18 @@ impl Calls {
         match self.admit() {
             Admission::Inline(permit) => Some(permit),
             Admission::Overflow(_) | Admission::Full => None,
+        }
+    }
+
+    /// Takes a place on this worker for a call that may have to wait, and therefore has one on a thread that may block, if one is free and
+    /// the runtime can go on without the thread.
+    pub fn seat(&self) -> Seat {
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => {
+                let number = || self.counts.seats.fetch_add(1, Ordering::Relaxed);
+                self.try_inline().map(|permit| Seat::new(permit, number())).unwrap_or_default()
+            }
+            _ => Seat::default(),
         }
     }
 

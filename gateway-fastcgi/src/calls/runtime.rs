@@ -12,6 +12,9 @@ use tokio::runtime::{Builder, Runtime};
 /// Threads beyond those for calls, for name resolution and files.
 const SPARE_BLOCKING: usize = 64;
 
+/// How many tasks a worker runs before it looks after sockets: fewer than by default, since a task may be a call that takes long.
+const EVENT_INTERVAL: u32 = 16;
+
 /// A tokio runtime with places for so many calls, one more worker for sockets, and the watch over both.
 ///
 /// Of the workers only as many are awake as there are cores; the others sleep until calls block.
@@ -53,6 +56,7 @@ impl CallRuntime {
         let runtime = Builder::new_multi_thread()
             .worker_threads(inline.saturating_add(1))
             .max_blocking_threads(overflow.saturating_add(SPARE_BLOCKING))
+            .event_interval(EVENT_INTERVAL)
             .thread_name("gateway")
             .enable_all()
             .build()?;
@@ -71,6 +75,7 @@ impl CallRuntime {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(overflow.saturating_add(SPARE_BLOCKING))
+            .event_interval(EVENT_INTERVAL)
             .thread_name("gateway")
             .enable_all()
             .build()?;

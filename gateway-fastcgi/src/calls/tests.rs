@@ -1,6 +1,7 @@
 //! Who gets which place, that sockets are served while calls block, and that nothing is left behind.
 
 use super::{CallRuntime, Calls};
+use crate::net::Stream;
 use gateway_spec::{Admission, Permit};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -155,4 +156,43 @@ fn spare_workers_sleep_wake_and_end_with_their_runtime() {
     }
     drop(runtime);
     until("they are gone", || spares.asleep() == 0);
+}
+
+#[test]
+fn a_seat_is_given_to_others_by_who_waits_or_reads_a_lot() {
+    let runtime = CallRuntime::new(1, 1).unwrap();
+    let calls = runtime.calls().clone();
+    let is_free = || calls.busy() == (0, 0);
+    runtime.block_on(async {
+        let mut seat = calls.seat();
+        let mut clone = seat.clone();
+        assert!(seat.is_kept() && !is_free());
+        assert!(!calls.seat().is_kept(), "there is one place");
+        clone.leave();
+        assert!(is_free());
+        seat.leave();
+        assert!(is_free());
+
+        let mut reading = calls.seat();
+        reading.count(2 << 20);
+        assert!(reading.is_kept());
+        reading.count(1);
+        assert!(!reading.is_kept() && is_free());
+
+        let (near, far) = Stream::pair().unwrap();
+        let mut waiting = calls.seat();
+        far.write_all(b"x").await.unwrap();
+        assert!(waiting.wait(&near) && waiting.is_kept());
+        assert_eq!(near.read(&mut [0; 9]).await.unwrap(), 1);
+        assert!(!waiting.wait(&near) && !waiting.is_kept() && is_free());
+        far.write_all(b"x").await.unwrap();
+        assert!(!waiting.wait(&near), "it has no place any more");
+    });
+}
+
+#[test]
+fn one_thread_that_is_all_there_is_has_no_seat() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { assert!(!Calls::new(5, 5).seat().is_kept()) });
+    assert!(!Calls::new(5, 5).seat().is_kept(), "nor has who is no part of a runtime");
 }

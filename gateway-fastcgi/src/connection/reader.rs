@@ -4,11 +4,13 @@
 //! at once, as slices of the bytes read. Does not know which record may come.
 
 use crate::protocol::{HEADER_LENGTH, ProtocolError, RecordHeader};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// The input side of both machines.
 #[derive(Debug, Default)]
 pub(super) struct RecordReader {
+    /// What has come as it is, before what is in the buffer.
+    shared: Bytes,
     buffer: BytesMut,
     current: Option<Current>,
     padding: usize,
@@ -33,19 +35,48 @@ impl RecordReader {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// [`RecordReader::receive`] for bytes that can be handed on: they are copied only where something lies here before them.
+    pub(super) fn receive_shared(&mut self, bytes: Bytes) {
+        if self.buffered() == 0 {
+            self.shared = bytes;
+        } else {
+            self.receive(&bytes);
+        }
+    }
+
+    /// Has all that is here in the buffer, for whoever wants it in one piece.
+    fn settle(&mut self) {
+        if !self.shared.is_empty() {
+            let behind = std::mem::take(&mut self.buffer);
+            self.buffer.extend_from_slice(&self.shared);
+            self.buffer.extend_from_slice(&behind);
+            self.shared = Bytes::new();
+        }
+    }
+
+    /// Goes on by `count` bytes, which lie in one piece.
+    fn advance(&mut self, count: usize) {
+        if self.shared.is_empty() { self.buffer.advance(count) } else { self.shared.advance(count) }
+    }
+
     /// The header of the record whose content comes next; the same one until its content was taken.
     pub(super) fn header(&mut self) -> Result<Option<RecordHeader>, ProtocolError> {
         if let Some(current) = self.current {
             return Ok(Some(current.header));
         }
-        let skipped = self.padding.min(self.buffer.len());
-        self.buffer.advance(skipped);
+        // Both lie in one piece, unless it has just ended.
+        if self.shared.len() < self.padding + HEADER_LENGTH {
+            self.settle();
+        }
+        let skipped = self.padding.min(self.buffered());
+        self.advance(skipped);
         self.padding -= skipped;
         if self.padding > 0 {
             return Ok(None);
         }
-        let Some(header) = RecordHeader::decode(&self.buffer)? else { return Ok(None) };
-        self.buffer.advance(HEADER_LENGTH);
+        let front = if self.shared.is_empty() { &self.buffer[..] } else { &self.shared[..] };
+        let Some(header) = RecordHeader::decode(front)? else { return Ok(None) };
+        self.advance(HEADER_LENGTH);
         self.current = Some(Current { header, left: usize::from(header.content_length) });
         Ok(Some(header))
     }
@@ -57,6 +88,7 @@ impl RecordReader {
 
     /// What is there of the current record's content; `None` while nothing is. The last piece ends the record.
     pub(super) fn piece(&mut self) -> Option<BytesMut> {
+        self.settle();
         let current = self.current.as_mut()?;
         let length = current.left.min(self.buffer.len());
         if length == 0 && current.left > 0 {
@@ -70,13 +102,28 @@ impl RecordReader {
         Some(piece)
     }
 
+    /// [`RecordReader::piece`] for who only hands it on.
+    pub(super) fn piece_of_stream(&mut self) -> Option<Bytes> {
+        if self.shared.is_empty() {
+            return self.piece().map(BytesMut::freeze);
+        }
+        let current = self.current.as_mut()?;
+        let piece = self.shared.split_to(current.left.min(self.shared.len()));
+        current.left -= piece.len();
+        if current.left == 0 {
+            self.end_record();
+        }
+        Some(piece)
+    }
+
     /// The whole content of the current record, once it is there. Ends the record.
     pub(super) fn whole(&mut self) -> Option<BytesMut> {
-        if self.buffer.len() < self.content_left() { None } else { self.piece() }
+        if self.buffered() < self.content_left() { None } else { self.piece() }
     }
 
     /// Drops what is there of the current record's content.
     pub(super) fn skip(&mut self) -> Skipped {
+        self.settle();
         let Some(current) = self.current.as_mut() else { return Skipped { bytes: 0, ended: true } };
         let bytes = current.left.min(self.buffer.len());
         current.left -= bytes;
@@ -97,6 +144,7 @@ impl RecordReader {
 
     /// Drops everything that has no meaning yet.
     pub(super) fn clear(&mut self) {
+        self.shared = Bytes::new();
         self.buffer.clear();
     }
 
@@ -107,12 +155,12 @@ impl RecordReader {
 
     /// Would the end of the connection cut a record here?
     pub(super) fn is_within_record(&self) -> bool {
-        self.current.is_some() || self.padding > 0 || !self.buffer.is_empty()
+        self.current.is_some() || self.padding > 0 || self.buffered() > 0
     }
 
     /// Bytes held back.
     pub(super) fn buffered(&self) -> usize {
-        self.buffer.len()
+        self.shared.len() + self.buffer.len()
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Holds the two forms: for a thread that may block, and a stream that is polled. Does not hold who reads the connection.
 
-use super::link::InputKind;
+use super::Shared;
+use super::link::{Arrived, InputKind, LinkError};
 use super::output::RequestIo;
+use super::pump::Pumping;
+use crate::calls::Seat;
 use bytes::Bytes;
 use futures_core::Stream;
 use gateway_spec::{Disconnected, InputSource};
@@ -18,18 +21,43 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) struct BodySource {
     io: Arc<RequestIo>,
     from: InputKind,
+    /// The application's place on a worker, as long as it has one.
+    seat: Seat,
+    /// Who has others look after the connection when the application waits where its session would.
+    shared: Arc<Shared>,
+    is_looked_after: bool,
 }
 
 impl BodySource {
-    pub(super) fn new(io: Arc<RequestIo>, from: InputKind) -> Self {
-        Self { io, from }
+    pub(super) fn new(io: Arc<RequestIo>, from: InputKind, seat: Seat, shared: Arc<Shared>) -> Self {
+        let is_looked_after = !seat.is_kept();
+        Self { io, from, seat, shared, is_looked_after }
+    }
+
+    /// The next piece, at most `max` bytes; empty at the end. What has come is taken on a worker, and waited for elsewhere.
+    fn take(&mut self, max: usize) -> Result<Bytes, LinkError> {
+        let RequestIo { link, serial, .. } = &*self.io;
+        while self.seat.is_kept() {
+            match link.take_arrived(*serial, self.from, max)? {
+                Arrived::Piece(piece) => {
+                    self.seat.count(piece.len());
+                    return Ok(piece);
+                }
+                Arrived::Nothing if self.seat.wait(link.stream()) => {}
+                Arrived::Nothing | Arrived::Elsewhere => self.seat.leave(),
+            }
+        }
+        if !self.is_looked_after {
+            self.is_looked_after = true;
+            Pumping::look_after(&self.shared, link, *serial);
+        }
+        tokio::task::block_in_place(|| link.take_blocking(*serial, self.from, max))
     }
 }
 
 impl InputSource for BodySource {
     fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
-        use super::link::LinkError;
-        self.io.link.take_blocking(self.io.serial, self.from, max).map_err(|error| match error {
+        self.take(max).map_err(|error| match error {
             LinkError::Io(error) if !Disconnected::is_cause_of(&error) && self.io.is_wanted() => error,
             LinkError::Silent(longest) => {
                 io::Error::new(io::ErrorKind::TimedOut, format!("nothing more of the request body within {longest:?}"))

@@ -5,7 +5,7 @@
 
 use super::link::{Caller, Link, LinkError};
 use super::output::{Ended, Next, PAUSE, RequestIo};
-use crate::calls::Calls;
+use crate::calls::{Calls, Seat};
 use gateway_spec::{Admission, Application, Disconnected, Environ, Exchange, Failure, Permit, PushSink};
 use std::sync::Arc;
 
@@ -21,15 +21,17 @@ const TURN: u32 = 32;
 /// Calls the application on the runtime's own thread and sends what it gives.
 ///
 /// A gateway that is slow to take the output costs no place in the house while it is waited for. If the house is full afterwards,
-/// the exchange goes on where it may block.
+/// the exchange goes on where it may block. A call that may have to wait for its input has a place where it may block, by its permit, and
+/// a seat here until it does.
 pub(super) async fn run_inline(
     app: &Arc<dyn Application>,
     environ: Environ,
     io: &Arc<RequestIo>,
     calls: &Calls,
     permit: Permit,
+    mut seat: Seat,
 ) -> Result<Over, LinkError> {
-    io.link.set_calling(true);
+    io.link.call_begins(seat.is_kept());
     let _calling = Calling(&io.link);
     let mut exchange = Exchange::call_with(app, environ, Some(Arc::clone(io) as Arc<dyn PushSink>));
     let mut permit = Some(permit);
@@ -51,6 +53,7 @@ pub(super) async fn run_inline(
             Err(_) => break Ended::Unwanted,
         };
         if waits {
+            seat.leave();
             if let Some(permit) = permit.take() {
                 drop(permit);
             }
@@ -68,6 +71,7 @@ pub(super) async fn run_inline(
         }
     };
     let over = over(exchange, ended);
+    seat.leave();
     if let Some(permit) = permit {
         drop(permit);
     }
@@ -143,6 +147,6 @@ struct Calling<'a>(&'a Link);
 
 impl Drop for Calling<'_> {
     fn drop(&mut self) {
-        self.0.set_calling(false);
+        self.0.call_ends();
     }
 }

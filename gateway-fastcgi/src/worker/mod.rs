@@ -266,6 +266,8 @@ impl Worker {
         if finished.is_err() {
             tracing::warn!(connections = sessions.len(), ?grace, "requests cut off");
         }
+        // Also those whose call waits for its gateway on the session's own thread.
+        shared.pumping.cut();
         sessions.shutdown().await;
         tracing::info!("fastcgi worker stopped");
         served

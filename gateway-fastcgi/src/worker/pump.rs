@@ -22,6 +22,12 @@ use tracing::Instrument;
 /// Answers that no request waits for, such as refusals, may wait up to here before no more is read.
 const MAX_UNASKED: usize = 64 * 1024;
 
+/// How long an answer may take before somebody else reads on: shorter than a user would notice.
+pub(super) const STALL: Duration = Duration::from_millis(10);
+
+/// How long until that is looked at again, at most, where the application itself reads for so long.
+pub(super) const LONGEST_STALL: Duration = Duration::from_millis(160);
+
 /// Serves all requests of a connection, side by side, until the connection can be closed.
 pub(super) async fn pump(
     shared: &Arc<Shared>,
@@ -178,6 +184,32 @@ impl Pumping {
         true
     }
 
+    /// Looks after a connection whose session cannot, because a call of its own waits on that very thread: until the request is over, a
+    /// pump is started where that takes long.
+    pub(super) fn look_after(shared: &Arc<Shared>, link: &Arc<Link>, serial: u64) {
+        if link.is_known_for_one() {
+            return;
+        }
+        let (shared, link) = (Arc::clone(shared), Arc::downgrade(link));
+        tokio::spawn(async move {
+            let mut stall = STALL;
+            loop {
+                tokio::time::sleep(stall).await;
+                let Some(link) = link.upgrade() else { return };
+                if link.lock_for(serial).is_err() || Self::take_over(&shared, &link, 0) {
+                    return;
+                }
+                stall = (2 * stall).min(LONGEST_STALL);
+            }
+        });
+    }
+
+    /// Ends all connections at once; whoever waits for one wakes up.
+    pub(super) fn cut(&self) {
+        let links: Vec<_> = self.places().values().filter_map(|place| place.link.upgrade()).collect();
+        links.iter().for_each(|link| link.shut());
+    }
+
     fn places(&self) -> MutexGuard<'_, HashMap<usize, Place>> {
         // Nothing inside panics.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,7 +220,7 @@ impl Pumping {
 impl Blocked for Shared {
     fn blocked(self: Arc<Self>, runtime: &Handle) {
         let calling: Vec<_> = self.pumping.places().values().filter_map(|place| place.link.upgrade()).collect();
-        let calling: Vec<_> = calling.into_iter().filter(|link| link.is_calling()).collect();
+        let calling: Vec<_> = calling.into_iter().filter(|link| link.is_call_blocked()).collect();
         if calling.is_empty() {
             return;
         }

@@ -7,11 +7,12 @@ use super::Shared;
 use super::applications::App;
 use super::asynchronous::run_asynchronous;
 use super::body::BodySource;
-use super::environ::{Described, ParamsError, describe_for};
+use super::environ::{Described, First, ParamsError, describe_for};
 use super::exchange::{Over, run_blocking, run_inline};
-use super::link::{Begun, InputKind, Link, LinkError, Taken};
+use super::link::{Begun, Caller, InputKind, Link, LinkError, Taken};
 use super::output::{Ended, RequestIo};
 use super::roles::FilterData;
+use crate::calls::Seat;
 use crate::connection::Request;
 use crate::protocol::{Params, ProtocolStatus, RequestId, Role};
 use bytes::{Bytes, BytesMut};
@@ -103,12 +104,22 @@ impl Serving<'_> {
         };
         // A Filter's file is read from the connection, so that is a call that may wait.
         let inline = whole && self.role != Role::FILTER;
-        let environ = match environ(described, arrived, io, self.role) {
+        // One that does nothing but read may begin on this worker all the same.
+        let only_reads = self.role != Role::FILTER && described.first == First::Nothing;
+        let seat = if !whole && only_reads { calls.seat() } else { Seat::default() };
+        let environ = match environ(described, arrived, self, &seat) {
             Ok(environ) => environ,
             Err(error) => return no_request(&io.link, io.serial, io.id, &error).map(|()| None),
         };
         Ok(Some(match admission {
-            Admission::Inline(permit) if inline => run_inline(app, environ, io, calls, permit).await?,
+            Admission::Inline(permit) if inline => run_inline(app, environ, io, calls, permit, seat).await?,
+            Admission::Overflow(permit) if seat.is_kept() => {
+                let over = run_inline(app, environ, io, calls, permit, seat.clone()).await?;
+                // What cannot be sent is found out by whoever waits for it. This took long, so others have a turn.
+                let _ = io.link.try_flush(Caller::Task);
+                seat.give_way().await;
+                over
+            }
             Admission::Inline(permit) | Admission::Overflow(permit) => run_blocking(app, environ, io, permit).await?,
             Admission::Full => {
                 tracing::warn!(request = %io.id, "overloaded");
@@ -150,9 +161,10 @@ impl Serving<'_> {
     }
 }
 
-fn environ(described: Described, arrived: Arrived, io: &Arc<RequestIo>, role: Role) -> Result<Environ, ParamsError> {
+fn environ(described: Described, arrived: Arrived, serving: &Serving<'_>, seat: &Seat) -> Result<Environ, ParamsError> {
     let Described { mut environ, content_length, .. } = described;
-    let source = |from| BodySource::new(Arc::clone(io), from);
+    let Serving { shared, io, role, .. } = *serving;
+    let source = |from| BodySource::new(Arc::clone(io), from, seat.clone(), Arc::clone(shared));
     environ.input = match arrived {
         Arrived::Whole(bytes) if content_length.is_none_or(|length| length == bytes.len() as u64) => Input::from(bytes),
         // Fewer or more bytes than declared: the application sees the mismatch, or only what was declared (FCGI-94).

@@ -5,13 +5,12 @@
 
 use super::Shared;
 use super::link::{Begun, Link, LinkError};
-use super::pump::{Pumping, pump};
+use super::pump::{LONGEST_STALL, Pumping, STALL, pump};
 use super::request::serve;
 use crate::net::{Peer, Stream, Timer};
 use bytes::BytesMut;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -22,12 +21,6 @@ pub(super) struct Session {
     peer: Peer,
     end: watch::Receiver<bool>,
 }
-
-/// How long an answer may take before somebody else reads on: shorter than a user would notice.
-const STALL: Duration = Duration::from_millis(10);
-
-/// How long until that is looked at again, at most, where the application itself reads for so long.
-const LONGEST_STALL: Duration = Duration::from_millis(160);
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, stream: Stream, peer: Peer, end: watch::Receiver<bool>) -> Self {

@@ -18,6 +18,7 @@ use super::upload::{Arriving, answer_upload};
 use super::wire::{Put, Received, Wire};
 use bytes::Bytes;
 use futures_core::Stream;
+use gateway_fastcgi::calls::Seat;
 use gateway_fastcgi::net::{Peer, Timer, after};
 use gateway_spec::{
     Admission, Application, AsyncExchange, Environ, Event, Exchange, Failure, FilePart, Input, InputSource,
@@ -100,7 +101,7 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
         let body = Arriving { length: *length, begun };
         return answer_upload(wire, app, environ, body, request, timer).await;
     }
-    let arriving = || WireInput::new(Arc::clone(wire), request, begun, None);
+    let arriving = || WireInput::new(Arc::clone(wire), request, begun, Seat::default());
     run(wire, handler, environ, body, arriving, upgrade, timer).await
 }
 

@@ -5,11 +5,11 @@
 
 use super::pace::Wait;
 use super::refusal::Refusal;
-use super::upload::Seat;
 use super::wire::{State, Wire};
 use crate::h1::Event;
 use bytes::Bytes;
 use futures_core::Stream;
+use gateway_fastcgi::calls::Seat;
 use gateway_fastcgi::net::{Readiness, after};
 use gateway_spec::{Disconnected, InputSource};
 use std::io;
@@ -23,9 +23,8 @@ pub(super) struct WireInput {
     wire: Arc<Wire>,
     request: u64,
     rest: Bytes,
-    /// The synchronous application's place on a worker, as long as it has one, and what was read there.
-    seat: Option<Arc<Seat>>,
-    read: u64,
+    /// The synchronous application's place on a worker, as long as it has one.
+    seat: Seat,
     /// For the asynchronous form: a wait, and what rings when it has become too long.
     pause: Option<(Wait, Pin<Box<Sleep>>)>,
 }
@@ -42,8 +41,8 @@ enum Look {
 
 impl WireInput {
     /// The body of `request`, of which `begun` has been taken from the connection already. Whoever reads it may sit in a place on a worker.
-    pub(super) fn new(wire: Arc<Wire>, request: u64, begun: Bytes, seat: Option<Arc<Seat>>) -> Self {
-        Self { wire, request, rest: begun, seat, read: 0, pause: None }
+    pub(super) fn new(wire: Arc<Wire>, request: u64, begun: Bytes, seat: Seat) -> Self {
+        Self { wire, request, rest: begun, seat, pause: None }
     }
 
     fn look(&self) -> io::Result<Look> {
@@ -77,11 +76,12 @@ impl WireInput {
             match self.look()? {
                 Look::Data(data) => return Ok(data),
                 Look::End => return Ok(Bytes::new()),
-                Look::NotYet { unsent: true } => self.wire.flush_blocking()?,
+                Look::NotYet { unsent: true } => {
+                    self.seat.leave();
+                    self.wire.flush_blocking()?;
+                }
+                Look::NotYet { unsent: false } if self.seat.wait(stream.socket()) => {}
                 Look::NotYet { unsent: false } => {
-                    if let Some(seat) = self.seat.take() {
-                        seat.leave();
-                    }
                     let wait = self.wire.wait_for_body();
                     let waited = stream.block_until(Readiness::Read, wait.longest);
                     self.wire.end_wait_for_body(&wait);
@@ -108,16 +108,11 @@ fn spoilt(state: &mut State, trouble: Refusal) -> io::Error {
 impl InputSource for WireInput {
     fn read_chunk(&mut self, max: usize) -> io::Result<Bytes> {
         if self.rest.is_empty() {
-            self.rest = match &self.seat {
-                Some(_) => self.next_piece()?,
-                None => tokio::task::block_in_place(|| self.next_piece())?,
+            self.rest = match self.seat.is_kept() {
+                true => self.next_piece()?,
+                false => tokio::task::block_in_place(|| self.next_piece())?,
             };
-            self.read += self.rest.len() as u64;
-            if self.read > Seat::MOST_BYTES
-                && let Some(seat) = self.seat.take()
-            {
-                seat.leave();
-            }
+            self.seat.count(self.rest.len());
         }
         Ok(self.rest.split_to(self.rest.len().min(max)))
     }

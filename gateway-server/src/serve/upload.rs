@@ -10,22 +10,8 @@ use super::refusal::Refusal;
 use super::wire::Wire;
 use bytes::Bytes;
 use gateway_fastcgi::net::Timer;
-use gateway_spec::{Admission, Application, Environ, Input, Permit};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The place of a call on a worker, until it waits, has read a lot, or is over.
-#[derive(Debug)]
-pub(super) struct Seat(Mutex<Option<Permit>>);
-
-impl Seat {
-    /// What is read of a body on a worker, in bytes: at most a millisecond's work, so that other connections do not wait for it.
-    pub(super) const MOST_BYTES: u64 = 2 << 20;
-
-    /// Gives the place to others.
-    pub(super) fn leave(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
+use gateway_spec::{Admission, Application, Environ, Input};
+use std::sync::Arc;
 
 /// What an application is to read: `begun`, and what arrives.
 pub(super) struct Arriving {
@@ -46,17 +32,22 @@ pub(super) async fn answer_upload(
     let (Admission::Inline(permit) | Admission::Overflow(permit)) = calls.admit_blocking() else {
         return Outcome::Refused(Refusal::Busy);
     };
-    let seat = calls.try_inline().map(|permit| Arc::new(Seat(Mutex::new(Some(permit)))));
+    let mut seat = calls.seat();
     let input = WireInput::new(Arc::clone(wire), request, body.begun, seat.clone());
     environ.input = Input::new(input, body.length);
-    let Some(seat) = seat else {
+    if !seat.is_kept() {
         return blocking(wire, Work::Call(Arc::clone(app), environ), permit, timer).await;
-    };
+    }
     let mut exchange = start(wire, &**app, environ);
     let driven = drive(&mut exchange, &**wire);
     seat.leave();
     match driven {
-        Drive::Over(outcome) => outcome,
+        Drive::Over(outcome) => {
+            // What cannot be sent is found out by whoever waits for it. This took long, so others have a turn.
+            let _ = wire.try_flush();
+            seat.give_way().await;
+            outcome
+        }
         Drive::Pause(pause) => go_on(wire, exchange, permit, pause, timer).await,
     }
 }

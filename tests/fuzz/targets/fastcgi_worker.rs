@@ -2,7 +2,7 @@
 //! at a time, and with several.
 #![no_main]
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use gateway_fastcgi::connection::{Limits, WorkerConnection, WorkerEvent};
 use gateway_fastcgi::protocol::{Capabilities, Role};
 use libfuzzer_sys::fuzz_target;
@@ -18,17 +18,25 @@ const ROLES: &[Role] = &[Role::RESPONDER, Role::AUTHORIZER, Role::FILTER];
 fuzz_target!(|input: &[u8]| {
     let Some((first, bytes)) = input.split_first() else { return };
     let (multiplexes, step) = (first & 0x80 != 0, usize::from(first & 0x7f) + 1);
-    assert_eq!(run(multiplexes, bytes, bytes.len().max(1)), run(multiplexes, bytes, step));
+    let whole = run(multiplexes, bytes, bytes.len().max(1), WorkerConnection::receive);
+    assert_eq!(whole, run(multiplexes, bytes, step, WorkerConnection::receive));
+    let share = |worker: &mut WorkerConnection, piece: &[u8]| worker.receive_shared(Bytes::copy_from_slice(piece));
+    assert_eq!(whole, run(multiplexes, bytes, step, share));
 });
 
 /// The inputs by id, what was sent, and whether the connection failed.
-fn run(multiplexes: bool, bytes: &[u8], step: usize) -> (BTreeMap<u16, Vec<u8>>, Vec<u8>, bool) {
+fn run(
+    multiplexes: bool,
+    bytes: &[u8],
+    step: usize,
+    receive: impl Fn(&mut WorkerConnection, &[u8]),
+) -> (BTreeMap<u16, Vec<u8>>, Vec<u8>, bool) {
     let limits = Limits::default().max_params_bytes(MAX_PARAMS).max_requests(MAX_REQUESTS);
     let own = Capabilities { max_connections: 8, max_requests: 32, multiplexes };
     let mut worker = WorkerConnection::new(limits, own).with_roles(ROLES);
     let (mut inputs, mut sent, mut failed) = (BTreeMap::new(), Vec::new(), false);
     for piece in bytes.chunks(step) {
-        worker.receive(piece);
+        receive(&mut worker, piece);
         loop {
             match worker.next_event() {
                 Ok(Some(event)) => react(&mut worker, event, &mut inputs),

@@ -56,9 +56,24 @@ fn records(mut bytes: &[u8]) -> Vec<(RecordHeader, Vec<u8>)> {
 type Told<E> = (Vec<E>, Option<ProtocolError>);
 
 fn drive_worker(machine: &mut WorkerConnection, bytes: &[u8], cuts: &[usize]) -> Told<WorkerEvent> {
+    drive_worker_by(WorkerConnection::receive, machine, bytes, cuts)
+}
+
+/// [`drive_worker`] with bytes that are handed on.
+fn drive_worker_shared(machine: &mut WorkerConnection, bytes: &[u8], cuts: &[usize]) -> Told<WorkerEvent> {
+    let receive = |machine: &mut WorkerConnection, piece: &[u8]| machine.receive_shared(Bytes::copy_from_slice(piece));
+    drive_worker_by(receive, machine, bytes, cuts)
+}
+
+fn drive_worker_by(
+    receive: impl Fn(&mut WorkerConnection, &[u8]),
+    machine: &mut WorkerConnection,
+    bytes: &[u8],
+    cuts: &[usize],
+) -> Told<WorkerEvent> {
     let mut events = Vec::new();
     for piece in pieces(bytes, cuts) {
-        machine.receive(piece);
+        receive(machine, piece);
         loop {
             match machine.next_event() {
                 Ok(Some(event)) => join_worker(&mut events, event),

@@ -43,8 +43,10 @@ proptest! {
         let mut whole = worker();
         let mut cut = worker();
         let cuts = cut_points(wire.len(), &seeds);
-        prop_assert_eq!(drive_worker(&mut whole, &wire, &[]), drive_worker(&mut cut, &wire, &cuts));
-        prop_assert_eq!(taken(whole.output()), taken(cut.output()));
+        let told = (drive_worker(&mut whole, &wire, &[]), taken(whole.output()));
+        prop_assert_eq!(&told, &(drive_worker(&mut cut, &wire, &cuts), taken(cut.output())));
+        let mut shared = worker();
+        prop_assert_eq!(&told, &(drive_worker_shared(&mut shared, &wire, &cuts), taken(shared.output())));
     }
 
     #[test]

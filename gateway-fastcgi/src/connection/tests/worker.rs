@@ -24,9 +24,11 @@ fn check(fresh: impl Fn() -> WorkerConnection, bytes: &[u8]) -> (Told<WorkerEven
     let mut whole = fresh();
     let expected = (drive_worker(&mut whole, bytes, &[]), taken(whole.output()));
     for cuts in all_cuts(bytes.len()) {
-        let mut cut = fresh();
-        let got = (drive_worker(&mut cut, bytes, &cuts), taken(cut.output()));
-        assert_eq!(got, expected, "cut at {cuts:?}");
+        for drive in [drive_worker, drive_worker_shared] {
+            let mut cut = fresh();
+            let got = (drive(&mut cut, bytes, &cuts), taken(cut.output()));
+            assert_eq!(got, expected, "cut at {cuts:?}");
+        }
     }
     expected
 }
@@ -546,4 +548,21 @@ mod multiplexed {
         taken(worker.output());
         assert_eq!(worker.unasked_output(), 0);
     }
+}
+
+#[test]
+fn a_stream_that_is_shared_is_not_copied() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &[begin(1, Role::RESPONDER, true), params(1, b"\x01\x01Ab")].concat(), &[]);
+    let wire = Bytes::from([record(RecordType::STDIN, 1, b"one", 5), record(RecordType::STDIN, 1, b"two", 0)].concat());
+    worker.receive_shared(wire.slice(..18));
+    let place = |worker: &mut WorkerConnection| match worker.next_event() {
+        Ok(Some(WorkerEvent::Stdin { data, .. })) => data.as_ptr(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(place(&mut worker), wire[8..].as_ptr());
+    // A header in two pieces is put together, and what follows it with it.
+    worker.receive_shared(wire.slice(18..));
+    assert_ne!(place(&mut worker), wire[24..].as_ptr());
+    assert_eq!(worker.next_event(), Ok(None));
 }

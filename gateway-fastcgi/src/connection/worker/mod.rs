@@ -110,6 +110,12 @@ impl WorkerConnection {
         self.reader.receive(bytes);
     }
 
+    /// [`WorkerConnection::receive`] for bytes that can be handed on: pieces of streams are not copied, unless something lies here before
+    /// them.
+    pub fn receive_shared(&mut self, bytes: Bytes) {
+        self.reader.receive_shared(bytes);
+    }
+
     /// A buffer with at least `room` spare bytes to read into: as [`WorkerConnection::receive`] without the copy.
     ///
     /// Append only; events are slices of it.

@@ -212,10 +212,9 @@ impl WorkerConnection {
 
     /// A record of the stream that is open.
     fn input_piece(&mut self, header: RecordHeader, id: RequestId) -> Step {
-        let Some(piece) = self.reader.piece() else { return Step::NeedMore };
+        let Some(data) = self.reader.piece_of_stream() else { return Step::NeedMore };
         let stdin = header.kind == RecordType::STDIN;
         if header.content_length > 0 {
-            let data = piece.freeze();
             return Step::Event(if stdin { WorkerEvent::Stdin { id, data } } else { WorkerEvent::Data { id, data } });
         }
         if let Some(active) = self.request_mut(id) {

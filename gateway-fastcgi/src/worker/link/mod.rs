@@ -24,16 +24,19 @@ use crate::protocol::{ProtocolError, ProtocolStatus, Role};
 use gateway_spec::Disconnected;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// How often a call may be looked at that has not read the connection since: some 10 ms, as for one on a thread of its own.
+const LOOKS_WHILE_READING: u8 = 6;
 
 use reader::Reader;
 use state::State;
 
 pub(super) use live::{InputKind, Live};
-pub(super) use waiting::Taken;
+pub(super) use waiting::{Arrived, Taken};
 pub(super) use wire::{Caller, Read};
 
 pub(super) struct Link {
@@ -43,8 +46,9 @@ pub(super) struct Link {
     arrived: Condvar,
     /// The pump waits here for requests to end.
     changed: Notify,
-    /// The application of some request runs on the runtime's own thread right now.
-    calling: AtomicBool,
+    /// Whether the application of some request runs on the runtime's own thread right now, and how often that may be looked at before it
+    /// counts as blocked; 0 if none does.
+    calling: AtomicU8,
     /// The gateway has said its name, and has never more than one request on a connection.
     one_at_a_time: AtomicBool,
     read_timeout: Duration,
@@ -119,14 +123,13 @@ impl Link {
             draining: false,
             broken: None,
             spare_head: Vec::new(),
-            scratch: Vec::new(),
         };
         Self {
             stream,
             state: Mutex::new(state),
             arrived: Condvar::new(),
             changed: Notify::new(),
-            calling: AtomicBool::new(false),
+            calling: AtomicU8::new(0),
             one_at_a_time: AtomicBool::new(!config.multiplexes()),
             read_timeout: config.read_timeout,
             write_timeout: config.write_timeout,
@@ -222,13 +225,22 @@ impl Link {
         self.one_at_a_time.load(Ordering::Relaxed)
     }
 
-    /// Notes whether an application runs on a thread of the runtime.
-    pub(super) fn set_calling(&self, calling: bool) {
-        self.calling.store(calling, Ordering::Relaxed);
+    /// Notes that an application runs on a thread of the runtime, and whether it reads the connection itself.
+    pub(super) fn call_begins(&self, reads: bool) {
+        self.calling.store(if reads { LOOKS_WHILE_READING } else { 1 }, Ordering::Relaxed);
     }
 
-    pub(super) fn is_calling(&self) -> bool {
-        self.calling.load(Ordering::Relaxed)
+    pub(super) fn call_ends(&self) {
+        self.calling.store(0, Ordering::Relaxed);
+    }
+
+    /// Looks whether an application blocks on a thread of the runtime: one that reads now and then does not.
+    pub(super) fn is_call_blocked(&self) -> bool {
+        let looks = self.calling.load(Ordering::Relaxed);
+        let fewer = looks.saturating_sub(1).max(looks.min(1));
+        // A call that has ended or read meanwhile is none of this look's.
+        let _ = self.calling.compare_exchange(looks, fewer, Ordering::Relaxed, Ordering::Relaxed);
+        looks == 1
     }
 
     /// Makes the caller the pump, if there is a request and nobody reads just now; or if a thread does, and there are requests

@@ -26,7 +26,6 @@ pub(in crate::worker) struct State {
     pub(super) broken: Option<ProtocolError>,
     /// The buffer of an encoded head, for the next request.
     pub(super) spare_head: Vec<u8>,
-    pub(super) scratch: Vec<u8>,
 }
 
 impl State {

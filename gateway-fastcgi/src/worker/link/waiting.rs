@@ -23,6 +23,17 @@ pub(in crate::worker) enum Taken {
     Aborted,
 }
 
+/// What can be had of an input stream without waiting.
+#[derive(Debug)]
+pub(in crate::worker) enum Arrived {
+    /// Empty at the end.
+    Piece(Bytes),
+    /// Nothing is in the socket.
+    Nothing,
+    /// Somebody else reads, or there is output to be sent first.
+    Elsewhere,
+}
+
 impl Link {
     /// The next piece of an input stream, at most `max` bytes, for a task.
     pub(in crate::worker) async fn take(&self, serial: u64, from: InputKind, max: usize) -> Result<Taken, LinkError> {
@@ -49,6 +60,29 @@ impl Link {
             };
             let ready = tokio::time::timeout(self.read_timeout, ready).await;
             ready.map_err(|_| self.silent())??;
+        }
+    }
+
+    /// The next piece of an input stream, at most `max` bytes, if it is here or in the socket; for a thread.
+    pub(in crate::worker) fn take_arrived(
+        &self,
+        serial: u64,
+        from: InputKind,
+        max: usize,
+    ) -> Result<Arrived, LinkError> {
+        loop {
+            let mut held = self.lock_for(serial)?;
+            let (_, live) = held.parts()?;
+            if let Some(piece) = live.arrivals(from).take(max)? {
+                return Ok(Arrived::Piece(piece));
+            }
+            if held.state.reader != Reader::Anybody || !held.state.write(&self.stream, Caller::Thread)? {
+                return Ok(Arrived::Elsewhere);
+            }
+            if let Read::Nothing = self.read_under(&mut held.state, Caller::Thread)? {
+                return Ok(Arrived::Nothing);
+            }
+            self.call_begins(true);
         }
     }
 

@@ -4,19 +4,14 @@
 
 use super::{Link, LinkError, Reader, State};
 use crate::connection::Outgoing;
-use crate::net::{Readiness, Stream};
+use crate::net::{Readiness, Room, Stream};
 use bytes::Buf;
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
 /// Room for one read: a request's parameters, in nearly all cases.
 const ROOM: usize = 16 * 1024;
 
-thread_local! {
-    static ROOM_OF_THREAD: RefCell<Box<[u8]>> = RefCell::new(vec![0; ROOM].into());
-}
-
-/// Room for one read of a body by blocking code, and by the pump.
+/// Room for one read of bodies by the pump.
 const BODY_ROOM: usize = 64 * 1024;
 
 /// Slices in one vectored write.
@@ -100,24 +95,21 @@ impl Link {
             // Looked at with the read: what somebody else took would not wake whoever is to read.
             return Ok(Read::Nothing);
         }
-        let State { machine, scratch, reader, .. } = state;
+        let State { machine, reader, .. } = state;
         let read = match caller {
             // What a request begins with is soon copied, and a connection that waits for one holds no room of its own for it.
-            Caller::Task if *reader == Reader::Session => ROOM_OF_THREAD.with_borrow_mut(|room| {
-                let read = self.stream.try_read_buf(&mut &mut room[..])?;
-                machine.receive(room.get(..read).unwrap_or_default());
+            Caller::Task if *reader == Reader::Session => Room::of_thread(|room| {
+                let read = room.read(ROOM, |bytes| self.stream.try_read(bytes))?;
+                machine.receive(room.bytes());
                 Ok(read)
             }),
             Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
             Caller::Pump => self.stream.try_read_buf(machine.input(BODY_ROOM)),
-            Caller::Thread => {
-                scratch.resize(BODY_ROOM, 0);
-                let read = self.stream.read_now(scratch);
-                if let Ok(length) = read {
-                    machine.receive(scratch.get(..length).unwrap_or_default());
-                }
-                read
-            }
+            Caller::Thread => Room::of_thread(|room| {
+                let read = room.read(Room::SIZE, |bytes| self.stream.read_now(bytes))?;
+                machine.receive_shared(room.share());
+                Ok(read)
+            }),
         };
         match read {
             Ok(0) => {
