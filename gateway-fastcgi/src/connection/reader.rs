@@ -45,18 +45,18 @@ impl RecordReader {
     }
 
     /// Has all that is here in the buffer, for whoever wants it in one piece.
+    #[inline]
     fn settle(&mut self) {
         if !self.shared.is_empty() {
-            let behind = std::mem::take(&mut self.buffer);
-            self.buffer.extend_from_slice(&self.shared);
-            self.buffer.extend_from_slice(&behind);
-            self.shared = Bytes::new();
+            self.join();
         }
     }
 
-    /// Goes on by `count` bytes, which lie in one piece.
-    fn advance(&mut self, count: usize) {
-        if self.shared.is_empty() { self.buffer.advance(count) } else { self.shared.advance(count) }
+    #[cold]
+    fn join(&mut self) {
+        let behind = std::mem::take(&mut self.buffer);
+        self.buffer.extend_from_slice(&std::mem::take(&mut self.shared));
+        self.buffer.extend_from_slice(&behind);
     }
 
     /// The header of the record whose content comes next; the same one until its content was taken.
@@ -68,15 +68,11 @@ impl RecordReader {
         if self.shared.len() < self.padding + HEADER_LENGTH {
             self.settle();
         }
-        let skipped = self.padding.min(self.buffered());
-        self.advance(skipped);
-        self.padding -= skipped;
-        if self.padding > 0 {
-            return Ok(None);
-        }
-        let front = if self.shared.is_empty() { &self.buffer[..] } else { &self.shared[..] };
-        let Some(header) = RecordHeader::decode(front)? else { return Ok(None) };
-        self.advance(HEADER_LENGTH);
+        let header = match self.shared.is_empty() {
+            true => next_header(&mut self.buffer, &mut self.padding),
+            false => next_header(&mut self.shared, &mut self.padding),
+        };
+        let Some(header) = header? else { return Ok(None) };
         self.current = Some(Current { header, left: usize::from(header.content_length) });
         Ok(Some(header))
     }
@@ -162,6 +158,22 @@ impl RecordReader {
     pub(super) fn buffered(&self) -> usize {
         self.shared.len() + self.buffer.len()
     }
+}
+
+/// Takes what is left of the padding and a header from the front of `bytes`, if all of it is there.
+#[inline]
+fn next_header(bytes: &mut impl Buf, padding: &mut usize) -> Result<Option<RecordHeader>, ProtocolError> {
+    let skipped = (*padding).min(bytes.remaining());
+    bytes.advance(skipped);
+    *padding -= skipped;
+    if *padding > 0 {
+        return Ok(None);
+    }
+    let header = RecordHeader::decode(bytes.chunk())?;
+    if header.is_some() {
+        bytes.advance(HEADER_LENGTH);
+    }
+    Ok(header)
 }
 
 /// What [`RecordReader::skip`] did.

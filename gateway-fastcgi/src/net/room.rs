@@ -23,7 +23,7 @@ use std::io;
 /// ```
 #[derive(Debug, Default)]
 pub struct Room {
-    /// [`Room::SIZE`] bytes, or none.
+    /// So many bytes as have been needed at once: none, some, or [`Room::SIZE`].
     room: BytesMut,
     /// So many at its front are of the last read.
     read: usize,
@@ -35,8 +35,9 @@ impl Room {
     /// How much fits, in bytes: few system calls for long bodies, and not more than is soon looked at.
     pub const SIZE: usize = 64 << 10;
 
-    /// Less than this is copied where it is to be kept: somebody may keep it for long.
-    const LEAST_SHARED: usize = 16 << 10;
+    /// A thread that reads no more at once holds only so much. And less than this is copied where it is to be kept: somebody may keep it
+    /// for long.
+    const SMALL: usize = 16 << 10;
 
     /// The room of this thread; within `work` nobody else uses it.
     pub fn of_thread<T>(work: impl FnOnce(&mut Self) -> T) -> T {
@@ -51,12 +52,13 @@ impl Room {
     /// # Errors
     /// Those of `read`.
     pub fn read(&mut self, most: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-        if self.room.is_empty() {
+        let size = if most > Self::SMALL { Self::SIZE } else { Self::SMALL };
+        if self.room.len() < size {
             // Where somebody still has what was read last, this takes another place.
             let room = std::mem::take(&mut self.shared).try_into_mut().ok();
-            self.room = room.filter(|room| room.len() == Self::SIZE).unwrap_or_else(|| BytesMut::zeroed(Self::SIZE));
+            self.room = room.filter(|room| room.len() >= size).unwrap_or_else(|| BytesMut::zeroed(size));
         }
-        let done = read(self.room.get_mut(..most.min(Self::SIZE)).unwrap_or_default());
+        let done = read(self.room.get_mut(..most.min(size)).unwrap_or_default());
         self.read = *done.as_ref().unwrap_or(&0);
         done
     }
@@ -68,7 +70,7 @@ impl Room {
 
     /// What was read last, to be kept: not copied, unless it is short.
     pub fn share(&mut self) -> Bytes {
-        if self.read < Self::LEAST_SHARED {
+        if self.read < Self::SMALL {
             return Bytes::copy_from_slice(self.bytes());
         }
         self.shared = std::mem::take(&mut self.room).freeze();

@@ -99,7 +99,8 @@ pub(super) async fn answer(wire: &Arc<Wire>, rest: Rest<'_>, timer: &mut Timer) 
     }
     if let (Handler::Sync(app), Arrival::Arriving { length }) = (handler, &body) {
         let body = Arriving { length: *length, begun };
-        return answer_upload(wire, app, environ, body, request, timer).await;
+        // In a box, so that connections without uploads have no room for this.
+        return Box::pin(answer_upload(wire, app, environ, body, request, timer)).await;
     }
     let arriving = || WireInput::new(Arc::clone(wire), request, begun, Seat::default());
     run(wire, handler, environ, body, arriving, upgrade, timer).await
