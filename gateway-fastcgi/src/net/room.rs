@@ -35,9 +35,9 @@ impl Room {
     /// How much fits, in bytes: few system calls for long bodies, and not more than is soon looked at.
     pub const SIZE: usize = 64 << 10;
 
-    /// A thread that reads no more at once holds only so much. And less than this is copied where it is to be kept: somebody may keep it
-    /// for long.
-    const SMALL: usize = 16 << 10;
+    /// What is enough for heads and parameters, in bytes: a thread that reads no more at once holds only so much. And less than this is
+    /// copied where it is to be kept: somebody may keep it for long.
+    pub const SMALL: usize = 16 << 10;
 
     /// The room of this thread; within `work` nobody else uses it.
     pub fn of_thread<T>(work: impl FnOnce(&mut Self) -> T) -> T {

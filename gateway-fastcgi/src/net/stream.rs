@@ -3,7 +3,7 @@
 //! Holds readiness, attempts, and the small loops over them. All of it works through `&self`, so one task may read
 //! while another writes, and blocking code may borrow the connection. Does not hold buffers or timeouts.
 
-use super::{Address, Peer, PeerCredentials};
+use super::{Address, Peer, PeerCredentials, Room};
 use bytes::BufMut;
 use gateway_spec::FilePart;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -110,8 +110,8 @@ impl Stream {
     pub fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
         let room = buffer.chunk_mut().len();
         if self.insists() {
-            let mut here = [0; 16 << 10];
-            let read = self.read_now(here.get_mut(..room.min(16 << 10)).unwrap_or_default())?;
+            let mut here = [0; Room::SMALL];
+            let read = self.read_now(here.get_mut(..room.min(Room::SMALL)).unwrap_or_default())?;
             buffer.put_slice(here.get(..read).unwrap_or_default());
             return Ok(read);
         }

@@ -23,15 +23,14 @@ pub(super) struct BodySource {
     from: InputKind,
     /// The application's place on a worker, as long as it has one.
     seat: Seat,
-    /// Who has others look after the connection when the application waits where its session would.
-    shared: Arc<Shared>,
-    is_looked_after: bool,
+    /// Who is to look after the connection once the application waits where its session would.
+    stand_in: Option<Arc<Shared>>,
 }
 
 impl BodySource {
-    pub(super) fn new(io: Arc<RequestIo>, from: InputKind, seat: Seat, shared: Arc<Shared>) -> Self {
-        let is_looked_after = !seat.is_kept();
-        Self { io, from, seat, shared, is_looked_after }
+    pub(super) fn new(io: Arc<RequestIo>, from: InputKind, seat: Seat, shared: &Arc<Shared>) -> Self {
+        let stand_in = seat.is_kept().then(|| Arc::clone(shared));
+        Self { io, from, seat, stand_in }
     }
 
     /// The next piece, at most `max` bytes; empty at the end. What has come is taken on a worker, and waited for elsewhere.
@@ -47,9 +46,8 @@ impl BodySource {
                 Arrived::Nothing | Arrived::Elsewhere => self.seat.leave(),
             }
         }
-        if !self.is_looked_after {
-            self.is_looked_after = true;
-            Pumping::look_after(&self.shared, link, *serial);
+        if let Some(shared) = self.stand_in.take() {
+            Pumping::look_after(&shared, link, *serial);
         }
         tokio::task::block_in_place(|| link.take_blocking(*serial, self.from, max))
     }

@@ -164,7 +164,7 @@ impl Serving<'_> {
 fn environ(described: Described, arrived: Arrived, serving: &Serving<'_>, seat: &Seat) -> Result<Environ, ParamsError> {
     let Described { mut environ, content_length, .. } = described;
     let Serving { shared, io, role, .. } = *serving;
-    let source = |from| BodySource::new(Arc::clone(io), from, seat.clone(), Arc::clone(shared));
+    let source = |from| BodySource::new(Arc::clone(io), from, seat.clone(), shared);
     environ.input = match arrived {
         Arrived::Whole(bytes) if content_length.is_none_or(|length| length == bytes.len() as u64) => Input::from(bytes),
         // Fewer or more bytes than declared: the application sees the mismatch, or only what was declared (FCGI-94).

@@ -29,15 +29,15 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often a call may be looked at that has not read the connection since: some 10 ms, as for one on a thread of its own.
-const LOOKS_WHILE_READING: u8 = 6;
-
 use reader::Reader;
 use state::State;
 
 pub(super) use live::{InputKind, Live};
 pub(super) use waiting::{Arrived, Taken};
 pub(super) use wire::{Caller, Read};
+
+/// How often a call may be looked at that has not read the connection since: some 10 ms, as for one on a thread of its own.
+const LOOKS_WHILE_READING: u8 = 6;
 
 pub(super) struct Link {
     stream: Stream,
@@ -237,9 +237,10 @@ impl Link {
     /// Looks whether an application blocks on a thread of the runtime: one that reads now and then does not.
     pub(super) fn is_call_blocked(&self) -> bool {
         let looks = self.calling.load(Ordering::Relaxed);
-        let fewer = looks.saturating_sub(1).max(looks.min(1));
-        // A call that has ended or read meanwhile is none of this look's.
-        let _ = self.calling.compare_exchange(looks, fewer, Ordering::Relaxed, Ordering::Relaxed);
+        if looks > 1 {
+            // A call that has ended or read meanwhile is none of this look's.
+            let _ = self.calling.compare_exchange(looks, looks - 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
         looks == 1
     }
 

@@ -9,10 +9,10 @@ use bytes::Buf;
 use std::io::{self, IoSlice};
 
 /// Room for one read: a request's parameters, in nearly all cases.
-const ROOM: usize = 16 * 1024;
+const ROOM: usize = Room::SMALL;
 
-/// Room for one read of bodies by the pump.
-const BODY_ROOM: usize = 64 * 1024;
+/// Room for one read of a body by blocking code, and by the pump.
+const BODY_ROOM: usize = Room::SIZE;
 
 /// Slices in one vectored write.
 const SLICES: usize = 16;
@@ -106,7 +106,7 @@ impl Link {
             Caller::Task => self.stream.try_read_buf(machine.input(ROOM)),
             Caller::Pump => self.stream.try_read_buf(machine.input(BODY_ROOM)),
             Caller::Thread => Room::of_thread(|room| {
-                let read = room.read(Room::SIZE, |bytes| self.stream.read_now(bytes))?;
+                let read = room.read(BODY_ROOM, |bytes| self.stream.read_now(bytes))?;
                 machine.receive_shared(room.share());
                 Ok(read)
             }),

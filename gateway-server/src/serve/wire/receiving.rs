@@ -15,7 +15,7 @@ use std::task::{Poll, Waker};
 use tokio::time::Instant;
 
 /// What is read at once where a head is expected: a usual one, or some that follow each other.
-const HEAD_ROOM: usize = 16 << 10;
+const HEAD_ROOM: usize = Room::SMALL;
 
 /// A body of which less than this is left is read with what follows it.
 const LEAST_OF_BODY: u64 = HEAD_ROOM as u64;
