@@ -143,11 +143,15 @@ impl fmt::Display for Request {
 
 /// A client's text in a line of ours: no control character leaves it, nor a quotation mark that would end it.
 fn printable(text: &str) -> String {
-    let escape = |character: char| match character {
-        '\'' => vec![character],
-        other => other.escape_debug().collect(),
-    };
-    text.chars().flat_map(escape).collect()
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => printable.extend(['\\', character]),
+            ' '..='~' => printable.push(character),
+            other => printable.extend(other.escape_debug()),
+        }
+    }
+    printable
 }
 
 #[cfg(test)]
