@@ -8,11 +8,15 @@
     reason = "helpers of tests, where a failure is a panic"
 )]
 
+#[path = "support/slow.rs"]
+mod slow_clients;
+
 use gateway_fastcgi::net::Address;
-use gateway_server::serve::{Config, Handler, Model, Route, Router, Server, ServerHandle};
+use gateway_server::serve::{Config, Handler, Model, Route, Router, Server, ServerHandle, TrustedProxies};
 use gateway_spec::{
     AppError, AsyncApplication, AsyncResponse, Body, Bytes, Environ, InputStream, StartResponse, StatusCode, headers,
 };
+use slow_clients::{long, take_slowly};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -194,6 +198,109 @@ fn http_174_every_model_gives_up_on_a_slow_head_and_a_slow_body() {
             let cut = server.ask(&format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"));
             assert!(cut.starts_with("HTTP/1.1 408 "), "{chosen} {path}: {cut}");
         }
+    }
+}
+
+const SHORT: Duration = Duration::from_millis(150);
+
+/// No pause is too long, but a hundred bytes a second are not enough.
+fn demanding(chosen: Model) -> Config {
+    model(chosen).rate_grace(SHORT).min_body_bytes_per_second(100_000).min_write_bytes_per_second(100_000_000)
+}
+
+/// Sends a head, and then a piece again and again, never pausing for long; the answer, once the server has closed.
+fn drip(server: &Running, head: &str, piece: &'static [u8]) -> String {
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut sending = stream.try_clone().unwrap();
+    let begun = Instant::now();
+    let dripping = std::thread::spawn(move || {
+        while begun.elapsed() < PATIENCE && sending.write_all(piece).is_ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let answer = rest(&mut stream);
+    drop(stream);
+    dripping.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE / 2, "held for {:?}", begun.elapsed());
+    answer
+}
+
+#[test]
+fn http_174_181_every_model_sheds_a_body_that_drips() {
+    for chosen in Model::ALL {
+        let server = serve(demanding(chosen), Both { echo: Handler::new(echo), mirror: Handler::asynchronous(Mirror) });
+        // In a loop the mirror has answered before the body is late.
+        let paths = if chosen.is_blocking() { &["/e", "/mirror"][..] } else { &["/e"] };
+        for path in paths {
+            let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n");
+            let answer = drip(&server, &head, b"x");
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{chosen} {path}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn every_model_takes_a_body_that_drips_where_no_rate_is_asked_for() {
+    for chosen in Model::ALL {
+        let server = serve(demanding(chosen).min_body_bytes_per_second(0), Handler::new(echo));
+        let head = "POST /e HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 40\r\n\r\n";
+        let answer = drip(&server, head, b"x");
+        assert!(answer.ends_with(&"x".repeat(40)), "{chosen}: {answer}");
+    }
+}
+
+#[test]
+fn http_167_181_no_model_reads_an_unread_body_that_drips_for_ever() {
+    for chosen in Model::ALL {
+        let app = |_: Environ, start_response: StartResponse| -> Result<Body, AppError> {
+            start_response(StatusCode::OK, headers!["content-type" => "text/plain"])?;
+            Ok("no".into())
+        };
+        let server = serve(model(chosen).body_timeout(SHORT), Handler::new(app));
+        let answer = drip(&server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", b"x");
+        assert!(answer.ends_with("no"), "{chosen}: {answer}");
+    }
+}
+
+#[test]
+fn http_174_181_every_model_cuts_a_response_that_is_taken_too_slowly() {
+    for chosen in Model::ALL {
+        let server = serve(demanding(chosen), Handler::new(long));
+        let mut stream = server.connect();
+        stream.write_all(b"GET /100000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let begun = Instant::now();
+        let length = take_slowly(&mut stream, Duration::from_millis(20));
+        assert!(length < 100_000 * (64 << 10) && begun.elapsed() < PATIENCE / 2, "{chosen}: {length}");
+    }
+}
+
+#[test]
+fn no_model_cuts_a_response_because_the_system_is_slow_to_say_that_there_is_room() {
+    for chosen in Model::ALL {
+        let server = serve(model(chosen).write_timeout(Duration::from_millis(60)), Handler::new(long));
+        let mut stream = server.connect();
+        stream.write_all(b"GET /128 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let length = take_slowly(&mut stream, Duration::from_millis(5));
+        assert!(length > 128 * (64 << 10), "{chosen}: {length}");
+    }
+}
+
+#[test]
+fn http_181_every_model_with_room_for_it_turns_away_a_peer_with_too_many_connections() {
+    // With the iterative one nobody ever has two.
+    for chosen in [Model::Threads, Model::EventLoop, Model::EventLoops] {
+        let counted = model(chosen).max_connections_per_peer(1).uncounted_peers(TrustedProxies::default());
+        let server = serve(counted, Handler::new(echo));
+        let mut first = server.connect();
+        first.write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        read_until(&mut first, "many=true ");
+        let mut second = server.connect();
+        // It may be closed before this is sent.
+        let _ = second.write_all(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(rest(&mut second), "", "{chosen}");
+        first.write_all(b"GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        assert!(rest(&mut first).ends_with("/3 many=true "), "{chosen}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same sockets without a runtime: for servers whose threads wait.
 //!
-//! Holds accepting, reading and writing that block. Does not hold who waits for what, or how long: a caller that wants a limit for
-//! reading asks `poll` first, and sets one for writing.
+//! Holds accepting, and attempts to read and write, none of which waits. Does not hold the waiting: a caller asks `poll`, for as long as
+//! it likes, when an attempt comes to nothing.
 
 use super::listener::SocketFile;
 use super::{Address, Peer, PeerCredentials};
@@ -11,7 +11,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A socket that accepts connections; made by [`Listener::into_blocking`](super::Listener::into_blocking).
 #[derive(Debug)]
@@ -58,11 +57,13 @@ impl BlockingListener {
                 let (stream, peer) = socket.accept()?;
                 // A peer that is gone already is found out by the first read.
                 let _ = stream.set_nodelay(true);
+                stream.set_nonblocking(true)?;
                 Ok((BlockingStream(Kind::Tcp(stream)), Peer::Tcp(peer)))
             }
             Kind::Unix(socket) => {
                 let (stream, _) = socket.accept()?;
                 let peer = Peer::Unix(PeerCredentials::of_socket(&stream)?);
+                stream.set_nonblocking(true)?;
                 Ok((BlockingStream(Kind::Unix(stream)), peer))
             }
         }
@@ -70,10 +71,10 @@ impl BlockingListener {
 }
 
 impl BlockingStream {
-    /// Reads what is there, and waits until something is; 0 means the peer will send no more.
+    /// Reads what is there; 0 means the peer will send no more.
     ///
     /// # Errors
-    /// What the system says.
+    /// [`io::ErrorKind::WouldBlock`] when nothing is there; otherwise what the system says.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match either!(&self.0, socket => { let mut socket = socket; socket.read(buffer) }) {
@@ -83,10 +84,10 @@ impl BlockingStream {
         }
     }
 
-    /// Writes at least a part of the slices, and waits until that is possible.
+    /// Writes as much of the slices as there is room for.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when the time for it is over; otherwise what the system says.
+    /// [`io::ErrorKind::WouldBlock`] when there is no room; otherwise what the system says.
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(&self.0, socket => { let mut socket = socket; socket.write_vectored(slices) })
     }
@@ -97,14 +98,6 @@ impl BlockingStream {
     /// As for [`BlockingStream::write_vectored`]; [`io::ErrorKind::UnexpectedEof`] when the file has become shorter.
     pub fn send_file(&self, part: &mut FilePart) -> io::Result<usize> {
         super::stream::send_file(self.as_fd(), part)
-    }
-
-    /// How long a write may wait; `None` for ever.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn set_write_timeout(&self, longest: Option<Duration>) -> io::Result<()> {
-        either!(&self.0, socket => socket.set_write_timeout(longest))
     }
 
     /// The TCP address at this end; `None` on a UNIX socket.

@@ -96,7 +96,7 @@ async fn arrive(stream: Stream, peer: Peer, way: &Way, shared: &Shared) -> Resul
     let mut peer = peer;
     if let Some(proxies) = &way.proxies {
         peer = read_header(proxies, &stream, peer).await?;
-        present = shared.peers.enter(peer).ok_or(ArrivalError::TooMany)?;
+        present = shared.let_in(&stream, peer).ok_or(ArrivalError::TooMany)?;
     }
     #[cfg(feature = "tls")]
     if let Some(tls) = &way.tls {

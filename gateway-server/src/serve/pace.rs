@@ -3,8 +3,14 @@
 //! Holds the rule, which is the same both ways: no pause may be too long, and all pauses together no longer than a time of grace and
 //! what the bytes that were moved meanwhile earn. Only waiting is counted and only waiting costs something: where nothing has to be
 //! waited for, nothing here is called, and the time that an application takes is not its client's.
+//!
+//! All server models ask for the same, each with its own way of waiting.
 
 use super::config::Config;
+use super::transport::reset_at_close;
+use gateway_fastcgi::net::Peer;
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -82,6 +88,22 @@ impl Pace {
         let from = *self.from.get_or_insert(moved);
         rule.left(self.waited, moved.saturating_sub(from))
     }
+
+    /// After a wait for room that was as long as it may be: has the client taken anything all the same, and enough of it?
+    ///
+    /// The system says that there is room only when a good part of its buffer is free, so whoever asks has tried to write again.
+    pub(super) fn is_kept(&mut self, rule: Rule, before: u64, taken: u64) -> bool {
+        taken > before && !self.left(rule, taken).is_zero()
+    }
+}
+
+/// Ends a connection whose client does not take its response at the pace that is asked of it; so much of the body went before.
+///
+/// It is reset, so that the system does not go on sending what nobody takes.
+pub(super) fn too_slow(peer: Peer, sent: u64, socket: &impl AsFd) -> io::Error {
+    tracing::warn!(%peer, sent, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
+    reset_at_close(socket);
+    io::ErrorKind::TimedOut.into()
 }
 
 #[cfg(test)]

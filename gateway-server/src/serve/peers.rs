@@ -1,13 +1,17 @@
 //! How many connections each peer has, so that none takes all places (HTTP-181).
 //!
-//! Holds the counts. Does not hold who is not counted ([`TrustedProxies`] has the form of that list) or what becomes of a connection
-//! too many (`server`).
+//! Holds the counts, and what becomes of a connection too many. Does not hold who is not counted ([`TrustedProxies`] has the form of
+//! that list).
 
 use super::config::Config;
+use super::shared::Shared;
+use super::transport::reset_at_close;
 use super::trusted::TrustedProxies;
+use crate::telemetry::Shed;
 use gateway_fastcgi::net::Peer;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The counts of those who are there.
@@ -70,6 +74,24 @@ impl Drop for Present {
                 counts.remove(address);
             }
         }
+    }
+}
+
+impl Shared {
+    /// Counts one more connection of a peer. `None` if it has as many as it may: then the connection is to be dropped. A reset keeps
+    /// nothing of it here.
+    pub(super) fn let_in(&self, stream: &impl AsFd, peer: Peer) -> Option<Present> {
+        let present = self.peers.enter(peer);
+        if present.is_none() {
+            if let Some(metrics) = self.metrics() {
+                metrics.connection_shed(Shed::Peer);
+            }
+            if self.crowded.is_due() {
+                tracing::warn!(%peer, "connection closed: its peer has max_connections_per_peer; a proxy belongs in trusted_proxies or uncounted_peers");
+            }
+            reset_at_close(stream);
+        }
+        present
     }
 }
 

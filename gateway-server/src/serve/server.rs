@@ -9,11 +9,9 @@ use super::handler::{Handler, Router};
 use super::peers::Present;
 use super::room::place;
 use super::shared::{Shared, Stop};
-use super::transport::reset_at_close;
 use super::wire::Wire;
-use crate::telemetry::Shed;
 use gateway_fastcgi::calls::{CallRuntime, Turns};
-use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener, Peer, Stream};
+use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
 use std::sync::{Arc, Weak};
@@ -268,11 +266,8 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>)
             Ok((stream, peer)) => {
                 // Behind a proxy it is the client that counts, once its name is known.
                 let comes_by_proxy = way.as_ref().is_some_and(|way| way.proxies.is_some());
-                let present = if comes_by_proxy { Some(Present::uncounted()) } else { shared.peers.enter(peer) };
-                let Some(present) = present else {
-                    too_many(&stream, peer, &shared);
-                    continue;
-                };
+                let present = if comes_by_proxy { Some(Present::uncounted()) } else { shared.let_in(&stream, peer) };
+                let Some(present) = present else { continue };
                 // A stop that comes now is no reason to drop a connection that has a place.
                 let place = tokio::select! {
                     biased;
@@ -315,17 +310,6 @@ async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>)
             },
         }
     }
-}
-
-/// Closes a connection of a peer that has enough of them. A reset keeps nothing of it here.
-fn too_many(stream: &Stream, peer: Peer, shared: &Shared) {
-    if let Some(metrics) = shared.metrics() {
-        metrics.connection_shed(Shed::Peer);
-    }
-    if shared.crowded.is_due() {
-        tracing::warn!(%peer, "connection closed: its peer has max_connections_per_peer; a proxy belongs in trusted_proxies or uncounted_peers");
-    }
-    reset_at_close(stream);
 }
 
 /// How long to leave a system alone that has no descriptors left.

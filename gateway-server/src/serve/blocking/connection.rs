@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::line::{Line, Sent};
-use super::waiting::Received;
+use super::waiting::{Received, moment};
 use crate::h1::{Event, NextCycle};
 use crate::serve::answer::Outcome;
 use crate::serve::connection::Closing;
@@ -26,7 +26,7 @@ pub(super) fn serve_connection(line: &Arc<Line>) {
 
 fn serve_requests(line: &Arc<Line>) -> Closing {
     let config = &line.pool.shared.config;
-    let mut head_deadline = Some(Instant::now() + config.header_timeout);
+    let mut head_deadline = Some(moment(config.header_timeout));
     loop {
         match line.next_step() {
             Step::Receive { idle, .. } => {
@@ -34,11 +34,11 @@ fn serve_requests(line: &Arc<Line>) -> Closing {
                     return Closing::AtOnce;
                 }
                 let received = if idle {
-                    let until = head_deadline.unwrap_or_else(|| Instant::now() + config.keep_alive_timeout);
+                    let until = head_deadline.unwrap_or_else(|| moment(config.keep_alive_timeout));
                     line.receive_idle(until)
                 } else {
                     // The whole head counts, so sending it drop by drop does not help.
-                    line.receive(*head_deadline.get_or_insert_with(|| Instant::now() + config.header_timeout))
+                    line.receive(*head_deadline.get_or_insert_with(|| moment(config.header_timeout)))
                 };
                 match received {
                     // The end is the machine's to judge: between requests it is no error.
@@ -107,34 +107,37 @@ fn refuse(line: &Line, refusal: Refusal, head_only: bool) -> Closing {
 /// Goes on to the next request, reading away what is left of this one (HTTP-109, HTTP-167).
 fn next_request(line: &Line) -> Result<(), Closing> {
     let config = &line.pool.shared.config;
-    let mut drained = 0;
+    let (mut drained, mut deadline) = (0, None);
     loop {
         match line.next_cycle() {
             NextCycle::Ready => return Ok(()),
             NextCycle::Close if line.flush().is_ok() => return Err(Closing::Staged),
             NextCycle::Close => return Err(Closing::AtOnce),
-            NextCycle::Drain => drained += drain(line)?,
-        }
-        if drained > config.drain_bytes {
-            return Err(Closing::Staged);
+            NextCycle::Drain => {
+                // All of it has the time of one pause: nobody waits for this body.
+                let deadline = *deadline.get_or_insert_with(|| moment(config.body_timeout));
+                drain(line, &mut drained, deadline)?;
+            }
         }
     }
 }
 
-/// Reads once, and throws away what is here of the body.
-fn drain(line: &Line) -> Result<usize, Closing> {
+/// Throws away what is here of the body, and reads once if more is to come.
+fn drain(line: &Line, drained: &mut usize, deadline: Instant) -> Result<(), Closing> {
     line.flush().map_err(|_| Closing::AtOnce)?;
-    let mut drained = 0;
     loop {
         match line.lock().machine.next_event() {
-            Ok(Event::Data(data)) => drained += data.len(),
+            Ok(Event::Data(data)) => *drained += data.len(),
             Ok(Event::NeedMore) => break,
-            Ok(_) => return Ok(drained),
+            Ok(_) => return Ok(()),
             Err(_) => return Err(Closing::Staged),
         }
     }
-    match line.receive(Instant::now() + line.pool.shared.config.body_timeout) {
-        Received::Bytes => Ok(drained),
+    if *drained > line.pool.shared.config.drain_bytes {
+        return Err(Closing::Staged);
+    }
+    match line.receive(deadline) {
+        Received::Bytes => Ok(()),
         Received::Timeout => Err(Closing::Staged),
         _ => Err(Closing::AtOnce),
     }

@@ -14,7 +14,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 /// The body of one request. When that request is over it is cut off from the connection.
 pub(super) struct LineInput {
@@ -47,15 +46,14 @@ impl LineInput {
         match state.machine.next_event() {
             Ok(Event::Data(data)) => Ok(Some(data)),
             Ok(Event::EndOfRequest | Event::Closed | Event::Request(_)) => Ok(Some(Bytes::new())),
-            Ok(Event::NeedMore) => state.send_continue(&self.line.stream).map(|()| None),
+            Ok(Event::NeedMore) => self.line.send_continue(state).map(|()| None),
             Err(error) => Err(spoilt(state, error.into())),
         }
     }
 
     /// Waits for more, without the lock.
     fn receive(&self) -> io::Result<()> {
-        let until = Instant::now() + self.line.pool.shared.config.body_timeout;
-        match self.line.receive(until) {
+        match self.line.receive_body() {
             // What an early end means is the machine's to say.
             Received::Bytes | Received::End => Ok(()),
             Received::Timeout => Err(spoilt(&mut self.line.lock(), Refusal::BodyTimeout)),

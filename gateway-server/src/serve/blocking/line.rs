@@ -1,24 +1,26 @@
-//! Socket, machine and unsent bytes of a connection: sending.
+//! Socket, machine and unsent bytes of a connection: what goes out.
 //!
 //! A thread serves the connection, but the request body and the `write` handle are in the application's hands, which may give them
 //! to other threads. So all of it is behind one lock, which is held while something is written, and not while anything is waited
 //! for that the peer has to send.
 
 use super::pool::Pool;
+use super::writing::Taking;
 use crate::environ::{ConnectionFacts, SOFTWARE};
 use crate::h1::{AfterResponse, Connection, NextCycle, SendError, Stamp};
 use crate::serve::answer::Outcome;
 use crate::serve::date::DateText;
 use crate::serve::half_close::HalfClose;
+use crate::serve::pace::Pace;
 use crate::serve::record::{RefusedLine, Result as Recorded};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::{Reading, Step, next_step};
 use gateway_fastcgi::net::{BlockingStream, Peer};
 use gateway_spec::{Disconnected, Event, FilePart, PushSink, ResponseHead};
 use http::StatusCode;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A connection.
 pub(super) struct Line {
@@ -42,6 +44,9 @@ pub(super) struct State {
     /// What spoilt the body of the request in progress.
     pub(super) trouble: Option<Refusal>,
     pub(super) half_close: HalfClose,
+    /// How the client sends the body of the request in progress, and takes the response.
+    pub(super) sending: Pace,
+    taking: Taking,
     status: Option<StatusCode>,
     body_bytes: u64,
     called: Option<Instant>,
@@ -70,8 +75,6 @@ impl From<SendError> for Sent {
 impl Line {
     pub(super) fn new(stream: BlockingStream, peer: Peer, pool: Arc<Pool>) -> Self {
         let config = &pool.shared.config;
-        // The system itself ends a write to a peer that takes nothing.
-        let _ = stream.set_write_timeout(Some(config.write_timeout.max(Duration::from_millis(1))));
         let state = State {
             machine: Connection::new(config.limits.clone()),
             unsent: Vec::new(),
@@ -80,6 +83,8 @@ impl Line {
             request: 1,
             trouble: None,
             half_close: HalfClose::default(),
+            sending: Pace::from_first_byte(),
+            taking: Taking::default(),
             status: None,
             body_bytes: 0,
             called: None,
@@ -111,12 +116,12 @@ impl Line {
             Event::Chunk(chunk) => {
                 let Ok(tail) = state.machine.send_data(chunk.len(), &mut state.unsent) else { return Ok(Sent::Abort) };
                 state.body_bytes += chunk.len() as u64;
-                write_all(&self.stream, &[&state.unsent, &chunk, tail])?;
+                self.write_all(&mut state.taking, &[&state.unsent, &chunk, tail])?;
                 state.unsent.clear();
                 Sent::More
             }
             Event::Nothing => {
-                state.flush(&self.stream)?;
+                self.flush_of(state)?;
                 Sent::Nothing
             }
             // Without a body, or with a chunked one, there is something left to write.
@@ -124,7 +129,7 @@ impl Line {
                 Ok(()) => {
                     // Answers to requests that are here already leave together.
                     if state.machine.buffered() == 0 {
-                        state.flush(&self.stream)?;
+                        self.flush_of(state)?;
                     }
                     Sent::End
                 }
@@ -132,23 +137,21 @@ impl Line {
             },
             Event::Abort => {
                 state.machine.send_abort();
-                state.flush(&self.stream)?;
+                self.flush_of(state)?;
                 Sent::Abort
             }
         })
     }
 
     /// Sends a part of a file, without reading it.
-    pub(super) fn send_file(&self, mut part: FilePart) -> io::Result<Sent> {
+    pub(super) fn send_file(&self, part: FilePart) -> io::Result<Sent> {
         let state = &mut *self.lock();
         let length = usize::try_from(part.length()).unwrap_or(usize::MAX);
         let Ok(tail) = state.machine.send_data(length, &mut state.unsent) else { return Ok(Sent::Abort) };
         state.body_bytes += part.length();
-        state.flush(&self.stream)?;
-        while part.length() > 0 {
-            self.stream.send_file(&mut part)?;
-        }
-        write_all(&self.stream, &[tail])?;
+        self.flush_of(state)?;
+        self.write_file(&mut state.taking, part)?;
+        self.write_all(&mut state.taking, &[tail])?;
         Ok(Sent::More)
     }
 
@@ -166,12 +169,23 @@ impl Line {
         }
         state.unsent.extend_from_slice(&body);
         let ended = state.machine.send_end(&mut state.unsent);
-        state.flush(&self.stream)?;
+        self.flush_of(state)?;
         Ok(ended.map_or_else(Sent::from, |()| Sent::End))
     }
 
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.lock().flush(&self.stream)
+        self.flush_of(&mut self.lock())
+    }
+
+    fn flush_of(&self, state: &mut State) -> io::Result<()> {
+        self.write_all(&mut state.taking, &[&state.unsent])?;
+        state.unsent.clear();
+        Ok(())
+    }
+
+    /// Sends `100 Continue` if the client waits for it and nothing else was sent.
+    pub(super) fn send_continue(&self, state: &mut State) -> io::Result<()> {
+        if state.machine.send_continue(&mut state.unsent) { self.flush_of(state) } else { Ok(()) }
     }
 
     /// Begins the next request; from here on the input of the last one is cut off.
@@ -180,6 +194,8 @@ impl Line {
         let next = state.machine.start_next_cycle();
         if next != NextCycle::Drain {
             state.request += 1;
+            state.sending = Pace::from_first_byte();
+            state.taking.pace = Pace::default();
         }
         next
     }
@@ -224,33 +240,6 @@ impl State {
         let stamp = Stamp { date: &date, server: server_field.then_some(SOFTWARE.as_bytes()) };
         self.machine.send_head(head, after, stamp, &mut self.unsent).map_or_else(Sent::from, |()| Sent::More)
     }
-
-    /// Sends `100 Continue` if the client waits for it and nothing else was sent.
-    pub(super) fn send_continue(&mut self, stream: &BlockingStream) -> io::Result<()> {
-        if self.machine.send_continue(&mut self.unsent) { self.flush(stream) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, stream: &BlockingStream) -> io::Result<()> {
-        write_all(stream, &[&self.unsent])?;
-        self.unsent.clear();
-        Ok(())
-    }
-}
-
-/// Writes everything, in as few calls as the socket lets it.
-fn write_all(stream: &BlockingStream, pieces: &[&[u8]]) -> io::Result<()> {
-    let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut left = slices.as_mut_slice();
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match stream.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut left, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// `write`, the imperative form: everything is with the system before it returns (PEP-121).

@@ -11,7 +11,8 @@
 //! | `pool` | the threads: who accepts, how many there are, who gives way, and the end |
 //! | `connection` | request after request on one connection |
 //! | `answer` | one request through its application |
-//! | `line` | socket, machine and unsent bytes of a connection: sending |
+//! | `line` | socket, machine and unsent bytes of a connection: what goes out |
+//! | `writing` | writing it, at the pace that is asked of the client |
 //! | `waiting` | receiving, with a limit of time for everything |
 //! | `input` | a request body, read when the application asks for it |
 
@@ -21,5 +22,6 @@ mod input;
 mod line;
 mod pool;
 mod waiting;
+mod writing;
 
 pub(super) use pool::serve;

@@ -10,7 +10,8 @@
 use super::connection::serve_connection;
 use super::line::Line;
 use super::waiting::{Ready, wait};
-use crate::serve::shared::Shared;
+use crate::serve::peers::Present;
+use crate::serve::shared::{Entry, Shared};
 use gateway_fastcgi::net::{AcceptTrouble, BlockingListener, BlockingStream, Listener, Peer};
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::HashMap;
@@ -100,9 +101,9 @@ impl Pool {
     fn work(self: &Arc<Self>) {
         loop {
             match self.next_connection() {
-                Ok(Some((stream, peer))) => {
+                Ok(Some((stream, peer, present))) => {
                     let line = Arc::new(Line::new(stream, peer, Arc::clone(self)));
-                    let _busy = self.begin(&line);
+                    let _busy = self.begin(&line, present);
                     serve_connection(&line);
                 }
                 Ok(None) => return,
@@ -115,7 +116,7 @@ impl Pool {
     }
 
     /// Waits for a connection; `None` when the server stops.
-    fn next_connection(&self) -> io::Result<Option<(BlockingStream, Peer)>> {
+    fn next_connection(&self) -> io::Result<Option<(BlockingStream, Peer, Present)>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sockets = vec![self.bell.as_fd()];
         sockets.extend(self.listeners.iter().map(AsFd::as_fd));
@@ -127,7 +128,11 @@ impl Pool {
             let waiting = self.listeners.iter().zip(ready.iter().skip(1)).find(|(_, ready)| **ready);
             let Some((listener, _)) = waiting else { continue };
             match listener.accept_waiting() {
-                Ok(accepted) => return Ok(Some(accepted)),
+                Ok((stream, peer)) => {
+                    if let Some(present) = self.shared.let_in(&stream, peer) {
+                        return Ok(Some((stream, peer, present)));
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => match AcceptTrouble::of(&error) {
                     AcceptTrouble::Connection => {}
@@ -142,7 +147,7 @@ impl Pool {
     }
 
     /// A thread has a connection now. If it was the last free one, and there may be more, there is another.
-    fn begin(self: &Arc<Self>, line: &Arc<Line>) -> Busy {
+    fn begin(self: &Arc<Self>, line: &Arc<Line>, present: Present) -> Busy {
         let mut crew = self.crew();
         crew.free -= 1;
         crew.next_id += 1;
@@ -154,7 +159,7 @@ impl Pool {
         {
             tracing::warn!(%error, threads = crew.threads, "no more threads");
         }
-        Busy { pool: Arc::clone(self), id }
+        Busy { pool: Arc::clone(self), id, _held: (self.shared.enter(None), present) }
     }
 
     /// Whether a connection should end so that another can begin.
@@ -197,6 +202,7 @@ impl Drop for Place {
 struct Busy {
     pool: Arc<Pool>,
     id: u64,
+    _held: (Entry, Present),
 }
 
 impl Drop for Busy {

@@ -103,7 +103,7 @@ impl Io {
         };
         self.link.line.sent.add(done.unwrap_or(0));
         let taken = self.taken();
-        if taken > before && !self.taking.left(Rule::of_responses(&self.link.shared.config), taken).is_zero() {
+        if self.taking.is_kept(Rule::of_responses(&self.link.shared.config), before, taken) {
             self.link.line.is_stalled.store(false, Ordering::Relaxed);
             return Ok(done);
         }

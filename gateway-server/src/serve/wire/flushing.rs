@@ -3,8 +3,7 @@
 //! Holds the writing, as long as the peer takes it at the pace that is asked of it.
 
 use super::{State, Wire};
-use crate::serve::pace::{Rule, Wait};
-use crate::serve::transport::reset_at_close;
+use crate::serve::pace::{Rule, Wait, too_slow};
 use gateway_fastcgi::net::{Elapsed, Readiness, Timer};
 use std::io;
 
@@ -56,8 +55,6 @@ impl Wire {
     }
 
     /// After a wait without room: has the peer taken anything all the same, and enough of it?
-    ///
-    /// Otherwise the connection is reset, so that the system does not go on sending what nobody takes.
     fn takes_anything(&self, wait: &Wait) -> io::Result<()> {
         let state = &mut *self.lock();
         state.taking.end(wait);
@@ -67,11 +64,9 @@ impl Wire {
             state.out.try_flush(&self.stream)?;
         }
         let taken = self.taken(state);
-        if taken > before && !state.taking.left(Rule::of_responses(&self.shared.config), taken).is_zero() {
+        if state.taking.is_kept(Rule::of_responses(&self.shared.config), before, taken) {
             return Ok(());
         }
-        tracing::warn!(peer = %self.peer, sent = state.body_bytes, clause = "RFC 9112 §9.5 (HTTP-174)", "response is taken too slowly");
-        reset_at_close(self.stream.socket());
-        Err(io::ErrorKind::TimedOut.into())
+        Err(too_slow(self.peer, state.body_bytes, self.stream.socket()))
     }
 }
