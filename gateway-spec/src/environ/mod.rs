@@ -8,6 +8,7 @@ mod builder;
 mod everyday;
 mod field;
 mod name;
+mod scheme;
 mod template;
 mod url;
 mod value;
@@ -23,6 +24,7 @@ use field::{Mapping, mapping, with_variable_name};
 pub use builder::{EnvironBuilder, EnvironError};
 pub use field::is_mappable;
 pub use name::{VariableName, VariableSet};
+pub use scheme::Scheme;
 pub use template::EnvironTemplate;
 pub use value::Value;
 
@@ -68,35 +70,6 @@ pub struct Environ {
     pub file_wrapper: Option<FileWrapper>,
     /// Values that middleware and gateways add, keyed by their type, so that names cannot clash (PEP-37).
     pub extensions: Extensions,
-}
-
-/// The scheme of a request's URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Scheme {
-    /// `http`
-    #[default]
-    Http,
-    /// `https`
-    Https,
-    /// Any other.
-    Other(Box<str>),
-}
-
-impl Scheme {
-    /// The scheme as it stands in a URL.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-            Scheme::Other(name) => name,
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Environ {
