@@ -2,8 +2,9 @@
 //!
 //! Holds the order of things: call, first chunk, head, chunks, end, close. Does not hold what makes a head valid
 //! (`head`), what happens inside `start_response` and `write` (`shared`), or how bytes reach a client: a gateway pulls
-//! events and writes them its own way, so there is one copy of these rules and not one for each gateway.
+//! events (`event`) and writes them its own way, so there is one copy of these rules and not one for each gateway.
 
+mod event;
 mod failure;
 mod head;
 mod shared;
@@ -13,35 +14,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{AppError, Application, Body, Disconnected, Environ, FilePart, StartResponse};
+use crate::{AppError, Application, Body, Environ, FilePart, StartResponse};
+pub use event::{Event, PushSink};
 pub use failure::Failure;
 pub use head::{Framing, ResponseHead, is_hop_by_hop};
 pub(crate) use head::{LengthGuard, StoredHead, check, check_switch, error_page};
 use shared::{Returned, Shared};
-
-/// What the gateway has to do next.
-#[derive(Debug)]
-pub enum Event {
-    /// Send the head. It comes once, and only when what follows is there already, so that it can share a write.
-    Head(ResponseHead),
-    /// Send these bytes; never empty. Finish sending before pulling the next event (PEP-100).
-    Chunk(Bytes),
-    /// The application has nothing yet: make sure that everything is sent, look after the connection, pull again.
-    Nothing,
-    /// The response is complete and the body closed.
-    End,
-    /// The response is broken off and the body closed: let the client see that it is not whole (PEP-145).
-    Abort,
-}
-
-/// Where data given to `write` goes at once: the gateway's own way of sending, callable from application code.
-pub trait PushSink: Send + Sync {
-    /// Sends one event, [`Event::Head`] or [`Event::Chunk`], before it returns (PEP-121).
-    ///
-    /// # Errors
-    /// [`Disconnected`] when nobody is there to read it.
-    fn push(&self, event: Event) -> Result<(), Disconnected>;
-}
 
 /// One request on its way through an application: calls it, and turns what it does into [`Event`]s.
 ///

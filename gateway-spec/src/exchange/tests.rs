@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{Headers, Iterable, headers};
+use crate::{Disconnected, Headers, Iterable, headers};
 
 mod any;
 mod close;
