@@ -1,9 +1,10 @@
 //! The response body an application returns: an iterable of bytes with a `close` (PEP 3333 "Specification Details").
 //!
-//! Holds the type, its constructors and its life. Does not hold the ready-made iterables behind it (`sources`) or how
-//! it is transmitted: that is [`Exchange`](crate::Exchange).
+//! Holds the type, its constructors and its life. Does not hold what becomes a body without one (`from`), the ready-made
+//! iterables behind it (`sources`), or how it is transmitted: that is [`Exchange`](crate::Exchange).
 
 mod file;
+mod from;
 mod sources;
 
 use std::any::Any;
@@ -253,44 +254,6 @@ impl Iterator for Body {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_chunk()
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        let length = bytes.len() as u64;
-        let content = if bytes.is_empty() { Content::Empty } else { Content::Buffer(bytes) };
-        Body::from_content(content, Some(length))
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Body::from(Bytes::from_static(text.as_bytes()))
-    }
-}
-
-impl From<&'static [u8]> for Body {
-    fn from(bytes: &'static [u8]) -> Self {
-        Body::from(Bytes::from_static(bytes))
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Body::from(Bytes::from(text))
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        Body::from(Bytes::from(bytes))
-    }
-}
-
-impl From<()> for Body {
-    fn from((): ()) -> Self {
-        Body::empty()
     }
 }
 
