@@ -1,10 +1,10 @@
 //! What a complete header block means (RFC 3875 §6.2): one of the four response types, and the status it has.
 //!
-//! Holds the classification alone; lines and fields are the decoder's.
+//! Holds the classification alone. Does not hold lines (`decode`) or what one field says (`fields`).
 
 use gateway_spec::Headers;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
 use super::HeadError;
 use super::error::excerpt;
@@ -106,16 +106,4 @@ fn target(location: &[u8]) -> Result<Target, HeadError> {
     let starts_well = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
     let goes_on_well = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if starts_well && goes_on_well && !rest.is_empty() { Ok(Target::Uri) } else { Err(malformed()) }
-}
-
-/// The declared length of a body (RFC 9110 §8.6): digits only, so neither a sign nor a list.
-pub(super) fn content_length(value: &[u8], line: usize) -> Result<u64, HeadError> {
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-    number.ok_or_else(|| HeadError::ContentLength { line, start: excerpt(value) })
-}
-
-/// Whether a field is an extension of CGI that a server may delete when it does not know it (CGI-131).
-pub(super) fn is_extension(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-cgi-")
 }

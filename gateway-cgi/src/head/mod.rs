@@ -25,6 +25,7 @@
 mod decode;
 mod encode;
 mod error;
+mod fields;
 mod kind;
 #[cfg(test)]
 mod tests;
