@@ -193,29 +193,6 @@ impl Cgi {
         self.places.taken()
     }
 
-    async fn answer(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        if let Some(refusal) = beyond::no_websocket(&environ) {
-            return Ok(refusal);
-        }
-        let (head, pieces) = match self.run(&mut environ, input).await {
-            Err(HostError::NoSlash) => return Ok(beyond::with_slash(&environ)),
-            other => other.map_err(|error| error.into_app_error(&environ.script_name().to_string()))?,
-        };
-        if let ResponseKind::LocalRedirect { target } = &head.kind {
-            drop(pieces);
-            return self.follow(environ, target).await;
-        }
-        let ProgramHead { status, headers, content_length, .. } = head;
-        let body = BodyStream::new(pieces);
-        // A length belongs to the body only where there is one: the answer to HEAD may declare what it does not have.
-        let bodiless = environ.request_method() == "HEAD" || matches!(status.as_u16(), 204 | 304);
-        let body = match content_length {
-            Some(length) if !bodiless => body.with_length(length),
-            _ => body,
-        };
-        Ok(AsyncResponse { status, headers, body })
-    }
-
     /// Starts the program and waits for its head.
     async fn run(&self, environ: &mut Environ, input: InputStream) -> Result<(ProgramHead, Pieces), HostError> {
         beyond::check_method(environ)?;
@@ -291,8 +268,27 @@ impl Cgi {
 }
 
 impl AsyncApplication for Cgi {
-    async fn call(&self, environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
-        self.answer(environ, input).await
+    async fn call(&self, mut environ: Environ, input: InputStream) -> Result<AsyncResponse, AppError> {
+        if let Some(refusal) = beyond::no_websocket(&environ) {
+            return Ok(refusal);
+        }
+        let (head, pieces) = match self.run(&mut environ, input).await {
+            Err(HostError::NoSlash) => return Ok(beyond::with_slash(&environ)),
+            other => other.map_err(|error| error.into_app_error(&environ.script_name().to_string()))?,
+        };
+        if let ResponseKind::LocalRedirect { target } = &head.kind {
+            drop(pieces);
+            return self.follow(environ, target).await;
+        }
+        let ProgramHead { status, headers, content_length, .. } = head;
+        let body = BodyStream::new(pieces);
+        // A length belongs to the body only where there is one: the answer to HEAD may declare what it does not have.
+        let bodiless = environ.request_method() == "HEAD" || matches!(status.as_u16(), 204 | 304);
+        let body = match content_length {
+            Some(length) if !bodiless => body.with_length(length),
+            _ => body,
+        };
+        Ok(AsyncResponse { status, headers, body })
     }
 }
 
