@@ -3,7 +3,7 @@
 //! Holds accepting, and attempts to read and write, none of which waits. Does not hold the waiting: a caller asks `poll`, for as long as
 //! it likes, when an attempt comes to nothing.
 
-use super::listener::SocketFile;
+use super::socket_file::SocketFile;
 use super::{Address, Peer, PeerCredentials};
 use gateway_spec::FilePart;
 use std::io::{self, IoSlice, Read, Write};

@@ -5,7 +5,8 @@
 //! The sockets stay the same ones, with the connections that wait on them, so nobody who connects meanwhile notices. They go over a channel
 //! (SCM_RIGHTS, unix(7)) and not by inheritance: nothing else that is started at the same time can get hold of them.
 
-use super::listener::{Listener, SocketFile};
+use super::Listener;
+use super::socket_file::SocketFile;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, sendmsg,

@@ -1,17 +1,17 @@
 //! A listening socket: bound here, or taken over from whoever started us.
 //!
-//! Holds binding with its care for socket files, and accepting. Does not hold the accept loop.
+//! Holds binding and accepting. Does not hold the care for socket files (`socket_file`) or the accept loop.
 
+use super::socket_file::{SocketFile, give, remove_stale};
 use super::{Address, BlockingListener, Owner, Peer, PeerCredentials, Stream, blocking, is_listening_socket};
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Uid};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::{TcpListener, UnixListener};
 
 /// How to bind a [`Listener`].
@@ -236,66 +236,7 @@ fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<Listener> {
     Ok(Listener { socket, address: Address::unix(path), file: Some(Arc::new(file)) })
 }
 
-fn give(path: &Path, owner: &Owner) -> io::Result<()> {
-    let (uid, gid) = (owner.uid().map(Uid::from_raw), owner.gid().map(Gid::from_raw));
-    rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
-        let error = io::Error::from(error);
-        io::Error::new(error.kind(), format!("the socket file cannot be given to another owner: {error}"))
-    })
-}
-
 fn listen(socket: &Socket, options: &ListenOptions) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.listen(options.backlog)
-}
-
-/// Removes a socket file that a dead process has left.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let found = match rustix::fs::lstat(path) {
-        Ok(found) => found,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(e) => return Err(e.into()),
-    };
-    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "a file that is no socket is in the way"));
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(e),
-        _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process answers on this socket")),
-    }
-}
-
-/// The file of a bound UNIX socket; removes it on drop unless somebody has replaced it.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-    /// Another process removes it.
-    is_left: AtomicBool,
-}
-
-impl SocketFile {
-    fn made(path: &Path) -> io::Result<Self> {
-        let identity = identity(&rustix::fs::lstat(path)?);
-        Ok(Self { path: std::path::absolute(path)?, identity, is_left: AtomicBool::new(false) })
-    }
-
-    pub(super) fn leave(&self) {
-        self.is_left.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let is_there = || rustix::fs::lstat(&self.path).is_ok_and(|found| identity(&found) == self.identity);
-        if !self.is_left.load(Ordering::Relaxed) && is_there() {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(found: &Stat) -> (u64, u64) {
-    (found.st_dev, found.st_ino)
 }

@@ -28,6 +28,7 @@ mod listener;
 mod owner;
 mod peer;
 mod room;
+mod socket_file;
 mod source;
 mod stream;
 #[cfg(test)]
