@@ -3,6 +3,7 @@
 //! Holds accepting, and attempts to read and write, none of which waits. Does not hold the waiting: a caller asks `poll`, for as long as
 //! it likes, when an attempt comes to nothing.
 
+use super::send_file::send_file;
 use super::socket_file::SocketFile;
 use super::{Address, Peer, PeerCredentials};
 use gateway_spec::FilePart;
@@ -97,7 +98,7 @@ impl BlockingStream {
     /// # Errors
     /// As for [`BlockingStream::write_vectored`]; [`io::ErrorKind::UnexpectedEof`] when the file has become shorter.
     pub fn send_file(&self, part: &mut FilePart) -> io::Result<usize> {
-        super::stream::send_file(self.as_fd(), part)
+        send_file(self.as_fd(), part)
     }
 
     /// The TCP address at this end; `None` on a UNIX socket.

@@ -28,6 +28,7 @@ mod listener;
 mod owner;
 mod peer;
 mod room;
+mod send_file;
 mod socket_file;
 mod source;
 mod stream;

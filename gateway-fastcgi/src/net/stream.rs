@@ -1,18 +1,22 @@
 //! One connection, TCP or UNIX.
 //!
 //! Holds readiness, attempts, and the small loops over them. All of it works through `&self`, so one task may read
-//! while another writes, and blocking code may borrow the connection. Does not hold buffers or timeouts.
+//! while another writes, and blocking code may borrow the connection. Does not hold what goes past the runtime (`insist`), buffers or
+//! timeouts.
 
+mod insist;
+
+pub use insist::{Insisting, Readiness};
+
+use super::send_file::send_file;
 use super::{Address, Peer, PeerCredentials, Room};
 use bytes::BufMut;
 use gateway_spec::FilePart;
-use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -152,20 +156,6 @@ impl Stream {
         either!(self, socket => socket.try_write_vectored(slices))
     }
 
-    /// Until the guard is dropped, attempts ask the system also where the runtime knows of nothing to read, or of no room to write. By
-    /// default they do not ask in vain.
-    ///
-    /// For code that blocks, which the system itself wakes ([`Stream::block_until`]) and the runtime may be told later. And for whoever
-    /// writes to a slow line: there a system says that there is room only when a good part of its buffer is free.
-    pub fn insist(&self) -> Insisting<'_> {
-        self.insisting.fetch_add(1, Ordering::Relaxed);
-        Insisting { stream: self }
-    }
-
-    fn insists(&self) -> bool {
-        self.insisting.load(Ordering::Relaxed) > 0
-    }
-
     /// Whether [`Stream::try_send_file`] can do what it says. What stands between us and the socket, such as encryption, would
     /// have to see the bytes.
     pub fn sends_files(&self) -> bool {
@@ -237,40 +227,6 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads without asking the runtime: for code that blocks. 0 means the peer will send no more.
-    ///
-    /// # Errors
-    /// As [`Stream::try_read`].
-    pub fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self, &mut *buffer))?)
-    }
-
-    /// Writes without asking the runtime: for code that blocks.
-    ///
-    /// # Errors
-    /// As [`Stream::try_write`].
-    pub fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::retry_on_intr(|| rustix::io::writev(self, slices))?)
-    }
-
-    /// Blocks the calling thread until one of the things in `what` can be done, or the peer has gone.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::TimedOut`] after `longest`; otherwise what the system says.
-    pub fn block_until(&self, what: Readiness, longest: Duration) -> io::Result<()> {
-        let events = match what {
-            Readiness::Read => PollFlags::IN,
-            Readiness::Write => PollFlags::OUT,
-            Readiness::Either => PollFlags::IN | PollFlags::OUT,
-        };
-        let longest = Timespec::try_from(longest).ok();
-        let mut sockets = [PollFd::new(self, events)];
-        match rustix::io::retry_on_intr(|| rustix::event::poll(&mut sockets, longest.as_ref()))? {
-            0 => Err(io::ErrorKind::TimedOut.into()),
-            _ => Ok(()),
-        }
-    }
-
     /// Ends both directions at once; whoever waits on this connection wakes up.
     pub fn shutdown(&self) {
         // It fails only where there is nothing left to end.
@@ -316,32 +272,6 @@ impl Stream {
     }
 }
 
-/// Sends of `part` what `socket` takes, but not all of a long one at once.
-pub(super) fn send_file(socket: BorrowedFd<'_>, part: &mut FilePart) -> io::Result<usize> {
-    const MOST: usize = 2 << 20;
-    let count = usize::try_from(part.length()).map_or(MOST, |left| left.min(MOST));
-    let mut offset = part.offset();
-    let sent = rustix::io::retry_on_intr(|| rustix::fs::sendfile(socket, part.file(), Some(&mut offset), count))?;
-    if sent == 0 && count > 0 {
-        return Err(part.ended_early());
-    }
-    part.advance(sent as u64);
-    Ok(sent)
-}
-
-/// See [`Stream::insist`].
-#[derive(Debug)]
-#[must_use]
-pub struct Insisting<'a> {
-    stream: &'a Stream,
-}
-
-impl Drop for Insisting<'_> {
-    fn drop(&mut self) {
-        self.stream.insisting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl From<Kind> for Stream {
     fn from(socket: Kind) -> Self {
         Self { socket, insisting: AtomicU32::new(0) }
@@ -364,15 +294,4 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         either!(self, socket => socket.as_fd())
     }
-}
-
-/// What [`Stream::block_until`] waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// Something can be read.
-    Read,
-    /// Something can be written.
-    Write,
-    /// One of the two.
-    Either,
 }
