@@ -1,8 +1,10 @@
 //! The pool: all workers of one program, and the one task that decides about them.
 //!
 //! Holds the loop: something happens, what follows from it is done, what is known is published. What follows is in
-//! `starting` (starts and ends), `rolling` (who goes, who comes, reloads) and `watching` (limits, the number of workers).
+//! `starting` (starts and ends), `rolling` (who goes, who comes, reloads) and `watching` (limits, the number of workers); what comes
+//! from outside the program is in `arrivals`.
 
+mod arrivals;
 mod rolling;
 mod starting;
 mod watching;
@@ -24,7 +26,8 @@ use super::socket::Socket;
 use super::spawner::Spawner;
 use super::worker::Worker;
 use super::{Config, Mode, ReloadError, SpawnError, Status, observe};
-use rolling::{Arrivals, Reload};
+use arrivals::Arrivals;
+use rolling::Reload;
 
 /// What is started, how many times, and how.
 #[derive(Debug)]

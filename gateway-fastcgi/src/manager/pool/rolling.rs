@@ -3,21 +3,17 @@
 //! A worker that is to go is *leaving*: it works until a replacement is ready, and is then asked to *finish*. So the number of
 //! workers that can serve never falls below what is wanted.
 
-use std::future::pending;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
+use super::arrivals::Arrivals;
 use super::{Order, Pool, Spec};
 use crate::control::Ask;
 use crate::manager::death::Reason;
 use crate::manager::mode::Mode;
 use crate::manager::process::Process;
-use crate::manager::socket::Socket;
 use crate::manager::worker::Worker;
 use crate::manager::{Config, ReloadError};
 
@@ -271,34 +267,6 @@ impl Pool {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.killed_for = Some(reason);
             self.processes.with(id, Process::kill);
-        }
-    }
-}
-
-/// Connections that come while no worker may be there to take them: what on-demand workers are started by.
-#[derive(Debug)]
-pub(super) struct Arrivals(Option<AsyncFd<OwnedFd>>);
-
-/// What idle workers need to accept, and the shortest time between two looks.
-const TIME_TO_ACCEPT: Duration = Duration::from_millis(10);
-
-impl Arrivals {
-    pub(super) fn new(mode: &Mode, socket: &Socket) -> io::Result<Self> {
-        let watch = matches!(mode, Mode::OnDemand { .. }).then(|| socket.watch());
-        Ok(Self(watch.transpose()?))
-    }
-
-    /// Waits for a connection that nobody takes.
-    pub(super) async fn wait(&self, socket: &Socket) {
-        let Some(watch) = &self.0 else { return pending().await };
-        loop {
-            if let Ok(mut ready) = watch.readable().await {
-                ready.clear_ready();
-            }
-            tokio::time::sleep(TIME_TO_ACCEPT).await;
-            if socket.has_waiting() {
-                return;
-            }
         }
     }
 }
