@@ -117,6 +117,14 @@ impl RecordReader {
         if self.buffered() < self.content_left() { None } else { self.piece() }
     }
 
+    /// [`RecordReader::whole`] of a record that always has 8 bytes of content; more or less is refused before any of it is waited for.
+    pub(super) fn fixed(&mut self, header: RecordHeader) -> Result<Option<BytesMut>, ProtocolError> {
+        match header.content_length {
+            8 => Ok(self.whole()),
+            length => Err(ProtocolError::BodyLength { kind: header.kind, length: usize::from(length) }),
+        }
+    }
+
     /// Drops what is there of the current record's content.
     pub(super) fn skip(&mut self) -> Skipped {
         self.settle();

@@ -109,11 +109,7 @@ impl WorkerConnection {
     }
 
     fn begin(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
-        if header.content_length != 8 {
-            let length = usize::from(header.content_length);
-            return Err(ProtocolError::BodyLength { kind: header.kind, length });
-        }
-        let Some(body) = self.reader.whole() else { return Ok(Step::NeedMore) };
+        let Some(body) = self.reader.fixed(header)? else { return Ok(Step::NeedMore) };
         let begin = BeginRequest::decode(&body)?;
         self.began = true;
         if self.request(id).is_some() {

@@ -1,14 +1,16 @@
 //! The gateway's end of a connection.
 //!
-//! Holds which records may come back when, and how a request is put into records. Does not know what the variables mean
-//! (that is CGI), nor when to give up. Follows FastCGI 1.0 §3.3, §5 and §6; laxer where php-fpm is (FCGI-76).
+//! Holds how a request is put into records, and what may be sent when. Does not hold what comes back (`records`). Does not know what
+//! the variables mean (that is CGI), nor when to give up. Follows FastCGI 1.0 §3.3, §5 and §6.
+
+mod event;
+mod records;
+
+pub use event::ClientEvent;
 
 use super::reader::RecordReader;
 use super::{Outgoing, Parameters, SendError};
-use crate::protocol::{
-    BeginRequest, Content, EndRequest, PeerValues, ProtocolError, RecordHeader, RecordType, RequestId, Role,
-    UnknownType, ValueName,
-};
+use crate::protocol::{BeginRequest, Content, PeerValues, ProtocolError, RecordType, RequestId, Role, ValueName};
 use bytes::{Bytes, BytesMut};
 
 /// The gateway's state machine for one connection.
@@ -44,45 +46,6 @@ struct Active {
     stdout_open: bool,
     stderr_open: bool,
     abort_sent: bool,
-}
-
-/// What a gateway has to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientEvent {
-    /// More output: first a CGI header block, then content; never empty. How it is cut means nothing (FCGI-110).
-    Stdout {
-        /// The request.
-        id: RequestId,
-        /// The bytes.
-        data: Bytes,
-    },
-    /// Output is complete. Not every worker says so (FCGI-76): `End` is what counts.
-    StdoutEnd(RequestId),
-    /// More for the error log, never for the client (FCGI-83); never empty.
-    Stderr {
-        /// The request.
-        id: RequestId,
-        /// The bytes.
-        data: Bytes,
-    },
-    /// The request is over. Anything but REQUEST_COMPLETE means that it was not run (FCGI-82).
-    End {
-        /// The request.
-        id: RequestId,
-        /// How it ended.
-        end: EndRequest,
-    },
-    /// The worker answered [`ClientConnection::send_get_values`].
-    Values(PeerValues),
-    /// The worker did not understand a management record of this type.
-    UnknownType(RecordType),
-}
-
-enum Step {
-    Event(ClientEvent),
-    Next,
-    NeedMore,
 }
 
 impl ClientConnection {
@@ -301,111 +264,8 @@ impl ClientConnection {
         self.reader.buffered()
     }
 
-    fn advance(&mut self) -> Result<Option<ClientEvent>, ProtocolError> {
-        loop {
-            let Some(header) = self.reader.header()? else { return self.starved() };
-            let step = match header.request() {
-                None => self.management(header)?,
-                Some(id) => self.application(header, id)?,
-            };
-            match step {
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Next => {}
-                Step::NeedMore => return self.starved(),
-            }
-        }
-    }
-
-    fn starved(&self) -> Result<Option<ClientEvent>, ProtocolError> {
-        if !self.ended_input {
-            return Ok(None);
-        }
-        if self.reader.is_within_record() {
-            return Err(ProtocolError::Truncated { inside: "record" });
-        }
-        if !self.active.is_empty() {
-            return Err(ProtocolError::Truncated { inside: "request" });
-        }
-        Ok(None)
-    }
-
-    fn management(&mut self, header: RecordHeader) -> Result<Step, ProtocolError> {
-        match header.kind {
-            RecordType::GET_VALUES_RESULT => {
-                let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
-                Ok(Step::Event(ClientEvent::Values(PeerValues::decode(content.freeze())?)))
-            }
-            kind @ RecordType::UNKNOWN_TYPE => {
-                fixed(kind, header)?;
-                let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
-                Ok(Step::Event(ClientEvent::UnknownType(UnknownType::decode(&content)?.0)))
-            }
-            kind @ RecordType::GET_VALUES => Err(ProtocolError::WrongDirection { kind }),
-            kind if kind.is_known() => Err(ProtocolError::NullRequestId { kind }),
-            // lighttpd skips these, and so do we.
-            _ => Ok(self.skip()),
-        }
-    }
-
-    fn application(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
-        let kind = header.kind;
-        if !kind.is_known() {
-            return Ok(self.skip());
-        }
-        let Some(active) = self.active.iter_mut().find(|active| active.id == id) else {
-            // The gateway's input has no late records to forgive: what a worker sends here belongs to nobody (FCGI-111).
-            return Err(ProtocolError::InactiveId { kind, id: id.get() });
-        };
-        let open = match kind {
-            RecordType::STDOUT => &mut active.stdout_open,
-            RecordType::STDERR => &mut active.stderr_open,
-            RecordType::END_REQUEST => return self.end(header, id),
-            _ => return Err(ProtocolError::WrongDirection { kind }),
-        };
-        if header.content_length == 0 {
-            let first = std::mem::replace(open, false);
-            let _ = self.reader.piece();
-            let told = first && kind == RecordType::STDOUT;
-            return Ok(if told { Step::Event(ClientEvent::StdoutEnd(id)) } else { Step::Next });
-        }
-        if !*open {
-            return Err(ProtocolError::AfterStreamEnd { kind });
-        }
-        let Some(piece) = self.reader.piece() else { return Ok(Step::NeedMore) };
-        let data = piece.freeze();
-        Ok(Step::Event(match kind {
-            RecordType::STDOUT => ClientEvent::Stdout { id, data },
-            _ => ClientEvent::Stderr { id, data },
-        }))
-    }
-
-    fn end(&mut self, header: RecordHeader, id: RequestId) -> Result<Step, ProtocolError> {
-        fixed(header.kind, header)?;
-        let Some(content) = self.reader.whole() else { return Ok(Step::NeedMore) };
-        let end = EndRequest::decode(&content)?;
-        if let Some(at) = self.active.iter().position(|active| active.id == id) {
-            let active = self.active.remove(at);
-            // php-fpm would wait for the rest of the input; a worker that multiplexes ignores what is late (FCGI-29).
-            let left_open = active.stdin_open || active.data_open || active.abort_sent;
-            self.spent |= !active.keep_connection || (left_open && self.max_requests == 1);
-        }
-        Ok(Step::Event(ClientEvent::End { id, end }))
-    }
-
-    fn skip(&mut self) -> Step {
-        if self.reader.skip().ended { Step::Next } else { Step::NeedMore }
-    }
-
     fn open(&mut self, id: RequestId, is_open: impl Fn(&Active) -> bool) -> Result<&mut Active, SendError> {
         let found = self.active.iter_mut().find(|active| active.id == id && is_open(active));
         found.ok_or(SendError::Inactive(id))
-    }
-}
-
-/// Refuses a body of the wrong size before any of it is waited for.
-fn fixed(kind: RecordType, header: RecordHeader) -> Result<(), ProtocolError> {
-    match header.content_length {
-        8 => Ok(()),
-        length => Err(ProtocolError::BodyLength { kind, length: usize::from(length) }),
     }
 }
