@@ -1,6 +1,7 @@
 //! What each record does in each state: the rows of the table.
 //!
-//! Holds the input side of the machine. Does not hold what is sent on behalf of the application.
+//! Holds the input side of the machine, and what is answered without asking anybody: GET_VALUES, unknown types and roles, more
+//! requests at a time than are served. Does not hold what is sent on behalf of the application (`answer`).
 
 use super::{Active, Input, Request, WorkerConnection, WorkerEvent};
 use crate::protocol::{
