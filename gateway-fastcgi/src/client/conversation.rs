@@ -16,6 +16,7 @@ use super::pool::{Link, Pool};
 use super::request_body::RequestBody;
 use super::sharing::Sharing;
 use super::{ClientError, Config, Request};
+use crate::protocol::{EndRequest, ProtocolStatus};
 
 /// A request under way. Dropping it before its end tells the worker that nobody wants the rest (FCGI-80).
 pub(super) enum Conversation {
@@ -36,6 +37,23 @@ pub(super) enum Said {
     Output(Bytes),
     /// The request is over, and was run.
     End,
+}
+
+impl Said {
+    /// What it means that the worker has ended the request so.
+    ///
+    /// # Errors
+    /// It was not run (FCGI-82).
+    pub(super) fn at_end(EndRequest { app_status, protocol_status }: EndRequest) -> Result<Self, ClientError> {
+        if protocol_status != ProtocolStatus::REQUEST_COMPLETE {
+            return Err(ClientError::Refused { status: protocol_status });
+        }
+        if app_status != 0 {
+            // FCGI-93: what a CGI program would have returned. The answer stands all the same.
+            tracing::warn!(app_status, "worker ended the request with a status");
+        }
+        Ok(Said::End)
+    }
 }
 
 /// Where a request may be sent once more.

@@ -52,6 +52,7 @@ mod together;
 mod upstreams;
 mod values;
 mod variables;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;

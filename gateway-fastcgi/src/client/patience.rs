@@ -28,6 +28,13 @@ enum Part {
     Body,
 }
 
+/// Who has to move before more can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitsFor {
+    Worker,
+    Input,
+}
+
 impl Patience {
     /// `total` is the end of all time for this request, if there is one.
     pub(super) fn new(config: &Config, total: Option<Instant>) -> Self {
@@ -56,8 +63,17 @@ impl Patience {
         self.since = None;
     }
 
-    /// The worker is waited for: is it too long by now?
-    pub(super) fn poll_silence(&mut self, config: &Config, cx: &mut Context<'_>) -> Poll<ClientError> {
+    /// If the worker is waited for: is it too long by now?
+    pub(super) fn poll_silence(
+        &mut self,
+        waits_for: WaitsFor,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) -> Poll<ClientError> {
+        if waits_for == WaitsFor::Input {
+            self.rest();
+            return Poll::Pending;
+        }
         let limit = match self.part {
             Part::Head => config.head_timeout,
             Part::Body => config.read_timeout,

@@ -11,7 +11,7 @@ use super::conversation::{Begun, Retry, Said};
 use super::error_log::ErrorLog;
 use super::health::Failure;
 use super::mailbox::{Fate, Letter, Loss, Mailbox};
-use super::patience::Patience;
+use super::patience::{Patience, WaitsFor};
 use super::places::Place;
 use super::pool::Pool;
 use super::request_body::RequestBody;
@@ -31,12 +31,6 @@ pub(super) struct Sharing {
     patience: Patience,
     max_window_bytes: usize,
     received: bool,
-}
-
-/// Who has to move before more can be sent.
-enum WaitsFor {
-    Worker,
-    Input,
 }
 
 impl Sharing {
@@ -75,14 +69,9 @@ impl Sharing {
         if let Poll::Ready(letter) = self.shared.mailbox.poll(cx) {
             return Poll::Ready(self.read(letter));
         }
-        match waits_for {
-            WaitsFor::Input => self.patience.rest(),
-            WaitsFor::Worker => {
-                if let Poll::Ready(error) = self.patience.poll_silence(self.connection.config(), cx) {
-                    self.note(Failure::Broken);
-                    return Poll::Ready(Err(error));
-                }
-            }
+        if let Poll::Ready(error) = self.patience.poll_silence(waits_for, self.connection.config(), cx) {
+            self.note(Failure::Broken);
+            return Poll::Ready(Err(error));
         }
         self.patience.poll_total(self.connection.config(), cx).map(Err)
     }
@@ -142,20 +131,13 @@ impl Sharing {
         }
     }
 
-    fn ended(&mut self, EndRequest { app_status, protocol_status }: EndRequest) -> Result<Said, ClientError> {
-        match protocol_status {
-            ProtocolStatus::REQUEST_COMPLETE => {
-                if app_status != 0 {
-                    // FCGI-93: what a CGI program would have returned. The answer stands all the same.
-                    tracing::warn!(app_status, "worker ended the request with a status");
-                }
-                return Ok(Said::End);
-            }
+    fn ended(&mut self, end: EndRequest) -> Result<Said, ClientError> {
+        match end.protocol_status {
             ProtocolStatus::CANT_MPX_CONN => self.pool.multiplexes_no_more(),
             ProtocolStatus::OVERLOADED => self.note(Failure::Overloaded),
             _ => {}
         }
-        Err(ClientError::Refused { status: protocol_status })
+        Said::at_end(end)
     }
 
     fn lost(&mut self, loss: Loss) -> ClientError {
