@@ -15,9 +15,9 @@ use rustix::process::Signal;
 
 use super::Limits;
 
-/// Variables of our own environment that workers get as well: where programs and time zones are, and how text is
-/// written. Nothing that could be a secret (CGI-176).
-const INHERITED: [&str; 6] = ["PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"];
+/// Variables of our own environment that workers get as well: where programs and time zones are, how text is written, and
+/// whom they may serve: without the list they would serve everybody (FCGI-5). Nothing that could be a secret (CGI-176).
+const INHERITED: [&str; 7] = ["PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "FCGI_WEB_SERVER_ADDRS"];
 
 /// How workers are started, restarted and stopped.
 ///
@@ -113,8 +113,9 @@ impl Config {
         self
     }
 
-    /// Hands on one more variable of this process. By default `PATH`, `TZ`, `LANG`, `LC_ALL`, `LC_CTYPE` and `TMPDIR` are
-    /// handed on: what workers need to find programs and to write text, and no secret (CGI-176).
+    /// Hands on one more variable of this process. By default `PATH`, `TZ`, `LANG`, `LC_ALL`, `LC_CTYPE`, `TMPDIR` and
+    /// `FCGI_WEB_SERVER_ADDRS` are handed on: what workers need to find programs, to write text and to know whom they may
+    /// serve (FCGI-5), and no secret (CGI-176).
     #[must_use]
     pub fn inherit(mut self, name: impl Into<OsString>) -> Self {
         self.inherited.push(name.into());

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
-use gateway_tests::process::{Process, poll_until};
+use gateway_tests::process::{Process, poll_until, start_tcp};
 use gateway_tests::programs::program;
+use gateway_tests::records::{Peer, get};
 use rustix::process::Signal;
 
 use crate::setup::{Managed, PATIENCE, pids};
@@ -82,6 +83,23 @@ fn a_socket_that_was_passed_is_served() {
         let log = std::fs::read_to_string(place.join("workers.log")).unwrap();
         assert_eq!(answer.unwrap().status, 200, "systemd: {as_systemd}\n{log}");
         assert!(socket.exists(), "the file belongs to whoever made it");
+    }
+}
+
+#[test]
+fn fcgi_5_6_the_list_in_the_environment_of_the_manager_is_obeyed_by_its_workers() {
+    for (list, served) in [("127.0.0.1", true), ("127.0.0.2", false), ("x", false)] {
+        let place = Place::new();
+        let (gateway, testbed) = (place.program(&program("gateway")), place.program(&program("testbed")));
+        let (process, address) = start_tcp(&place, "workers", |port| {
+            let mut command = Command::new(&gateway);
+            command.env("FCGI_WEB_SERVER_ADDRS", list).args(["workers", "--workers", "1", "--listen"]);
+            command.arg(format!("tcp:127.0.0.1:{port}")).arg("--").arg(&testbed);
+            command
+        });
+        let mut peer = Peer::connect_tcp(address);
+        peer.send(&get(1, false, "/hello"));
+        assert_eq!(peer.receive_output(1).is_some(), served, "{list:?}\n{}", process.log());
     }
 }
 

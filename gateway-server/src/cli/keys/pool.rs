@@ -176,7 +176,7 @@ pub(in crate::cli) const POOL: &[Rule<PoolOptions>] = &[
     Rule::new(
         "inherit",
         "the name of a variable",
-        "one more variable of the gateway for the workers, beside PATH, TZ, LANG and the like; repeats",
+        "one more variable of the gateway for the workers, beside PATH, TZ, LANG and the like and FCGI_WEB_SERVER_ADDRS; repeats",
         |o, _, v| add(&mut o.inherit, name(v)),
     ),
     Rule::new("env.", NAME_AND_TEXT, "a variable of the workers' environment", |o, n, v| {

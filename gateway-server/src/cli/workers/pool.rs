@@ -59,6 +59,9 @@ const WORKERS: usize = 2;
 /// As php-fpm's process_idle_timeout.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The list of addresses that the specification names (FastCGI 1.0 §3.2).
+const PEERS: &str = "FCGI_WEB_SERVER_ADDRS";
+
 /// Long enough for a pattern, short enough to be one.
 const EMERGENCY_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -66,6 +69,11 @@ impl PoolOptions {
     /// Whether a key may come more than once, each adding a value.
     pub(in crate::cli) fn repeats(key: &str) -> bool {
         key == "inherit"
+    }
+
+    /// Whether workers are told whom they may serve over TCP (FCGI-5): here, or by this process's own environment.
+    pub(in crate::cli) fn has_list_of_peers(&self) -> bool {
+        self.env.iter().any(|(name, _)| name == PEERS) || std::env::var_os(PEERS).is_some()
     }
 
     /// How many workers there are.

@@ -62,9 +62,9 @@ async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), 
     let config = plan.pool.config().map_err(WorkersError::Options)?;
     let (program, arguments) = split(plan);
     let address = listener.address().clone();
-    if address.is_open_to_others() {
+    if address.is_open_to_others() && !plan.pool.has_list_of_peers() {
         // Workers of ours and php-cgi obey the variable, others may know nothing of it (FCGI-133).
-        tracing::warn!(%address, "whoever can connect can ask the workers for anything: see env.FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
+        tracing::warn!(%address, "whoever can connect can ask the workers for anything: set FCGI_WEB_SERVER_ADDRS, or use unix:PATH");
     }
     let workers = Workers::on(listener, program, arguments, plan.pool.mode(), config)
         .map_err(|source| WorkersError::Spawn { source })?;
