@@ -4,8 +4,8 @@
 //! `manager::channel`.
 //!
 //! A manager gives each worker one end of a pair of `SOCK_SEQPACKET` sockets, which keeps messages apart and ends when either
-//! side does. The number of the descriptor is in the variable [`VARIABLE`]. The manager asks, the worker answers; nobody
-//! speaks unasked. A worker that is not ours takes no notice.
+//! side does. The number of the descriptor is in the variable [`VARIABLE`]. The manager asks, the worker answers; unasked it
+//! says one thing alone, that it cuts its requests off. A worker that is not ours takes no notice.
 
 mod bytes;
 mod report;
@@ -35,6 +35,7 @@ mod tests {
     fn full() -> Report {
         Report {
             finishing: true,
+            cut_off: true,
             finished: u64::MAX,
             slow: 7,
             active: 1000,

@@ -46,6 +46,8 @@ pub enum Ask {
 pub struct Report {
     /// It accepts nothing more.
     pub finishing: bool,
+    /// Its time is up: it ends now, and the requests under way are lost. Its last word, and the only one unasked.
+    pub cut_off: bool,
     /// Requests that have ended.
     pub finished: u64,
     /// Requests that have ended and were slow.
@@ -102,7 +104,7 @@ impl Ask {
 impl Report {
     /// The message.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.finishing)];
+        let mut out = vec![VERSION, u8::from(self.finishing) | u8::from(self.cut_off) << 1];
         for number in [self.finished, self.slow, self.active] {
             out.extend(number.to_be_bytes());
         }
@@ -119,11 +121,13 @@ impl Report {
         if reader.byte()? != VERSION {
             return None;
         }
-        let finishing = reader.byte()? != 0;
+        // A manager that knows one of the two alone takes the other for it: who is cut off is finishing.
+        let state = reader.byte()?;
+        let (finishing, cut_off) = (state != 0, state & 2 != 0);
         let (finished, slow, active) = (reader.number()?, reader.number()?, reader.number()?);
         let requests = RequestLine::decode_list(&mut reader)?;
         let were_slow = RequestLine::decode_list(&mut reader)?;
-        reader.0.is_empty().then_some(Report { finishing, finished, slow, active, requests, were_slow })
+        reader.0.is_empty().then_some(Report { finishing, cut_off, finished, slow, active, requests, were_slow })
     }
 }
 

@@ -125,6 +125,7 @@ impl Slab {
         let age = |entry: &Entry| now.saturating_duration_since(entry.begun);
         Report {
             finishing,
+            cut_off: false,
             finished: self.finished,
             slow: self.slow,
             active: active.len() as u64,

@@ -193,7 +193,8 @@ impl WorkerConfig {
         self
     }
 
-    /// How long requests may go on after a shutdown. Default 30 s, longer than most gateways wait for an answer's start.
+    /// How long requests may go on after a shutdown. Default 30 s, longer than most gateways wait for an answer's start. A
+    /// [manager](crate::control) that asks to finish has its own deadline instead.
     #[must_use]
     pub fn grace(mut self, longest: Duration) -> Self {
         self.grace = longest;

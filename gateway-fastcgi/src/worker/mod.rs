@@ -207,7 +207,7 @@ impl Worker {
     /// Accepts and serves connections until [`WorkerHandle::shutdown`], then finishes the requests under way (FCGI-10).
     ///
     /// The listener is closed at once; whoever shares it, such as a parent process, goes on. Requests that are not done within
-    /// the grace time are cut off. Only peers of the [`AllowList`] are served (FCGI-5).
+    /// the [grace](WorkerConfig::grace) are cut off. Only peers of the [`AllowList`] are served (FCGI-5).
     ///
     /// # Errors
     /// The listener broke, or there is no thread for the watch over calls.
@@ -217,7 +217,7 @@ impl Worker {
         let calls = config.calls(&runtime);
         calls.watch(&runtime)?;
         let activity = activity::Activity::default();
-        let _control = control::Control::take(&activity, &ending);
+        let control = control::Control::take(&activity, &ending);
         let (pumping, begun, end) = (Pumping::default(), AtomicU64::new(0), ending.clone());
         let shared = Arc::new(Shared { applications, config, calls, activity, pumping, begun, end });
         shared.calls.when_blocked(Arc::downgrade(&shared) as Weak<_>);
@@ -262,9 +262,13 @@ impl Worker {
         // Also on a broken listener: what has begun is finished.
         ending.send_replace(true);
         let grace = config.grace;
-        let finished = tokio::time::timeout(grace, async { while sessions.join_next().await.is_some() {} }).await;
-        if finished.is_err() {
+        let is_late = tokio::select! {
+            () = async { while sessions.join_next().await.is_some() {} } => false,
+            () = control.out_of_time(grace) => true,
+        };
+        if is_late {
             tracing::warn!(connections = sessions.len(), ?grace, "requests cut off");
+            control.tell_cut_off();
         }
         // Also those whose call waits for its gateway on the session's own thread.
         shared.pumping.cut();

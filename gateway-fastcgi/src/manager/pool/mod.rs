@@ -49,6 +49,14 @@ impl Spec {
     }
 }
 
+/// Whether the log has told that a worker is ready, or that none has been so far. Each is told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    Untold,
+    NoneSoFar,
+    Told,
+}
+
 /// What the holder of the pool wants.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -85,6 +93,8 @@ pub(super) struct Pool {
     held_until: Option<Instant>,
     /// The last worker did not become ready: the next one is started alone.
     is_failing: bool,
+    /// What the log says of workers that are ready.
+    readiness: Readiness,
     /// More workers were wanted than there may be, when it was last looked.
     is_at_most: bool,
     crashes: VecDeque<Instant>,
@@ -125,6 +135,7 @@ impl Pool {
             reload: None,
             held_until: None,
             is_failing: false,
+            readiness: Readiness::Untold,
             is_at_most: false,
             crashes: VecDeque::new(),
             out_of_memory_kills: observe::out_of_memory_kills(),
@@ -177,7 +188,7 @@ impl Pool {
     fn happened(&mut self, event: Event) {
         match event {
             Event::Report(id, report) => self.reported(id, report),
-            Event::Ended(id) => self.ended(id),
+            Event::Ended(id, last_words) => self.ended(id, &last_words),
         }
     }
 

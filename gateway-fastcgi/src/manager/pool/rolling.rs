@@ -86,7 +86,11 @@ impl Pool {
     pub(super) fn reload_failed(&mut self, why: &ReloadError) {
         let Some(reload) = self.reload.take() else { return };
         let kept = self.count(|worker| worker.leaving == Some(Reason::Reload));
-        tracing::error!(error = %why, kept, "reload failed: the old workers go on");
+        if kept == 0 {
+            tracing::error!(error = %why, "reload failed, and there is no old worker: what was in force before is tried again");
+        } else {
+            tracing::error!(error = %why, kept, "reload failed: the old workers go on");
+        }
         for worker in self.workers.values_mut().filter(|worker| worker.leaving == Some(Reason::Reload)) {
             worker.leaving = None;
         }

@@ -10,10 +10,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe::Receiver;
 
-use super::Pool;
+use super::{Pool, Readiness};
 use crate::control::Report;
 use crate::lines::Lines;
-use crate::manager::attend::Attendant;
+use crate::manager::attend::{Attendant, LastWords};
 use crate::manager::backoff::Ending;
 use crate::manager::death::{Death, Reason};
 use crate::manager::spawner::Order;
@@ -40,8 +40,8 @@ impl Pool {
             return Err(io::ErrorKind::Interrupted.into());
         }
         self.next_id += 1;
-        let (lines, events) = (Lines::default(), self.tell.clone());
-        tokio::spawn(Attendant { id, pid, watch, errors, channel: channel.clone(), events, lines }.run());
+        let (lines, last_words, events) = (Lines::default(), LastWords::default(), self.tell.clone());
+        tokio::spawn(Attendant { id, pid, watch, errors, channel: channel.clone(), events, lines, last_words }.run());
         let worker = Worker::new(pid, self.generation, limits, channel);
         worker.ask_for_report();
         self.workers.insert(id, worker);
@@ -74,6 +74,10 @@ impl Pool {
     /// A worker has said what it is doing.
     pub(super) fn reported(&mut self, id: u64, report: Report) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        if report.cut_off {
+            let (pid, requests) = (worker.pid, report.active);
+            tracing::warn!(pid, requests, "requests cut off: the worker's own time to finish is up");
+        }
         worker.receive(report);
         if !std::mem::replace(&mut worker.ready, true) {
             self.is_ours = true;
@@ -87,10 +91,21 @@ impl Pool {
         self.backoff.after(Duration::MAX, Ending::Clean);
         self.is_failing = false;
         self.status.emergency = false;
+        if std::mem::replace(&mut self.readiness, Readiness::Told) != Readiness::Told {
+            tracing::info!("the first worker is ready");
+        }
+    }
+
+    /// A worker did not come up. An operator who sees no more than warnings learns once what that means for requests.
+    fn tell_that_none_is_ready(&mut self) {
+        if self.readiness == Readiness::Untold {
+            self.readiness = Readiness::NoneSoFar;
+            tracing::warn!(program = %self.spec.program.display(), "no worker has been ready so far: requests wait for one");
+        }
     }
 
     /// A worker has ended: it is reaped, its group with it, and its end is told.
-    pub(super) fn ended(&mut self, id: u64) {
+    pub(super) fn ended(&mut self, id: u64, last_words: &LastWords) {
         let Some(mut worker) = self.workers.remove(&id) else { return };
         let Some(process) = self.processes.take(id) else { return };
         let pid = worker.pid;
@@ -117,13 +132,22 @@ impl Pool {
         let lived = if worker.ready { Duration::MAX } else { lifetime };
         let held = self.held_until.is_some_and(|until| until > Instant::now());
         let delay = if held { self.status.held_back.unwrap_or_default() } else { self.backoff.after(lived, ending) };
+        // Of one that is not ours the number of requests may be limited, and be reached before it counts as ready.
+        let is_meant = worker.ready || worker.limits.max_requests.is_some() && !self.is_ours;
+        let wrote = last_words.text().filter(|_| !worker.ready);
         match ending {
+            Ending::Clean if !is_meant => {
+                tracing::warn!(pid, ?lifetime, wrote, restart_in = ?delay, "worker ended before it was ready: is it a FastCGI worker?");
+            }
             Ending::Clean => tracing::info!(pid, ?lifetime, requests = served, restart_in = ?delay, "worker ended"),
             Ending::Crash => {
                 self.status.crashes += 1;
                 let lost = worker.active();
-                tracing::warn!(pid, exit = %death, ?lifetime, requests = served, lost, restart_in = ?delay, "worker died");
+                tracing::warn!(pid, exit = %death, ?lifetime, requests = served, lost, wrote, restart_in = ?delay, "worker died");
             }
+        }
+        if !worker.ready && (ending == Ending::Crash || !is_meant) {
+            self.tell_that_none_is_ready();
         }
         if !delay.is_zero() && !held {
             self.hold(delay);

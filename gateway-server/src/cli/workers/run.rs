@@ -68,7 +68,7 @@ async fn manage(plan: &Plan, flags: &Flags, pages: serve::Config) -> Result<(), 
     }
     let workers = Workers::on(listener, program, arguments, plan.pool.mode(), config)
         .map_err(|source| WorkersError::Spawn { source })?;
-    tracing::info!(%address, mode = plan.pool.mode().name(), workers = plan.pool.mode().max_children(), "workers accept");
+    tracing::info!(%address, mode = plan.pool.mode().name(), workers = plan.pool.mode().max_children(), "workers are started");
     if let Some(page) = page {
         tracing::info!(address = %page.address(), "status page");
         let server = Server::new(StatusPage::new(vec![(plan.command.join(" "), workers.handle())])).config(pages);
