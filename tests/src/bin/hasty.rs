@@ -2,6 +2,8 @@
 //!
 //! A manager has its own deadline for workers that it replaces: which of the two counts shows with a worker like this.
 
+#![allow(clippy::needless_pass_by_value)] // an application's signature is the contract's
+
 use std::error::Error;
 use std::time::Duration;
 
