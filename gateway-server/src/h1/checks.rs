@@ -4,9 +4,10 @@
 
 use super::error::RequestError;
 use super::framing::{BodyFraming, body_framing};
-use super::head::{HeadTable, Parsed, RequestHead, Version, parse_syntax};
+use super::head::{HeadTable, RequestHead, Version};
 use super::limits::Limits;
 use super::persistence::is_persistent;
+use super::syntax::{Parsed, parse_syntax};
 use super::target::{is_authority, parse_target};
 use gateway_spec::Scheme;
 use std::ops::Range;

@@ -2,32 +2,20 @@
 //!
 //! Holds the buffer of what arrived, where both directions are, and what is allowed next. Does not hold sockets or times:
 //! the caller gives bytes ([`Connection::receive`]), takes events ([`Connection::next_event`]), asks for bytes to write
-//! (`send_*`) and begins the next request ([`Connection::start_next_cycle`]).
+//! (`send_*`, in `sending`) and begins the next request ([`Connection::start_next_cycle`]). How a head is waited for is in
+//! `arriving`, how a body is taken in `body`.
 
-use super::checks::parse_head;
-use super::chunked::{ChunkedDecoder, Decoded};
+use super::arriving::ArrivingHead;
+use super::body::BodyDecoder;
+use super::chunked::Decoded;
 use super::error::RequestError;
-use super::framing::BodyFraming;
-use super::head::{HeadTable, Parsed, RequestHead, Version};
+use super::event::{Event, NextCycle};
+use super::head::{HeadTable, RequestHead, Version};
 use super::limits::Limits;
 use super::sending::{Persistence, ResponseState};
+use super::syntax::Parsed;
 use bytes::{Buf, Bytes, BytesMut};
 use gateway_spec::Scheme;
-
-/// What the peer's bytes mean.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Nothing yet: read more.
-    NeedMore,
-    /// A whole request head. Its bytes are kept until the next call of [`Connection::next_event`].
-    Request(RequestHead<'a>),
-    /// A piece of the body, never empty, not copied.
-    Data(Bytes),
-    /// The request is complete. Until [`Connection::start_next_cycle`] every further call says this again.
-    EndOfRequest,
-    /// The peer closed between two requests.
-    Closed,
-}
 
 /// One connection. It allocates for its buffer, and for nothing else once that has its size, unless a body is cut from it.
 ///
@@ -69,11 +57,7 @@ pub struct Connection {
     pub(super) persistence: Persistence,
     /// Bytes at the front of the buffer that belong to the head just given out.
     held_head: usize,
-    /// Up to here the buffer is known to hold no complete head.
-    searched: usize,
-    /// Up to here the buffer holds no line end behind `searched`: a long line that comes in drops is looked at once.
-    scanned: usize,
-    empty_lines: usize,
+    arriving: ArrivingHead,
     body_bytes: u64,
     peer_closed: bool,
 }
@@ -87,28 +71,8 @@ enum RequestState {
     Failed(RequestError),
 }
 
-#[derive(Debug)]
-enum BodyDecoder {
-    Length(u64),
-    Chunked(ChunkedDecoder),
-}
-
-/// How many empty lines before a request line are let pass (HTTP-5): old clients sent one after a body.
-const MAX_EMPTY_LINES: usize = 4;
-
-/// A buffer that held no longer body than this is kept for the next request.
+/// A buffer that has grown for a longer body than this is not kept for the next request.
 const KEPT_BODY_BYTES: u64 = 8 << 10;
-
-/// What to do after a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextCycle {
-    /// The next request may follow.
-    Ready,
-    /// The request body has not been read to its end: read it away, or close (HTTP-167).
-    Drain,
-    /// Close.
-    Close,
-}
 
 impl Connection {
     /// A new connection.
@@ -123,9 +87,7 @@ impl Connection {
             response: ResponseState::Idle,
             persistence: Persistence::default(),
             held_head: 0,
-            searched: 0,
-            scanned: 0,
-            empty_lines: 0,
+            arriving: ArrivingHead::default(),
             body_bytes: 0,
             peer_closed: false,
         }
@@ -146,11 +108,10 @@ impl Connection {
     /// [`Connection::receive`] for bytes that can be handed on: if all of them are of a body with a length, and nothing lies here before
     /// them, they are not copied.
     pub fn receive_shared(&mut self, bytes: Bytes) {
-        match &self.request {
-            RequestState::Body(BodyDecoder::Length(left)) if self.buffered() == 0 && bytes.len() as u64 <= *left => {
-                self.shared = bytes;
-            }
-            _ => self.receive(&bytes),
+        if self.buffered() == 0 && self.body_left().is_some_and(|left| bytes.len() as u64 <= left) {
+            self.shared = bytes;
+        } else {
+            self.receive(&bytes);
         }
     }
 
@@ -170,37 +131,31 @@ impl Connection {
             RequestState::Closed => return Ok(Event::Closed),
             RequestState::Failed(error) => return Err(*error),
             RequestState::Body(_) => self.next_of_body(),
-            RequestState::Head => match self.next_head() {
-                Ok(Parsed::Complete) => {
-                    self.begin_request();
-                    return Ok(Event::Request(RequestHead { bytes: &self.buffer, table: &self.head }));
+            RequestState::Head => {
+                match self.arriving.look(&mut self.buffer, &self.limits, &self.scheme, &mut self.head) {
+                    Ok(Parsed::Complete) => {
+                        self.begin_request();
+                        return Ok(Event::Request(RequestHead { bytes: &self.buffer, table: &self.head }));
+                    }
+                    Ok(Parsed::Partial) => self.nothing_yet(),
+                    Err(error) => Err(error),
                 }
-                Ok(Parsed::Partial) => self.nothing_yet(),
-                Err(error) => Err(error),
-            },
+            }
         };
-        if let Err(error) = &outcome {
-            self.request = RequestState::Failed(*error);
-        }
-        outcome
+        outcome.inspect_err(|error| self.request = RequestState::Failed(*error))
     }
 
     /// Is the whole body here already, so that no more need be read for this request?
     ///
     /// Of a chunked body this is not known before it is decoded.
     pub fn body_is_buffered(&self) -> bool {
-        match &self.request {
-            RequestState::Body(BodyDecoder::Length(left)) => (self.buffered() as u64) >= *left,
-            RequestState::Body(BodyDecoder::Chunked(_)) => false,
-            _ => true,
-        }
+        self.body_left().is_some_and(|left| self.buffered() as u64 >= left)
     }
 
     /// How many bytes of the body are still to come out, where that is known.
     pub fn body_left(&self) -> Option<u64> {
         match &self.request {
-            RequestState::Body(BodyDecoder::Length(left)) => Some(*left),
-            RequestState::Body(BodyDecoder::Chunked(_)) => None,
+            RequestState::Body(body) => body.left(),
             _ => Some(0),
         }
     }
@@ -254,18 +209,19 @@ impl Connection {
     /// Begins the next request, if both sides are done and nobody wants to close.
     pub fn start_next_cycle(&mut self) -> NextCycle {
         self.drop_held_head();
-        match (&self.request, self.response) {
-            (RequestState::Done | RequestState::Body(_), ResponseState::Done) if !self.persistence.is_open() => {
-                NextCycle::Close
-            }
-            (RequestState::Body(_), ResponseState::Done) => NextCycle::Drain,
-            (RequestState::Done, ResponseState::Done) => {
+        if self.response != ResponseState::Done || !self.persistence.is_open() {
+            return NextCycle::Close;
+        }
+        match &self.request {
+            RequestState::Body(_) => NextCycle::Drain,
+            RequestState::Done => {
                 self.request = RequestState::Head;
                 self.response = ResponseState::Idle;
-                self.empty_lines = 0;
-                self.searched = 0;
-                self.scanned = 0;
-                self.release_large_buffer();
+                self.arriving = ArrivingHead::default();
+                // So that an idle connection holds little.
+                if self.body_bytes > KEPT_BODY_BYTES && self.buffer.is_empty() {
+                    self.buffer = BytesMut::new();
+                }
                 NextCycle::Ready
             }
             _ => NextCycle::Close,
@@ -295,20 +251,9 @@ impl Connection {
     fn begin_request(&mut self) {
         self.held_head = self.head.length;
         self.body_bytes = 0;
-        self.request = match self.head.body {
-            BodyFraming::None | BodyFraming::Length(0) => RequestState::Done,
-            BodyFraming::Length(length) => RequestState::Body(BodyDecoder::Length(length)),
-            BodyFraming::Chunked => RequestState::Body(BodyDecoder::Chunked(ChunkedDecoder::new(&self.limits))),
-        };
+        self.request = BodyDecoder::of(self.head.body, &self.limits).map_or(RequestState::Done, RequestState::Body);
         self.response = ResponseState::Expected;
         self.persistence = Persistence::of_request(self.head.keep_alive);
-    }
-
-    /// Lets go of a buffer that has grown for a body, so that an idle connection holds little.
-    fn release_large_buffer(&mut self) {
-        if self.body_bytes > KEPT_BODY_BYTES && self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
     }
 
     /// The head's bytes are not needed any longer.
@@ -319,88 +264,9 @@ impl Connection {
         }
     }
 
-    /// Looks for a complete head at the front of the buffer.
-    ///
-    /// The verdict on an incomplete head depends on its complete lines alone, so it is the same however the bytes arrive,
-    /// and a peer that sends byte by byte cannot make us parse at every byte.
-    fn next_head(&mut self) -> Result<Parsed, RequestError> {
-        self.skip_empty_lines()?;
-        let begin = self.searched.max(self.scanned);
-        let Some(new) = self.buffer.get(begin..) else { return Ok(Parsed::Partial) };
-        let Some(last_line) = new.iter().rposition(|b| *b == b'\n').map(|at| begin + at + 1) else {
-            self.scanned = self.buffer.len();
-            return self.check_partial_length();
-        };
-        let parsed = match parse_head(&self.buffer, &self.limits, &self.scheme, &mut self.head) {
-            Ok(Parsed::Complete) => return Ok(Parsed::Complete),
-            // Bytes behind the last line end may not change the verdict.
-            _ => {
-                let lines = self.buffer.get(..last_line).unwrap_or_default();
-                parse_head(lines, &self.limits, &self.scheme, &mut self.head)?
-            }
-        };
-        self.searched = last_line;
-        match parsed {
-            Parsed::Complete => Ok(Parsed::Complete),
-            Parsed::Partial => self.check_partial_length(),
-        }
-    }
-
-    fn check_partial_length(&self) -> Result<Parsed, RequestError> {
-        let Limits { max_head_bytes, max_target_bytes, max_method_bytes, .. } = self.limits;
-        let line_is_open = self.searched == 0;
-        if line_is_open && self.buffer.first().is_some_and(|b| !super::framing::is_tchar(*b) && *b != b'\r') {
-            // Not HTTP at all, such as TLS: no need to wait for a line end that may never come (HTTP-7).
-            return Err(RequestError::RequestLine);
-        }
-        // ` ` twice and `HTTP/1.1`.
-        if line_is_open && self.buffer.len() > max_method_bytes.saturating_add(max_target_bytes).saturating_add(10) {
-            let method_ends = self.buffer.iter().take(max_method_bytes + 1).any(|b| *b == b' ');
-            return Err(match method_ends {
-                true => RequestError::TargetTooLong { limit: max_target_bytes },
-                false => RequestError::MethodTooLong { limit: max_method_bytes },
-            });
-        }
-        if self.buffer.len() >= max_head_bytes {
-            return Err(RequestError::HeadTooLong { limit: max_head_bytes });
-        }
-        Ok(Parsed::Partial)
-    }
-
-    fn skip_empty_lines(&mut self) -> Result<(), RequestError> {
-        loop {
-            match self.buffer.get(..2).unwrap_or(&self.buffer) {
-                [b'\r', b'\n'] if self.empty_lines == MAX_EMPTY_LINES => {
-                    return Err(RequestError::EmptyLines { limit: MAX_EMPTY_LINES });
-                }
-                [b'\r', b'\n'] => {
-                    self.empty_lines += 1;
-                    self.scanned = 0;
-                    self.buffer.advance(2);
-                }
-                [b'\r', _] | [b'\n', ..] => return Err(RequestError::LineEnd),
-                _ => return Ok(()),
-            }
-        }
-    }
-
     fn next_of_body(&mut self) -> Result<Event<'static>, RequestError> {
-        let RequestState::Body(decoder) = &mut self.request else { return Ok(Event::EndOfRequest) };
-        let decoded = match decoder {
-            BodyDecoder::Length(0) => Decoded::End,
-            BodyDecoder::Length(left) if !self.shared.is_empty() => {
-                *left = left.saturating_sub(self.shared.len() as u64);
-                Decoded::Data(std::mem::take(&mut self.shared))
-            }
-            BodyDecoder::Length(_) if self.buffer.is_empty() => Decoded::NeedMore,
-            BodyDecoder::Length(left) => {
-                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(self.buffer.len());
-                *left -= length as u64;
-                Decoded::Data(self.buffer.split_to(length).freeze())
-            }
-            BodyDecoder::Chunked(decoder) => decoder.decode(&mut self.buffer)?,
-        };
-        match decoded {
+        let RequestState::Body(body) = &mut self.request else { return Ok(Event::EndOfRequest) };
+        match body.decode(&mut self.shared, &mut self.buffer)? {
             Decoded::NeedMore => self.nothing_yet(),
             Decoded::End => {
                 self.request = RequestState::Done;

@@ -2,7 +2,7 @@
 //!
 //! Holds everything about messages and connections that can be decided without a socket. Does not read, write, wait, log
 //! or ask the time; the modules point one way: `limits`, `error` ← `framing`, `target`, `persistence`, `chunked`,
-//! `response` ← `head`, `checks` ← `connection`, `sending`.
+//! `response` ← `head`, `syntax`, `checks`, `body` ← `arriving`, `event` ← `connection`, `sending`.
 //!
 //! We are strict where leniency would let two readers disagree about where a message ends (HTTP-105…114): CRLF and
 //! nothing else ends a line, in heads, chunks and trailers alike; no folded lines; one Host, one length, one coding. Decisions
@@ -20,23 +20,28 @@
 //! | CONNECT | 501, close (HTTP-33) |
 //! | raw braces, pipes, carets, backquotes in a target | accepted: browsers send them |
 
+mod arriving;
+mod body;
 mod checks;
 mod chunked;
 mod connection;
 mod error;
+mod event;
 mod framing;
 mod head;
 mod limits;
 mod persistence;
 mod response;
 mod sending;
+mod syntax;
 mod target;
 #[cfg(test)]
 mod tests;
 
 pub use chunked::{ChunkedDecoder, Decoded};
-pub use connection::{Connection, Event, NextCycle};
+pub use connection::Connection;
 pub use error::RequestError;
+pub use event::{Event, NextCycle};
 pub use framing::{BodyFraming, body_framing};
 pub use head::{RequestHead, Version};
 pub use limits::{Limits, MAX_FIELDS};
