@@ -1,13 +1,14 @@
-//! One request through its application: where it runs, and how its events reach the client.
+//! One request through its application: where it runs, and where it goes on.
 //!
-//! Holds the choice between the worker at hand, a thread that may block, and "try later"; and the loop that pulls events
-//! and writes them, which is the same on both kinds of thread. Does not hold what comes before and after a request.
+//! Holds the choice between the worker at hand, a thread that may block, and "try later". Does not hold the loop that pulls events and
+//! writes them, which is the same on both kinds of thread (`drive`), or what comes before and after a request.
 //!
 //! On the usual way, a synchronous application whose body is here, nothing is spawned, no thread is changed, and the
 //! response is written by one system call.
 
 use super::asynchronous::{ask, converse};
 use super::carrier::Carrier;
+use super::drive::{Drive, Outcome, Pause, drive, gone, start};
 use super::handler::Handler;
 use super::input::WireInput;
 use super::patience::Patience;
@@ -15,33 +16,15 @@ use super::refusal::Refusal;
 use super::request::{Arrival, Call, WholeBody};
 use super::upgrade::Upgrade;
 use super::upload::{Arriving, answer_upload};
-use super::wire::{Put, Received, Wire};
+use super::wire::{Received, Wire};
 use bytes::Bytes;
 use futures_core::Stream;
 use gateway_fastcgi::calls::Seat;
-use gateway_fastcgi::net::{Peer, Timer, after};
-use gateway_spec::{
-    Admission, Application, AsyncExchange, Environ, Event, Exchange, Failure, FilePart, Input, InputSource,
-    InputStream, Permit, ResponseHead,
-};
+use gateway_fastcgi::net::{Timer, after};
+use gateway_spec::{Admission, Application, AsyncExchange, Environ, Exchange, Input, InputSource, InputStream, Permit};
 use std::io;
 use std::sync::Arc;
 use tokio::time::sleep;
-
-/// How a request came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The response is complete, though perhaps not yet written.
-    Complete,
-    /// The response is broken off; the client must be able to see that.
-    Aborted,
-    /// The client has gone, or takes nothing any longer.
-    Gone,
-    /// The connection spoke another protocol since, and is done.
-    Switched,
-    /// Nothing was sent: answer this instead.
-    Refused(Refusal),
-}
 
 /// What is left to do of a request that could not be answered at once.
 #[allow(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
@@ -262,102 +245,4 @@ pub(super) async fn blocking<C: Carrier>(wire: &Arc<C>, work: Work, permit: Perm
     };
     // Panics of applications are caught by the exchange; the thread fails only when the runtime ends.
     tokio::task::spawn_blocking(run).await.unwrap_or(Outcome::Aborted)
-}
-
-pub(super) fn start<C: Carrier, A: Application + ?Sized>(wire: &Arc<C>, app: &A, environ: Environ) -> Exchange {
-    tracing::trace!(target: "gateway::marks", mark = "dispatched");
-    wire.note_called();
-    Exchange::call_with(app, environ, Some(Arc::clone(wire) as Arc<dyn gateway_spec::PushSink>))
-}
-
-/// Where [`drive`] stopped.
-pub(super) enum Drive {
-    Over(Outcome),
-    Pause(Pause),
-}
-
-/// What has to be waited for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Pause {
-    /// The socket takes no more for now.
-    Blocked,
-    /// The application has nothing for now.
-    Nothing,
-}
-
-/// Pulls events and writes them, until something has to be waited for.
-pub(super) fn drive(exchange: &mut Exchange, wire: &impl Carrier) -> Drive {
-    // What follows a head is there already (`Event::Head`), so both are put in at once.
-    let mut head = None;
-    loop {
-        let put = match wire.sendable(|| exchange.take_file()) {
-            Some(part) => send_file(wire, head.take(), part),
-            None => match exchange.next() {
-                Event::Head(next) => {
-                    if let Some(trouble) = trouble(exchange, wire, &next) {
-                        exchange.close();
-                        return Drive::Over(Outcome::Refused(trouble));
-                    }
-                    head = Some(next);
-                    continue;
-                }
-                event => wire.send(head.take(), event),
-            },
-        };
-        match put {
-            Ok(Put::More) => {}
-            Ok(Put::Flush) => return Drive::Pause(Pause::Blocked),
-            Ok(Put::Nothing) if wire.is_peer_gone() => return Drive::Over(gone(exchange)),
-            Ok(Put::Nothing) => return Drive::Pause(Pause::Nothing),
-            Ok(Put::End) => return Drive::Over(over(exchange, wire, Outcome::Complete)),
-            Ok(Put::Abort) => return Drive::Over(over(exchange, wire, Outcome::Aborted)),
-            Err(_) => return Drive::Over(gone(exchange)),
-        }
-    }
-}
-
-/// [`Carrier::send`] for a part of a file.
-pub(super) fn send_file(wire: &impl Carrier, head: Option<ResponseHead>, part: FilePart) -> io::Result<Put> {
-    if let Some(head) = head
-        && wire.put(Event::Head(head)) == Put::Abort
-    {
-        return Ok(Put::Abort);
-    }
-    match wire.put_file(part) {
-        Put::Flush if wire.try_flush()? => Ok(Put::More),
-        put => Ok(put),
-    }
-}
-
-/// Logs a failure before it is answered. HTTP-98, HTTP-86: perhaps the request itself was at fault, and the application only
-/// stumbled over it; then that is the answer.
-fn trouble(exchange: &mut Exchange, wire: &impl Carrier, head: &ResponseHead) -> Option<Refusal> {
-    if !head.status.is_server_error() {
-        return None;
-    }
-    log_failure(wire.peer(), &exchange.take_failure()?);
-    wire.trouble()
-}
-
-fn over(exchange: &mut Exchange, wire: &impl Carrier, outcome: Outcome) -> Outcome {
-    exchange.close();
-    if let Some(failure) = exchange.take_failure() {
-        log_failure(wire.peer(), &failure);
-    }
-    outcome
-}
-
-/// PEP-104: the body is closed when its client has gone, too.
-fn gone(exchange: &mut Exchange) -> Outcome {
-    exchange.close();
-    Outcome::Gone
-}
-
-/// What the client's request brought upon itself, such as a file that is not there, is no trouble of ours.
-pub(super) fn log_failure(peer: Peer, failure: &Failure) {
-    if failure.status().is_client_error() {
-        tracing::debug!(%peer, error = %failure, "application refused");
-    } else {
-        tracing::warn!(%peer, error = %failure, "application failed");
-    }
 }

@@ -3,8 +3,8 @@
 //! Holds the driving of its exchange, and how a connection is given over to another protocol. Does not hold the choice of where an
 //! application runs (`answer`).
 
-use super::answer::{Outcome, log_failure, send_file};
 use super::carrier::Carrier;
+use super::drive::{Outcome, log_failure, send_file};
 use super::upgrade::{Upgrade, Upgraded};
 use super::wire::{Put, Wire};
 use gateway_fastcgi::net::Timer;

@@ -2,8 +2,8 @@
 //!
 //! Holds what the running of an application (`answer`) needs of either. Does not hold how it is done.
 
-use super::answer::Outcome;
 use super::asynchronous::switch;
+use super::drive::Outcome;
 use super::interim::Interim;
 use super::refusal::Refusal;
 use super::shared::Shared;

@@ -1,7 +1,8 @@
 //! The life of one connection: request after request, and a close that loses nothing.
 
-use super::answer::{Outcome, Rest, answer, answer_at_once};
+use super::answer::{Rest, answer, answer_at_once};
 use super::asynchronous::converse;
+use super::drive::Outcome;
 use super::record::{self, Recording};
 use super::refusal::Refusal;
 use super::request::Step;

@@ -24,14 +24,15 @@
 //! | `connection` | request after request; closing |
 //! | `h2` | the same over HTTP/2: streams, each with its request |
 //! | `request` | what has arrived, as an environ |
-//! | `answer`, `asynchronous`, `carrier` | one request through its application, and what carries its response |
+//! | `answer`, `asynchronous` | one request through its application: where it runs |
+//! | `drive`, `carrier` | its events, pulled and written; what carries its response |
 //! | `record` | what is told of it |
 //! | `input`, `upload` | a body that is still arriving: how it is read, and where |
 //! | `pace`, `half_close` | how slow a client may be, and when it has gone |
 //! | `patience` | how long an application is let be that has nothing yet |
 //! | `trusted`, `forwarding` | proxies in front of us, and what they say of the client |
 //! | `interim`, `upgrade` | what an asynchronous application may send before its answer, or instead of one |
-//! | `wire`, `outbox`, `timer`, `date` | socket, machine and unsent bytes; waiting |
+//! | `wire`, `outbox`, `date` | socket, machine and unsent bytes; the time in a head |
 //! | `refusal` | the server's own answers |
 
 mod answer;
@@ -42,6 +43,7 @@ mod carrier;
 mod config;
 mod connection;
 mod date;
+mod drive;
 mod endpoint;
 mod forwarding;
 #[cfg(feature = "http2")]

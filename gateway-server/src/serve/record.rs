@@ -2,7 +2,7 @@
 //!
 //! Holds the beginning and the end of it, for every protocol. Does not hold what becomes of it. Where nobody listens, nothing is kept.
 
-use super::answer::Outcome;
+use super::drive::Outcome;
 use super::forwarding::TrustedPeer;
 use super::refusal::Refusal;
 use super::shared::Shared;

@@ -4,7 +4,8 @@
 //! read, and most clients are fast enough: so the call begins on the worker at hand, where there is room, and gives its place there to
 //! others when it has to wait, or has read a lot. Holds that choice. Does not hold reading (`input`).
 
-use super::answer::{Drive, Outcome, Work, blocking, drive, go_on, start};
+use super::answer::{Work, blocking, go_on};
+use super::drive::{Drive, Outcome, drive, start};
 use super::input::WireInput;
 use super::refusal::Refusal;
 use super::wire::Wire;

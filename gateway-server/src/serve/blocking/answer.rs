@@ -6,7 +6,7 @@
 
 use super::input::LineInput;
 use super::line::{Line, Sent};
-use crate::serve::answer::{Outcome, log_failure};
+use crate::serve::drive::{Outcome, log_failure};
 use crate::serve::handler::Handler;
 use crate::serve::patience::Patience;
 use crate::serve::refusal::Refusal;

@@ -9,8 +9,8 @@ mod flushing;
 mod receiving;
 mod sending;
 
-use super::answer::Outcome;
 use super::date::DateText;
+use super::drive::Outcome;
 use super::half_close::HalfClose;
 use super::outbox::Outbox;
 use super::pace::Pace;
