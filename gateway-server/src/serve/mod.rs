@@ -15,7 +15,8 @@
 //! | `model`, `blocking` | the other server models: [`Model`] |
 //! | `handler` | who answers |
 //! | `hosts` | under which names |
-//! | `server`, `shared` | accepting, counting, stopping |
+//! | `server`, `shared` | running, counting, stopping |
+//! | `accepting` | who comes in |
 //! | `peers` | how many connections each peer has |
 //! | `room` | who makes room in a full house |
 //! | `endpoint`, `proxy_header`, `tls` | what the connections of a socket begin with |
@@ -35,6 +36,7 @@
 //! | `wire`, `outbox`, `date` | socket, machine and unsent bytes; the time in a head |
 //! | `refusal` | the server's own answers |
 
+mod accepting;
 mod answer;
 mod arrival;
 mod asynchronous;

@@ -1,20 +1,18 @@
-//! The listener: accepting, counting, stopping.
+//! The listener as a program has it: an application with settings, its sockets, its runtime, and how it is stopped.
+//!
+//! Does not hold accepting (`accepting`), or what becomes of a connection (`connection`).
 
-use super::arrival::serve_arrival;
+use super::accepting::accept;
 use super::blocking;
 use super::config::Config;
-use super::connection::serve_connection;
 use super::endpoint::Endpoint;
 use super::handler::{Handler, Router};
-use super::peers::Present;
-use super::room::place;
 use super::shared::{Shared, Stop};
-use super::wire::Wire;
-use gateway_fastcgi::calls::{CallRuntime, Turns};
-use gateway_fastcgi::net::{AcceptTrouble, Address, ListenOptions, Listener};
+use gateway_fastcgi::calls::CallRuntime;
+use gateway_fastcgi::net::{Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::sync::Semaphore;
@@ -249,71 +247,6 @@ async fn next_signal((terminate, interrupt): &mut Signals) {
         _ = interrupt.recv() => {}
     }
 }
-
-/// Accepts connections until the stop.
-async fn accept(endpoint: Endpoint, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
-    let (listener, way) = endpoint.into_parts();
-    let wanted = shared.stop.wanted();
-    tokio::pin!(wanted);
-    let mut turns = Turns::default();
-    loop {
-        turns.next().await;
-        let accepted = tokio::select! {
-            () = &mut wanted => return Ok(()),
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // Behind a proxy it is the client that counts, once its name is known.
-                let comes_by_proxy = way.as_ref().is_some_and(|way| way.proxies.is_some());
-                let present = if comes_by_proxy { Some(Present::uncounted()) } else { shared.let_in(&stream, peer) };
-                let Some(present) = present else { continue };
-                // A stop that comes now is no reason to drop a connection that has a place.
-                let place = tokio::select! {
-                    biased;
-                    place = place(&places, &shared) => place,
-                    () = &mut wanted => return Ok(()),
-                };
-                tracing::trace!(target: "gateway::marks", mark = "accepted");
-                let (id, task) = match &way {
-                    None => {
-                        let wire = Arc::new(Wire::new(stream.into(), peer, Arc::clone(&shared)));
-                        let guest: Weak<Wire> = Arc::downgrade(&wire);
-                        let entry = shared.enter(Some(guest));
-                        let id = entry.id;
-                        let serving = async move {
-                            let _held = (entry, place, present);
-                            serve_connection(wire).await;
-                        };
-                        (id, tokio::spawn(serving))
-                    }
-                    Some(way) => {
-                        let entry = shared.enter(None);
-                        let id = entry.id;
-                        let (way, shared) = (Arc::clone(way), Arc::clone(&shared));
-                        let serving = async move {
-                            let _held = (place, present);
-                            serve_arrival(stream, peer, way, shared, &entry).await;
-                        };
-                        (id, tokio::spawn(serving))
-                    }
-                };
-                shared.note_task(id, task.abort_handle());
-            }
-            Err(error) => match AcceptTrouble::of(&error) {
-                AcceptTrouble::Connection => {}
-                AcceptTrouble::Exhausted => {
-                    tracing::error!(%error, "cannot accept connections");
-                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
-                }
-                AcceptTrouble::Listener => return Err(error),
-            },
-        }
-    }
-}
-
-/// How long to leave a system alone that has no descriptors left.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the requests in progress, then ends them.
 async fn finish(shared: &Arc<Shared>) {
