@@ -287,7 +287,8 @@ fn every_limit_of_http_is_in_the_page_and_can_be_set() {
         let lines = text.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once("(mut self"));
         lines.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>()
     };
-    let (limits, config) = (setters("h1/limits.rs"), setters("serve/config.rs"));
+    let (limits, mut config) = (setters("h1/limits.rs"), setters("serve/config.rs"));
+    config.extend(setters("serve/config/times.rs"));
     let all: BTreeSet<&String> = limits.union(&config).collect();
     let unknown: Vec<_> = named.iter().filter(|name| !all.contains(name)).collect();
     assert!(unknown.is_empty(), "no such limits: {unknown:?}");
