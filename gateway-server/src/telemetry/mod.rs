@@ -7,14 +7,17 @@
 //! | --- | --- |
 //! | `request_id` | ids |
 //! | `record` | one request, until its end |
-//! | `format`, `clock`, `text` | a line of the access log, and what stands in it |
+//! | `field`, `format` | what a line of the access log has |
+//! | `line`, `clock`, `text` | writing one |
 //! | `access_log` | gathering and writing lines |
 //! | `metrics`, `openmetrics` | counters, and how they are told |
 //! | `shard` | which thread works where |
 
 mod access_log;
 mod clock;
+mod field;
 mod format;
+mod line;
 mod metrics;
 pub(crate) mod openmetrics;
 mod record;
@@ -27,7 +30,8 @@ mod text;
 use gateway_spec::{Environ, VariableName};
 
 pub use access_log::AccessLog;
-pub use format::{AccessField, AccessFormat, UnknownField};
+pub use field::{AccessField, UnknownField};
+pub use format::AccessFormat;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Reason, Shed};
 pub(crate) use record::{Ended, Ending, Line, Record};
