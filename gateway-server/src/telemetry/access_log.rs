@@ -1,6 +1,6 @@
 //! The access log: a line for each request, written by a thread of its own.
 //!
-//! Holds the gathering of lines and the writing. Does not hold what is in a line (`format`).
+//! Holds who adds lines, and the thread that writes them. Does not hold how they are put in order (`gathered`), or what is in a line (`line`).
 //!
 //! Whoever ends a request writes its line into memory that belongs to its thread's number, under a lock that nobody else wants but for the moment
 //! in which the writer takes the lines away. The writer wakes with the first line, lets others gather, and writes all of them at once; where
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::format::AccessFormat;
+use super::gathered::{Lines, merge};
 use super::record::{Known, Record};
 use super::shard::{SHARDS, this_shard};
 
@@ -69,13 +70,6 @@ struct Inner {
 struct Shard {
     lines: Lines,
     clock: Clock,
-}
-
-/// Lines, one behind the other, and when each was written and where it ends.
-#[derive(Debug, Default)]
-struct Lines {
-    bytes: Vec<u8>,
-    ends: Vec<(Instant, usize)>,
 }
 
 /// How long lines gather.
@@ -271,27 +265,6 @@ impl Inner {
         let (done, changed) = &self.done;
         *lock(done) = round;
         changed.notify_all();
-    }
-}
-
-/// Puts all lines into one text, the earliest first, and forgets them.
-fn merge(taken: &mut [Lines; SHARDS], text: &mut Vec<u8>) {
-    // For each, how many lines and how many bytes are in the text.
-    let mut merged = [(0, 0); SHARDS];
-    let first = |(lines, (count, _)): (&Lines, &(usize, usize))| Some(*lines.ends.get(*count)?);
-    while let Some((at, (_, end))) = (0..SHARDS)
-        .zip(taken.iter().zip(&merged).map(first))
-        .filter_map(|(at, line)| Some((at, line?)))
-        .min_by_key(|(_, (time, _))| *time)
-    {
-        if let (Some(lines), Some((count, begin))) = (taken.get(at), merged.get_mut(at)) {
-            text.extend_from_slice(lines.bytes.get(*begin..end).unwrap_or_default());
-            (*count, *begin) = (*count + 1, end);
-        }
-    }
-    for lines in taken {
-        lines.bytes.clear();
-        lines.ends.clear();
     }
 }
 

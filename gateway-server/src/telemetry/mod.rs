@@ -9,7 +9,7 @@
 //! | `record` | one request, until its end |
 //! | `field`, `format` | what a line of the access log has |
 //! | `line`, `clock`, `text` | writing one |
-//! | `access_log` | gathering and writing lines |
+//! | `access_log`, `gathered` | gathering and writing lines |
 //! | `metrics`, `openmetrics` | counters, and how they are told |
 //! | `shard` | which thread works where |
 
@@ -17,6 +17,7 @@ mod access_log;
 mod clock;
 mod field;
 mod format;
+mod gathered;
 mod line;
 mod metrics;
 pub(crate) mod openmetrics;
