@@ -22,8 +22,9 @@ use std::path::PathBuf;
 use gateway_fastcgi::net::{Address, SocketSource};
 use gateway_spec::Scheme;
 
-use super::flags::{Flags, UsageError};
+use super::flags::Flags;
 use super::memory::MemoryRequest;
+use super::usage::UsageError;
 use crate::serve::Model;
 
 /// What the process is to do, and why.

@@ -1,13 +1,15 @@
 //! The command line of a program made with `main!`.
 //!
-//! Holds the flags and what is wrong with them. Does not hold what they lead to: see `decide`. It is written by hand
-//! because the same program may be started for every request (CGI), where a large parser would be paid for every time.
+//! Holds what it asks for. Does not hold the names of the flags (`flag`), what can be wrong (`usage`), or what they lead to: see `decide`. It is
+//! written by hand because the same program may be started for every request (CGI), where a large parser would be paid for every time.
 
 use std::ffi::OsString;
 
-use gateway_fastcgi::net::{AddressError, SocketSource};
+use gateway_fastcgi::net::SocketSource;
 
+use super::flag::Flag;
 use super::memory::MemoryRequest;
+use super::usage::UsageError;
 use crate::serve::Model;
 
 /// What the command line asked for.
@@ -27,89 +29,6 @@ pub(super) struct Flags {
     pub(super) explain: bool,
     pub(super) help: bool,
     pub(super) version: bool,
-}
-
-/// A command line that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UsageError {
-    /// A flag that does not exist.
-    #[error("there is no flag {flag}")]
-    Unknown {
-        /// As it was written.
-        flag: String,
-    },
-    /// An argument that belongs to no flag.
-    #[error("argument \"{}\" belongs to no flag", .argument.escape_debug())]
-    Stray {
-        /// As it was written.
-        argument: String,
-    },
-    /// An argument that is not UTF-8.
-    #[error("argument {} is not UTF-8", .0.display())]
-    NotText(OsString),
-    /// A flag without its value.
-    #[error("{flag} needs a value: {flag} {expected}")]
-    NoValue {
-        /// The flag.
-        flag: &'static str,
-        /// What the value looks like.
-        expected: &'static str,
-    },
-    /// A value for a flag that takes none.
-    #[error("{flag} takes no value")]
-    Value {
-        /// The flag.
-        flag: &'static str,
-    },
-    /// An address that cannot be read.
-    #[error("{flag} \"{}\": {source}", .value.escape_debug())]
-    Address {
-        /// The flag.
-        flag: &'static str,
-        /// As it was written.
-        value: String,
-        /// What is wrong with it.
-        source: AddressError,
-    },
-    /// A value that is out of its range.
-    #[error("{flag} \"{}\" is not {expected}", .value.escape_debug())]
-    Range {
-        /// The flag.
-        flag: &'static str,
-        /// As it was written.
-        value: String,
-        /// What it could be.
-        expected: &'static str,
-    },
-    /// A flag that only FastCGI workers take.
-    #[error("{flag} is for FastCGI workers: HTTP has means of its own to tell who asks")]
-    OnlyFastCgi {
-        /// The flag.
-        flag: &'static str,
-    },
-    /// A flag that says something to the HTTP listener, without one.
-    #[error("{flag} is for HTTP: it goes with --http")]
-    OnlyHttp {
-        /// The flag.
-        flag: &'static str,
-    },
-    /// A flag that means nothing without another.
-    #[error("{flag} needs {other} beside it")]
-    Alone {
-        /// The flag.
-        flag: &'static str,
-        /// The one that is missing.
-        other: &'static str,
-    },
-    /// Two flags that exclude each other, or one that was given twice.
-    #[error("{first} and {second} cannot be given together")]
-    Conflict {
-        /// The one.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
 }
 
 impl Flags {
@@ -209,95 +128,6 @@ pub(crate) const MAX_THREADS: usize = 4096;
 const MODELS: &str = "iterative, threads, event-loop or event-loops";
 
 const AFTER_REQUEST: &str = "of use without a --request before it";
-
-#[derive(Debug, Clone, Copy)]
-enum Flag {
-    Http,
-    FastCgi,
-    Model,
-    TlsCert,
-    TlsKey,
-    Threads,
-    SocketMode,
-    SocketOwner,
-    AllowUser,
-    AllowGroup,
-    Request,
-    Header,
-    Body,
-    Explain,
-    Help,
-    Version,
-}
-
-impl Flag {
-    const ALL: [Flag; 16] = [
-        Flag::Http,
-        Flag::FastCgi,
-        Flag::TlsCert,
-        Flag::TlsKey,
-        Flag::Model,
-        Flag::Threads,
-        Flag::SocketMode,
-        Flag::SocketOwner,
-        Flag::AllowUser,
-        Flag::AllowGroup,
-        Flag::Request,
-        Flag::Header,
-        Flag::Body,
-        Flag::Explain,
-        Flag::Help,
-        Flag::Version,
-    ];
-
-    fn named(name: &str) -> Option<Flag> {
-        match name {
-            "-h" => Some(Flag::Help),
-            "-V" => Some(Flag::Version),
-            name => Flag::ALL.into_iter().find(|flag| flag.name() == name),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Flag::Http => "--http",
-            Flag::FastCgi => "--fastcgi",
-            Flag::Model => "--model",
-            Flag::TlsCert => "--tls-cert",
-            Flag::TlsKey => "--tls-key",
-            Flag::Threads => "--threads",
-            Flag::SocketMode => "--socket-mode",
-            Flag::SocketOwner => "--socket-owner",
-            Flag::AllowUser => "--allow-user",
-            Flag::AllowGroup => "--allow-group",
-            Flag::Request => "--request",
-            Flag::Header => "--header",
-            Flag::Body => "--body",
-            Flag::Explain => "--explain-gateway",
-            Flag::Help => "--help",
-            Flag::Version => "--version",
-        }
-    }
-
-    /// What its value looks like, if it takes one.
-    fn expects(self) -> Option<&'static str> {
-        match self {
-            Flag::Http => Some("HOST:PORT or unix:PATH"),
-            Flag::FastCgi => Some("unix:PATH or tcp:HOST:PORT"),
-            Flag::Model => Some("MODEL"),
-            Flag::TlsCert | Flag::TlsKey => Some("FILE"),
-            Flag::Threads => Some("N"),
-            Flag::SocketMode => Some("MODE"),
-            Flag::SocketOwner => Some("USER[:GROUP]"),
-            Flag::AllowUser => Some("USER"),
-            Flag::AllowGroup => Some("GROUP"),
-            Flag::Request => Some("'GET /path'"),
-            Flag::Header => Some("'Name: value'"),
-            Flag::Body => Some("TEXT or @FILE"),
-            Flag::Explain | Flag::Help | Flag::Version => None,
-        }
-    }
-}
 
 fn text(argument: &OsString) -> Result<&str, UsageError> {
     argument.to_str().ok_or_else(|| UsageError::NotText(argument.clone()))

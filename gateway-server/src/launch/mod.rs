@@ -1,6 +1,6 @@
 //! One binary, three gateways: what stands behind [`main!`](crate::main!).
 //!
-//! Holds the order of things at start. Does not hold the decision (`decide`), the command line (`flags`), the request
+//! Holds the order of things at start. Does not hold the decision (`decide`), the command line (`flag`, `flags`, `usage`), the request
 //! from the command line (`memory`), what runs on an event loop (`serving`), or what is said on standard error (`log`)
 //! or the marks around the application (`marked`).
 //!
@@ -8,11 +8,13 @@
 //! thread and no logging that it does not use.
 
 mod decide;
+mod flag;
 mod flags;
 mod log;
 mod marked;
 mod memory;
 mod serving;
+mod usage;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,9 +29,9 @@ use marked::{Marked, Save};
 pub use decide::{Decision, Gateway, SocketFlags, Stdin, Task, Why, decide};
 #[cfg(feature = "cli")]
 pub(crate) use flags::MAX_THREADS;
-pub use flags::UsageError;
 pub use gateway_fastcgi::worker::Roles;
 pub use memory::MemoryRequest;
+pub use usage::UsageError;
 
 /// Writes the `main` of a program that is a CGI program, a FastCGI worker or an HTTP server, as it is started.
 ///
