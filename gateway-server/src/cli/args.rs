@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::config;
 use super::fcgi;
-use super::keys::ACCESS;
+use super::keys::{ACCESS, LIMITS, LOG, TOP};
 use super::listen::{Listen, TLS};
 use super::mistake::{Mistake, Place};
 use super::rules::{Problem, apply};
-use super::settings::{LIMITS, LOG, Mount, Settings, TOP};
+use super::settings::{Mount, Settings};
 use super::target::Target;
 use super::workers;
 use super::wrap;

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::ACCESS;
+use super::keys::{ACCESS, LIMITS, LOG, TIMEOUTS, TOP};
 use super::listen::{self, Listen, TLS};
 use super::mistake::{Mistake, Place, Source, join};
 use super::rules::{Problem, Rule, apply, quoted, unknown};
-use super::settings::{LIMITS, LOG, Mount, Settings, TIMEOUTS, TOP};
+use super::settings::{Mount, Settings};
 use super::target::{FORMS, Target};
 use crate::mount::Prefix;
 

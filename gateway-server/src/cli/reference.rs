@@ -5,10 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{ACCESS, CGI, FASTCGI, GUARD, PHP, POOL, PROXY, STATIC};
+use super::keys::{ACCESS, CGI, FASTCGI, GUARD, LIMITS, LOG, PHP, POOL, PROXY, STATIC, TIMEOUTS, TOP};
 use super::listen::{self, LISTEN, TLS};
 use super::rules::Rule;
-use super::settings::{LIMITS, LOG, TIMEOUTS, TOP};
 
 /// What the file holds beside keys with one value.
 const LISTENING: [&str; 3] = ["listen", "where to listen; 127.0.0.1:8080 by default", listen::FORMS];

@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::net::{Address, Owner, SocketSource};
 
 use super::check;
+use super::keys::LOG;
 use super::mistake::{Mistake, Place};
 use super::options::SpawnOptions;
 use super::rules::{Problem, apply};
-use super::settings::{LOG, Log, Mount, Settings};
+use super::settings::{Log, Mount, Settings};
 use super::target::{Target, resolved};
 use super::wrap;
 use crate::mount::Prefix;

@@ -13,10 +13,11 @@ use gateway_fastcgi::worker::AllowList;
 
 use super::build::with;
 use super::check;
+use super::keys::LOG;
 use super::mistake::{Mistake, Place};
 use super::options::CgiOptions;
 use super::rules::{Problem, apply};
-use super::settings::{LOG, Log, Mount, Settings};
+use super::settings::{Log, Mount, Settings};
 use super::target::{Target, resolved_socket};
 use super::value::{self, COUNT, MODE};
 use crate::mount::Prefix;

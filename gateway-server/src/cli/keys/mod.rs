@@ -1,18 +1,26 @@
-//! The keys of each kind of target, and of the access log: one table each.
+//! The keys of the configuration and of each kind of target: one table each.
 //!
-//! Holds the tables, those of CGI, of workers, of proxies and of named files in files of their own, and the readers of values that only targets have. Does not hold the
-//! values (`options`).
+//! Holds the tables, all but those of FastCGI, PHP and static files in files of their own, and the readers of values that only targets have.
+//! Does not hold the values (`settings`, `options`).
 
 mod access;
 mod cgi;
 mod files;
+mod limits;
+mod log;
 mod pool;
 mod proxy;
+mod timeouts;
+mod top;
 
 pub(super) use access::ACCESS;
 pub(super) use cgi::CGI;
+pub(super) use limits::LIMITS;
+pub(super) use log::LOG;
 pub(super) use pool::POOL;
 pub(super) use proxy::PROXY;
+pub(super) use timeouts::TIMEOUTS;
+pub(super) use top::TOP;
 
 use gateway_fastcgi::client::ParamSet;
 
