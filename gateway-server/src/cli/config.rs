@@ -1,18 +1,17 @@
 //! The configuration file: TOML, read so that every mistake is found and told with its line.
 //!
-//! Holds the shape of the file. Does not hold the keys of its tables (`settings`, `options`). The file is walked and not
-//! deserialised, because deserialising ends at the first mistake.
+//! Holds the shape of the file. Does not hold the keys of its tables (`keys`), or how TOML is read (`document`).
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
+use super::document::{Key, Node, folder, kind, scalar, table};
 use super::keys::{ACCESS, LIMITS, LOG, TIMEOUTS, TOP};
 use super::listen::{self, Listen, TLS};
 use super::mistake::{Mistake, Place, Source, join};
-use super::rules::{Problem, Rule, apply, quoted, unknown};
+use super::rules::{Problem, Rule, apply, unknown_beside};
 use super::settings::{Mount, Settings};
 use super::target::{FORMS, Target};
 use crate::mount::Prefix;
@@ -25,24 +24,11 @@ const TABLES: [&str; 7] = ["listen", "tls", "log", "access", "limits", "timeouts
 /// All mistakes come back at once, in the order of the file.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Settings, Vec<Mistake>> {
     let source = Source { path, text };
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        return Err(errors.iter().map(|error| syntax(&source, error)).collect());
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let base = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let mut reader = Reader { source, base, settings: Settings::default(), mistakes: Vec::new() };
+    let table = table(&source)?;
+    let mut reader = Reader { source, base: folder(path), settings: Settings::default(), mistakes: Vec::new() };
     reader.top(table.get_ref());
     if reader.mistakes.is_empty() { Ok(reader.settings) } else { Err(reader.in_order()) }
 }
-
-fn syntax(source: &Source<'_>, error: &toml::de::Error) -> Mistake {
-    let at = error.span().map_or(0, |span| span.start);
-    Mistake { place: source.place(at, ""), problem: Problem::Syntax { message: error.message().replace('\n', ", ") } }
-}
-
-type Key<'t> = Spanned<DeString<'t>>;
-type Node<'t> = Spanned<DeValue<'t>>;
 
 struct Reader<'s> {
     source: Source<'s>,
@@ -68,13 +54,7 @@ impl Reader<'_> {
                 "timeouts" => self.section("timeouts", node, TIMEOUTS),
                 "mount" => self.mounts(node),
                 name if TOP.iter().any(|rule| rule.key == name) => self.apply("", key, node, TOP),
-                name => {
-                    let mut problem = unknown(TOP);
-                    if let Problem::Unknown { allowed } = &mut problem {
-                        allowed.extend(TABLES.map(str::to_owned));
-                    }
-                    self.mistake(key.span(), name, problem);
-                }
+                name => self.mistake(key.span(), name, unknown_beside(TOP, &TABLES)),
             }
         }
     }
@@ -113,13 +93,7 @@ impl Reader<'_> {
                     DeValue::Array(nodes) => nodes.iter().for_each(|node| self.apply("tls", key, node, TLS)),
                     _ => self.apply("tls", key, node, TLS),
                 },
-                name => {
-                    let mut problem = unknown(TLS);
-                    if let Problem::Unknown { allowed } = &mut problem {
-                        allowed.push("listen".to_owned());
-                    }
-                    self.mistake(key.span(), &join("tls", name), problem);
-                }
+                name => self.mistake(key.span(), &join("tls", name), unknown_beside(TLS, &["listen"])),
             }
         }
         self.settings.certificate.resolve(&self.base);
@@ -279,26 +253,4 @@ impl Reader<'_> {
         self.mistakes.sort_by_key(|(at, _)| *at);
         self.mistakes.into_iter().map(|(_, mistake)| mistake).collect()
     }
-}
-
-/// A value as the text that a flag would have.
-pub(super) fn scalar(node: &Node<'_>) -> Option<String> {
-    match node.get_ref() {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.to_string()),
-        DeValue::Float(number) => Some(number.as_str().to_owned()),
-        DeValue::Boolean(yes) => Some(yes.to_string()),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
-    }
-}
-
-/// A value of the wrong kind.
-pub(super) fn kind(node: &Node<'_>, allowed: impl Into<String>) -> Problem {
-    let given = match node.get_ref() {
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-        _ => return Problem::Value { given: quoted(&scalar(node).unwrap_or_default()), allowed: allowed.into() },
-    };
-    Problem::Value { given: given.to_owned(), allowed: allowed.into() }
 }

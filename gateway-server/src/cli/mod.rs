@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | `args` | the command line |
 //! | `listen` | where to listen, and how |
-//! | `config`, `settings` | the configuration file; all that can be set |
+//! | `config`, `document` | the configuration file, and TOML in general |
+//! | `settings` | all that can be set |
 //! | `target`, `options`, `keys`, `words` | what can be mounted |
 //! | `rules`, `value`, `mistake` | tables of keys, single values, and what is wrong with them |
 //! | `reference` | every key, for people |
@@ -32,6 +33,7 @@ mod args;
 mod build;
 mod check;
 mod config;
+mod document;
 mod fcgi;
 mod keys;
 mod listen;

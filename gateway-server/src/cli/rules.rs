@@ -132,7 +132,13 @@ fn rest_of<'k, T>(rule: &Rule<T>, key: &'k str) -> Option<&'k str> {
 
 /// [`Problem::Unknown`] with the keys of these rules.
 pub(super) fn unknown<T>(rules: &[Rule<T>]) -> Problem {
-    Problem::Unknown { allowed: rules.iter().map(Rule::name).collect() }
+    unknown_beside(rules, &[])
+}
+
+/// [`unknown`] where there are other keys beside these rules.
+pub(super) fn unknown_beside<T>(rules: &[Rule<T>], others: &[&str]) -> Problem {
+    let others = others.iter().map(|name| (*name).to_owned());
+    Problem::Unknown { allowed: rules.iter().map(Rule::name).chain(others).collect() }
 }
 
 /// Foreign text in a message: quoted, escaped, and cut short.

@@ -5,14 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Plan, set_pool};
-use crate::cli::config::{kind, scalar};
+use crate::cli::document::{Node, folder, kind, scalar, table};
 use crate::cli::keys::POOL;
 use crate::cli::mistake::{Mistake, Place, Source, join};
-use crate::cli::rules::{Problem, unknown};
+use crate::cli::rules::{Problem, unknown_beside};
 use crate::cli::words;
 
 /// Keys that are not about workers.
@@ -33,17 +32,8 @@ pub(super) fn read(path: &Path) -> Result<Plan, Vec<Mistake>> {
         vec![Mistake { place, problem: Problem::Syntax { message: format!("cannot be read: {error}") } }]
     })?;
     let source = Source { path, text: &text };
-    let (table, errors) = DeTable::parse_recoverable(&text);
-    if !errors.is_empty() {
-        let syntax = |error: &toml::de::Error| Mistake {
-            place: source.place(error.span().map_or(0, |span| span.start), ""),
-            problem: Problem::Syntax { message: error.message().replace('\n', ", ") },
-        };
-        return Err(errors.iter().map(syntax).collect());
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let base = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let mut reader = Reader { base, plan: Plan::default(), mistakes: Vec::new() };
+    let table = table(&source)?;
+    let mut reader = Reader { base: folder(path), plan: Plan::default(), mistakes: Vec::new() };
     reader.top(table.get_ref());
     if reader.mistakes.is_empty() {
         return Ok(reader.plan);
@@ -52,8 +42,6 @@ pub(super) fn read(path: &Path) -> Result<Plan, Vec<Mistake>> {
     let mistake = |(at, field, problem): (usize, String, Problem)| Mistake { place: source.place(at, &field), problem };
     Err(reader.mistakes.into_iter().map(mistake).collect())
 }
-
-type Node<'t> = Spanned<DeValue<'t>>;
 
 struct Reader {
     base: PathBuf,
@@ -100,11 +88,7 @@ impl Reader {
                     self.value(name, node, |reader, value| set_pool(&mut reader.plan.pool, name, value, &reader.base));
                 }
                 (name, _) => {
-                    let mut problem = unknown(POOL);
-                    if let Problem::Unknown { allowed } = &mut problem {
-                        allowed.extend(OWN.map(str::to_owned));
-                    }
-                    self.mistakes.push((key.span().start, name.to_owned(), problem));
+                    self.mistakes.push((key.span().start, name.to_owned(), unknown_beside(POOL, &OWN)));
                 }
             }
         }
