@@ -17,7 +17,8 @@
 //! | `wrap` | `gateway cgi-wrap` |
 //! | `workers` | `gateway workers` |
 //! | `fcgi` | `gateway fcgi` |
-//! | `build`, `run` | from settings to answers; the life of the process |
+//! | `build`, `configs` | from settings to answers |
+//! | `run` | the life of the process |
 //! | `access` | the access log and request ids |
 //! | `admin` | health and metrics |
 //! | `privileges` | becoming another user |
@@ -33,6 +34,7 @@ mod args;
 mod build;
 mod check;
 mod config;
+mod configs;
 mod document;
 mod fcgi;
 mod keys;

@@ -13,7 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::access::AccessLogError;
 use super::admin::{AdminPage, Readiness, Sources};
-use super::build::{BuildError, Built, Group, build, with};
+use super::build::{BuildError, Built, Group, build};
+use super::configs::with;
 use super::listen::Listen;
 use super::logging;
 use super::mistake::{Mistake, Place};

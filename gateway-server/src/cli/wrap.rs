@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use gateway_fastcgi::net::{ListenOptions, Owner, OwnerError, SocketSource, group_id, user_id};
 use gateway_fastcgi::worker::AllowList;
 
-use super::build::with;
 use super::check;
+use super::configs::with;
 use super::keys::LOG;
 use super::mistake::{Mistake, Place};
 use super::options::CgiOptions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_cgi::host::{Confinement, Resource};
 use gateway_fastcgi::manager::{Config, FinishSignal, Limits, Mode};
 
-use crate::cli::build::with;
+use crate::cli::configs::with;
 
 /// The options of `fastcgi:spawn:…` that are about workers, and of `gateway workers`. What is not set stays with the default of the
 /// manager.

@@ -9,7 +9,7 @@ use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Flags, Plan, StatusPage};
-use crate::cli::build::with;
+use crate::cli::configs::with;
 use crate::cli::logging;
 use crate::cli::run::{Signals, advice};
 use crate::cli::settings::Log;

@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 use super::Wrap;
 use super::guard::Guard;
-use crate::cli::build::cgi_config;
+use crate::cli::configs::cgi_config;
 use crate::cli::logging;
 use crate::cli::run::{Signals, advice};
 
