@@ -1,22 +1,20 @@
 //! One connection to a worker and what goes over it, both ways at once (FCGI-116).
 //!
-//! Holds the pump around the gateway's machine, which decides what may come when. The machine is given the bytes of one
-//! record at a time, so that a mistake has an offset.
+//! Holds the pump around the gateway's machine, which decides what may come when, and the request. The machine is given the bytes of one
+//! record at a time, so that a mistake has an offset. Does not hold the question for values (`values`).
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use gateway_fastcgi::connection::{ClientConnection, ClientEvent, SendError};
-use gateway_fastcgi::dump::{Entry, Meaning, NamedValue, Side};
+use gateway_fastcgi::dump::{Entry, Side};
 use gateway_fastcgi::net::{Address, Stream};
-use gateway_fastcgi::protocol::{
-    BeginRequest, EndRequest, ProtocolError, ProtocolStatus, RecordType, RequestId, Role, ValueName,
-};
+use gateway_fastcgi::protocol::{BeginRequest, EndRequest, ProtocolError, ProtocolStatus, RequestId, Role};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::Answer;
-use super::console::{Console, escaped};
+use super::console::escaped;
 use super::error::{FcgiError, Outcome};
 use super::flags::{Limits, Request};
 use super::trace::Trace;
@@ -24,8 +22,8 @@ use super::trace::Trace;
 /// An open connection.
 pub(super) struct Conversation {
     stream: Stream,
-    machine: ClientConnection,
-    trace: Trace,
+    pub(super) machine: ClientConnection,
+    pub(super) trace: Trace,
     /// What was read.
     input: BytesMut,
     /// Bytes that came in all.
@@ -39,14 +37,14 @@ pub(super) struct Conversation {
 }
 
 /// The bytes of one record, or those that are here of it.
-struct Arrived {
+pub(super) struct Arrived {
     /// The record, once it is whole.
-    entry: Option<Entry>,
-    events: Vec<ClientEvent>,
+    pub(super) entry: Option<Entry>,
+    pub(super) events: Vec<ClientEvent>,
 }
 
 /// What came of waiting for the worker.
-enum Step {
+pub(super) enum Step {
     /// Something was written, or there is something to look at.
     Moved,
     /// The worker will send no more.
@@ -104,31 +102,6 @@ impl Conversation {
         }
     }
 
-    /// Asks for the three values of the specification, and prints what comes (FCGI-54 to FCGI-59).
-    pub(super) async fn values(mut self) -> Result<Outcome, FcgiError> {
-        const RESULT: &str = "GET_VALUES_RESULT";
-        self.machine.send_get_values(&ValueName::ALL);
-        loop {
-            while let Some(Arrived { entry, events }) = self.next_record()? {
-                for event in events {
-                    match event {
-                        ClientEvent::Values(_) => return tell_values(entry.as_ref(), self.trace.console()),
-                        ClientEvent::UnknownType(kind) => {
-                            self.trace
-                                .console()
-                                .say(&format!("gateway: the worker does not know {kind} (FastCGI 1.0 §4.2)\n"));
-                            return Ok(Outcome::Refused);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            if let Step::Ended = self.step(RESULT).await? {
-                return Err(self.closed(RESULT));
-            }
-        }
-    }
-
     /// What the bytes that are here mean; the end of the request and its time once it has come.
     fn events(&mut self, answer: &mut Answer) -> Result<Option<(EndRequest, Duration)>, FcgiError> {
         while let Some(Arrived { events, .. }) = self.next_record()? {
@@ -146,7 +119,7 @@ impl Conversation {
     }
 
     /// What comes next: what it looks like, and what it means.
-    fn next_record(&mut self) -> Result<Option<Arrived>, FcgiError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<Arrived>, FcgiError> {
         if self.input.is_empty() {
             return Ok(None);
         }
@@ -199,7 +172,7 @@ impl Conversation {
     }
 
     /// Writes or reads, whichever can be done.
-    async fn step(&mut self, awaited: &'static str) -> Result<Step, FcgiError> {
+    pub(super) async fn step(&mut self, awaited: &'static str) -> Result<Step, FcgiError> {
         let unsent = !self.unwanted && self.machine.output().has_remaining();
         let moved = timeout_at(self.deadline, async {
             tokio::select! {
@@ -244,7 +217,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn closed(&mut self, awaited: &'static str) -> FcgiError {
+    pub(super) fn closed(&mut self, awaited: &'static str) -> FcgiError {
         FcgiError::Closed { awaited, received: self.received, at: self.trace.ended() }
     }
 
@@ -288,26 +261,6 @@ fn ended(answer: Answer, end: EndRequest, role: Role, since: Duration) -> Result
         ProtocolStatus::REQUEST_COMPLETE => answer.end(end, since),
         status => Err(FcgiError::Refused { status, role }),
     }
-}
-
-/// The names and values of a result, as they came: a worker may know more than the specification.
-fn tell_values(entry: Option<&Entry>, console: &Console) -> Result<Outcome, FcgiError> {
-    let pairs = match entry {
-        Some(Entry { header: Some(header), meaning: Meaning::Pairs(pairs), .. })
-            if header.kind == RecordType::GET_VALUES_RESULT =>
-        {
-            pairs.as_slice()
-        }
-        _ => &[],
-    };
-    let line = |pair: &NamedValue| format!("{}={}\n", escaped(&pair.name), escaped(&pair.value));
-    console.out(pairs.iter().map(line).collect::<String>().as_bytes()).map_err(FcgiError::Output)?;
-    for name in ValueName::ALL {
-        if !pairs.iter().any(|pair| pair.name == name.as_str().as_bytes()) {
-            console.say(&format!("gateway: the worker says nothing of {}\n", name.as_str()));
-        }
-    }
-    Ok(Outcome::Answered)
 }
 
 /// What of a request goes out next.

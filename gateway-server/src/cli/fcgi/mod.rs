@@ -8,6 +8,7 @@
 //! | `parameters`, `split` | the parameters of a request; which part of a path is which |
 //! | `source` | a body and where it comes from |
 //! | `conversation` | the records of one connection, both ways at once |
+//! | `values` | what a worker says of itself |
 //! | `answer` | what the worker said, for standard output and standard error |
 //! | `console` | standard output and standard error |
 //! | `trace` | every record, for people who want to see them |
@@ -22,6 +23,7 @@ mod parameters;
 mod source;
 mod split;
 mod trace;
+mod values;
 
 use std::process::ExitCode;
 
