@@ -18,7 +18,7 @@
 //! | `workers` | `gateway workers` |
 //! | `fcgi` | `gateway fcgi` |
 //! | `build`, `configs` | from settings to answers |
-//! | `run` | the life of the process |
+//! | `run`, `sockets`, `signals` | the life of the process |
 //! | `access` | the access log and request ids |
 //! | `admin` | health and metrics |
 //! | `privileges` | becoming another user |
@@ -49,6 +49,8 @@ mod restart;
 mod rules;
 mod run;
 mod settings;
+mod signals;
+mod sockets;
 mod target;
 mod tour;
 mod value;

@@ -1,15 +1,15 @@
 //! `gateway serve`: from settings to the end of the process.
 //!
-//! Holds the order of things: log, runtime, workers, listeners, signals, stop. Does not hold any of them.
+//! Holds the order of things: log, runtime, sockets, workers, signals, restart, stop. Does not hold any of them.
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_fastcgi::calls::CallRuntime;
-use gateway_fastcgi::net::{Address, ListenOptions, Listener, ListenerHandle, SocketSource};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use gateway_fastcgi::net::Listener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::access::AccessLogError;
 use super::admin::{AdminPage, Readiness, Sources};
@@ -17,15 +17,17 @@ use super::build::{BuildError, Built, Group, build};
 use super::configs::with;
 use super::listen::Listen;
 use super::logging;
-use super::mistake::{Mistake, Place};
+use super::mistake::Mistake;
 use super::privileges::{Identity, PrivilegeError};
 use super::reload::Reloads;
-use super::restart::{Successor, Takeover};
+use super::restart::Successor;
 use super::settings::{Log, Settings};
+use super::signals::Signals;
+use super::sockets::{ListenError, Sockets, url};
 use super::workers::StatusPage;
 use crate::marks;
 use crate::notify::ServiceManager;
-use crate::serve::{self, Endpoint, Server, ServerHandle, Tls};
+use crate::serve::{self, Server, ServerHandle, Tls};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// Why the server did not run, or stopped by itself.
@@ -45,24 +47,13 @@ pub(super) enum RunError {
     Privileges(#[from] PrivilegeError),
     #[error("the sockets of the process before cannot be taken over: {0}")]
     Takeover(#[source] io::Error),
-    #[error("{place}: cannot listen on {socket}: {source}{}", advice(.source, " with --listen ADDR"))]
-    Listen { place: Place, socket: SocketSource, source: io::Error },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the listener failed: {0}")]
     Serve(#[source] io::Error),
     /// Whoever sent a second signal knows; an exit code is enough.
     #[error("stopped at once by a second signal")]
     SecondSignal,
-}
-
-/// What the operator can do about an address; `with` names the flag that chooses another.
-pub(super) fn advice(error: &io::Error, with: &str) -> String {
-    match error.kind() {
-        ErrorKind::AddrInUse => format!("; choose another address{with}, or end the program that uses this one"),
-        ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023".to_owned(),
-        ErrorKind::NotFound => "; make the folder first".to_owned(),
-        ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as tcp:127.0.0.1:9000".to_owned(),
-        _ => String::new(),
-    }
 }
 
 /// Serves until a signal.
@@ -106,12 +97,11 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let mut restarts = signal(SignalKind::user_defined2()).map_err(RunError::Signals)?;
     let manager = Arc::new(ServiceManager::from_environment());
-    let mut takeover = Takeover::receive().map_err(RunError::Takeover)?;
+    let mut sockets = Sockets::receive().map_err(RunError::Takeover)?;
     // Before any worker is started: a taken port is the commonest trouble.
     let tls = settings.certificate.open()?;
-    let mut sockets = Vec::new();
-    let endpoints = endpoints(&settings, tls.as_ref(), &mut takeover, &mut sockets).await?;
-    let admin = admin_listener(&settings, &mut takeover, &mut sockets).await?;
+    let endpoints = sockets.endpoints(&settings, tls.as_ref()).await?;
+    let admin = sockets.admin(&settings).await?;
     become_user(identity.as_ref())?;
     let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
@@ -145,8 +135,7 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
         let manager = Arc::clone(&manager);
         async move { manager.keep_alive().await }
     });
-    takeover.ready();
-    let successor = Successor::with(sockets);
+    let successor = sockets.ready();
     let result = loop {
         let name = tokio::select! {
             ended = &mut serving => break ended,
@@ -236,16 +225,6 @@ impl Drop for Flushed {
     }
 }
 
-async fn admin_listener(
-    settings: &Settings,
-    takeover: &mut Takeover,
-    sockets: &mut Vec<(String, ListenerHandle)>,
-) -> Result<Option<Listener>, RunError> {
-    let Some(address) = &settings.admin else { return Ok(None) };
-    let (socket, place) = (address.clone().into(), Place::Flag("--admin".to_owned()));
-    Ok(open(&socket, &place, &ListenOptions::default(), takeover, sockets).await?.pop())
-}
-
 /// Answers whether all is well, what was counted and what the workers are doing, until the process ends.
 fn show_admin(
     listener: Listener,
@@ -312,65 +291,4 @@ async fn stop_workers(workers: Vec<Group>) {
         stopping.spawn(group.stop());
     }
     while stopping.join_next().await.is_some() {}
-}
-
-async fn endpoints(
-    settings: &Settings,
-    tls: Option<&Tls>,
-    takeover: &mut Takeover,
-    sockets: &mut Vec<(String, ListenerHandle)>,
-) -> Result<Vec<Endpoint>, RunError> {
-    let options = with(ListenOptions::default(), settings.socket_mode, ListenOptions::unix_mode);
-    let options = with(options, settings.socket_owner, ListenOptions::unix_owner);
-    let mut endpoints = Vec::with_capacity(settings.listen.len());
-    for listen in &settings.listen {
-        let listeners = open(&listen.socket, &listen.place, &options, takeover, sockets).await?;
-        endpoints.extend(listeners.into_iter().map(|listener| listen.endpoint(listener, tls)));
-    }
-    Ok(endpoints)
-}
-
-/// Opens the sockets of one address, or takes them over; `sockets` gets what a successor will need.
-async fn open(
-    socket: &SocketSource,
-    place: &Place,
-    options: &ListenOptions,
-    takeover: &mut Takeover,
-    sockets: &mut Vec<(String, ListenerHandle)>,
-) -> Result<Vec<Listener>, RunError> {
-    let failed = |source| RunError::Listen { place: place.clone(), socket: socket.clone(), source };
-    let listeners = takeover.listen(socket, options).await.map_err(failed)?;
-    for listener in &listeners {
-        sockets.push((socket.to_string(), ListenerHandle::of(listener).map_err(failed)?));
-    }
-    Ok(listeners)
-}
-
-/// Where a browser finds it.
-fn url(endpoint: &Endpoint) -> String {
-    let scheme = endpoint.scheme();
-    match endpoint.address() {
-        Address::Unix(path) => format!("unix:{}", path.display()),
-        Address::Tcp { host, port } if host.contains(':') => format!("{scheme}://[{host}]:{port}"),
-        Address::Tcp { host, port } => format!("{scheme}://{host}:{port}"),
-    }
-}
-
-/// What ends the process.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn catch() -> io::Result<Self> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

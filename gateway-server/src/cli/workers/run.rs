@@ -11,8 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Flags, Plan, StatusPage};
 use crate::cli::configs::with;
 use crate::cli::logging;
-use crate::cli::run::{Signals, advice};
 use crate::cli::settings::Log;
+use crate::cli::signals::Signals;
+use crate::cli::sockets::advice;
 use crate::notify::ServiceManager;
 use crate::serve::{self, Server};
 

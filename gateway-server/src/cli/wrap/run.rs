@@ -15,7 +15,8 @@ use super::Wrap;
 use super::guard::Guard;
 use crate::cli::configs::cgi_config;
 use crate::cli::logging;
-use crate::cli::run::{Signals, advice};
+use crate::cli::signals::Signals;
+use crate::cli::sockets::advice;
 
 /// Why the worker did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
