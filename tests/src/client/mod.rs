@@ -2,11 +2,12 @@
 //!
 //! It says exactly what it is told to, also what no client should, and accepts nothing that RFC 9112 forbids a server to
 //! send. Bodies stream in both directions at once: sent from a pattern, received into a count, a hash and a first part,
-//! so that a gigabyte needs no memory. Holds the request, the connection and the exchange; reading a response is in
-//! [`response`], bodies in [`content`].
+//! so that a gigabyte needs no memory. Holds the request, the connection and the exchange; a response is in
+//! [`response`], its reading in `reader`, bodies in [`content`].
 
 pub mod content;
 pub mod http2;
+mod reader;
 pub mod response;
 
 use std::io::{self, Write};
@@ -16,7 +17,7 @@ use std::time::Duration;
 pub use content::{Content, Payload};
 pub use response::{Broken, Response};
 
-use response::Reader;
+use reader::Reader;
 
 /// How long one read or write may take; a server that needs longer hangs.
 const IO_LIMIT: Duration = Duration::from_secs(60);
