@@ -1,7 +1,7 @@
 //! Every case of `tests/corpus/http1`: through our machine, however it is cut, and over a socket to our server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use gateway_server::h1::{AfterResponse, Connection, Event, Limits, NextCycle, RequestError, Stamp};
@@ -143,6 +143,15 @@ fn our_server_answers_each_case_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_two_cases_send_the_same() {
+    let mut sent: BTreeMap<(Vec<u8>, bool), String> = BTreeMap::new();
+    for case in all() {
+        let twin = sent.insert((case.bytes, case.probed), case.id.clone());
+        assert_eq!(twin, None, "{} sends the same", case.id);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Clients that people use, against `gateway serve`: over HTTP/1.1, over TLS, and over HTTP/2 where the client speaks it.
 //!
-//! curl, h2load, wrk, ab, headless Chromium, and git with git-http-backend. Each runs as short as it can while it shows that
+//! curl, h2load, wrk, ab, headless Chromium, and git with git-http-backend; wrk and ab have no HTTP/2. Each runs as short as it can while it shows that
 //! every request was answered, and over which protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -166,7 +166,12 @@ fn curl_asks_over_every_protocol() {
 #[test]
 fn h2load_has_every_request_answered() {
     let site = Site::start();
-    let ways = [(site.http("/hello"), "h2c"), (site.https("/hello"), "h2"), (site.http("/hello"), "http/1.1")];
+    let ways = [
+        (site.http("/hello"), "h2c"),
+        (site.https("/hello"), "h2"),
+        (site.http("/hello"), "http/1.1"),
+        (site.https("/hello"), "http/1.1"),
+    ];
     for (url, protocol) in ways {
         let h1: &[&str] = if protocol == "http/1.1" { &["--h1"] } else { &[] };
         let said = site.run("h2load", &[&["-n", "1000", "-c", "4", "-m", "10"], h1, &[&url]].concat());
@@ -203,8 +208,13 @@ fn ab_keeps_its_connections() {
 #[test]
 fn chromium_shows_a_page_and_runs_its_script() {
     let site = Site::start();
-    for (url, protocol) in [(site.http("/files/page.html"), "http/1.1"), (site.https("/files/page.html"), "h2")] {
-        let flags = [
+    let ways = [
+        (site.http("/files/page.html"), "http/1.1", None),
+        (site.https("/files/page.html"), "h2", None),
+        (site.https("/files/page.html"), "http/1.1", Some("--disable-http2")),
+    ];
+    for (url, protocol, flag) in ways {
+        let mut flags = vec![
             "--headless",
             // It runs as an unprivileged user already, in a test, and its sandbox would need another.
             "--no-sandbox",
@@ -215,8 +225,9 @@ fn chromium_shows_a_page_and_runs_its_script() {
             "--user-data-dir=browser",
             "--virtual-time-budget=10000",
             "--dump-dom",
-            &url,
         ];
+        flags.extend(flag);
+        flags.push(&url);
         let shown = site.run("chromium", &flags);
         assert!(shown.contains(&format!("Hello, World! over {protocol}.")), "{url}: {shown}");
     }

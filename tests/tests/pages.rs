@@ -292,11 +292,40 @@ fn every_limit_of_http_is_in_the_page_and_can_be_set() {
     let all: BTreeSet<&String> = limits.union(&config).collect();
     let unknown: Vec<_> = named.iter().filter(|name| !all.contains(name)).collect();
     assert!(unknown.is_empty(), "no such limits: {unknown:?}");
-    let bounds = |name: &&String| name.starts_with("max_") || name.starts_with("min_") || name.ends_with("_timeout");
+    let bounds = |name: &&String| !NO_LIMITS.contains(&name.as_str());
     let missing: Vec<_> =
         limits.iter().chain(config.iter().filter(bounds)).filter(|name| !named.contains(*name)).collect();
     assert!(missing.is_empty(), "not in docs/http1.md: {missing:?}");
+    // Whatever stands in the configuration, and whoever it binds.
+    let told: BTreeSet<String> = section.lines().flat_map(code).collect();
+    let keys = std::fs::read_to_string(workspace().join("docs/command.md")).unwrap();
+    let keys_of = |table: &str| -> Vec<String> {
+        let (_, after) = keys.rsplit_once(&format!("\n[{table}]\n")).unwrap();
+        let lines = after.lines().take_while(|line| line.starts_with("  "));
+        let names = lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+        names.map(str::to_owned).collect()
+    };
+    let (sizes, times) = (keys_of("limits"), keys_of("timeouts"));
+    assert!(sizes.len() > 15 && times.len() > 7, "the keys were not found: {sizes:?} {times:?}");
+    let untold = |key: &&String| !told.contains(*key) && !told.contains(&format!("{key}_timeout"));
+    let missing: Vec<_> = sizes.iter().chain(&times).filter(untold).collect();
+    assert!(missing.is_empty(), "not in docs/http1.md: {missing:?}");
 }
+
+/// What of `serve::Config` says how or where, not how much or how long.
+const NO_LIMITS: [&str; 11] = [
+    "connection_threads",
+    "errors",
+    "hosts",
+    "limits",
+    "model",
+    "server_field",
+    "shared_calls",
+    "telemetry",
+    "threads",
+    "trusted_fields",
+    "trusted_proxies",
+];
 
 #[test]
 fn tests_are_found_behind_their_attributes() {

@@ -7,18 +7,21 @@ use super::forwarding::TrustedPeer;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use crate::environ::Asked;
-use crate::telemetry::{Ended, Ending, IdsOf, Line, Reason, Record};
+use crate::telemetry::{Ended, Ending, IdsOf, Line, Reason, Record, application_time, queue_time};
 use gateway_fastcgi::net::Peer;
-use gateway_spec::Environ;
+use gateway_spec::{Environ, Hops};
 use http::StatusCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::Span;
+use tracing::field::Empty;
 
 /// A request that somebody may hear of.
 pub(super) struct Recording<'s> {
     /// In a box: a connection that is told of nowhere has no room for it.
     record: Option<Box<Record<'s>>>,
     event: Option<Event>,
+    /// In a box as well.
+    timed: Option<Box<Timed>>,
 }
 
 /// What the event at its end says.
@@ -26,6 +29,13 @@ struct Event {
     method: String,
     path: String,
     begun: Instant,
+}
+
+/// A span that is to be told where the time went.
+struct Timed {
+    span: Span,
+    begun: Instant,
+    hops: Hops,
 }
 
 /// What came out.
@@ -53,20 +63,25 @@ impl<'s> Recording<'s> {
             path: format!("{}{}", environ.script_name(), environ.path_info()),
             begun: Instant::now(),
         });
-        Self { record, event }
+        let id = record.as_ref().and_then(|record| record.id());
+        let timed = wants_times().then(|| Box::new(Timed::begin(id, environ)));
+        Self { record, event, timed }
     }
 
-    /// The span of everything that is logged about the request: it has its id. None where requests have none.
+    /// The span of everything that is logged about the request: it has its id. None where requests have none, unless somebody wants
+    /// their times.
     pub(super) fn span(&self) -> Span {
+        if let Some(timed) = &self.timed {
+            return timed.span.clone();
+        }
         match self.record.as_ref().filter(|record| record.has_id()) {
-            // The text is made only if somebody wants the span.
-            Some(record) => tracing::info_span!(target: "gateway_server::request", "request", request_id = record.id()),
+            Some(record) => span(record.id()),
             None => Span::none(),
         }
     }
 
     pub(super) fn end(self, peer: &Peer, result: impl FnOnce() -> Result) {
-        if self.record.is_some() || self.event.is_some() {
+        if self.record.is_some() || self.event.is_some() || self.timed.is_some() {
             self.tell(peer, &result());
         }
     }
@@ -83,13 +98,62 @@ impl<'s> Recording<'s> {
             tracing::debug!(
                 target: "gateway_server::access",
                 %peer, request, request_id, method, path, status, bytes,
-                micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), ?outcome, "request"
+                micros = micros(begun.elapsed()), ?outcome, "request"
             );
+        }
+        if let Some(timed) = &self.timed {
+            timed.end(called);
         }
         if let Some(record) = self.record {
             record.end(&Ended { status, body_bytes: bytes, ending: outcome.into(), called, at: Instant::now() });
         }
     }
+}
+
+/// The text of the id is made only if somebody wants the span.
+fn span(id: Option<&str>) -> Span {
+    tracing::info_span!(
+        target: "gateway_server::request",
+        "request", request_id = id, queue_us = Empty, application_us = Empty, upstream_us = Empty
+    )
+}
+
+/// Whether somebody wants to know where a request's time went. Those times cost an allocation and some looks at the clock, so the usual log
+/// of requests and their ids, at level info, is no reason to take them.
+pub(super) fn wants_times() -> bool {
+    tracing::enabled!(target: "gateway_server::request", tracing::Level::DEBUG)
+}
+
+impl Timed {
+    fn begin(id: Option<&str>, environ: &mut Environ) -> Self {
+        let hops = match environ.extensions.get::<Hops>() {
+            Some(hops) => hops.clone(),
+            None => {
+                let hops = Hops::new();
+                environ.extensions.insert(hops.clone());
+                hops
+            }
+        };
+        Self { span: span(id), begun: Instant::now(), hops }
+    }
+
+    /// Tells the span what there is to tell, in microseconds.
+    fn end(&self, called: Option<Instant>) {
+        let notes = self.hops.notes();
+        for (field, time) in [
+            ("queue_us", queue_time(self.begun, called, &notes)),
+            ("application_us", application_time(called, Instant::now(), &notes)),
+            ("upstream_us", notes.head),
+        ] {
+            if let Some(time) = time {
+                self.span.record(field, micros(time));
+            }
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Tells of a request for which no application was found, once the answer is made.

@@ -35,7 +35,7 @@ pub use field::{AccessField, UnknownField};
 pub use format::AccessFormat;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Reason, Shed};
-pub(crate) use record::{Ended, Ending, Line, Record};
+pub(crate) use record::{Ended, Ending, Line, Record, application_time, queue_time};
 pub use request_id::RequestId;
 
 /// What a server tells of its requests, and to whom.

@@ -247,15 +247,23 @@ impl<'t> Record<'t> {
         ended.at.saturating_duration_since(self.began)
     }
 
-    /// Until the application was called, and what the request waited for behind it.
     pub(super) fn queue(&self, ended: &Known) -> Option<Duration> {
-        ended.called.map(|called| called.saturating_duration_since(self.began).saturating_add(ended.notes.waited))
+        queue_time(self.began, ended.called, &ended.notes)
     }
 
-    /// From the call on, without the waiting.
     pub(super) fn app(&self, ended: &Known) -> Option<Duration> {
-        ended.called.map(|called| ended.at.saturating_duration_since(called).saturating_sub(ended.notes.waited))
+        application_time(ended.called, ended.at, &ended.notes)
     }
+}
+
+/// Until the application was called, if it was, and what the request waited for behind it.
+pub(crate) fn queue_time(began: Instant, called: Option<Instant>, notes: &Notes) -> Option<Duration> {
+    called.map(|called| called.saturating_duration_since(began).saturating_add(notes.waited))
+}
+
+/// From the call to the end, without the waiting.
+pub(crate) fn application_time(called: Option<Instant>, ended: Instant, notes: &Notes) -> Option<Duration> {
+    called.map(|called| ended.saturating_duration_since(called).saturating_sub(notes.waited))
 }
 
 #[cfg(test)]

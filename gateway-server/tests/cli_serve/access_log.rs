@@ -75,6 +75,10 @@ fn a_request_has_one_id_in_its_program_in_its_log_lines_and_in_the_access_log() 
         assert!(ids.len() == 2 && ids[0] == ids[1] && ids[0].len() == 32, "{ids:?}");
         let line = log.iter().find(|line| line.contains("said")).unwrap();
         assert!(line.contains(ids[0]), "{line}");
+        if format == "json" {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["span"]["request_id"], ids[0], "{line}");
+        }
         let access: serde_json::Value = serde_json::from_str(&lines(&folder.path().join(format))[0]).unwrap();
         assert_eq!(access["request_id"], ids[0]);
     }

@@ -27,6 +27,27 @@ fn http_89_a_chunked_request_that_arrives_slowly_is_decoded() {
 }
 
 #[test]
+fn http_110_what_follows_an_early_answer_is_still_the_body() {
+    let (called, calls) = mpsc::channel();
+    let server = serve_with(config().preread_bytes(0), move |environ: Environ, start_response: StartResponse| {
+        called.send(environ.path_info().to_string())?;
+        ok(start_response, "early")
+    });
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+    // By the application, which reads nothing, and by the server itself.
+    for (path, status) in [("/early", 200), ("/%00", 400)] {
+        let mut client = server.client();
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", hidden.len()));
+        assert_eq!(client.response().status, status, "{path}");
+        client.send(hidden);
+        client.send("GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert_eq!(client.response().status, 200, "{path}");
+        client.expect_closed();
+    }
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["/early", "/next", "/next"]);
+}
+
+#[test]
 fn http_149_a_body_of_unknown_length_is_chunked_and_flushed_piece_by_piece() {
     let (next, pieces) = mpsc::channel::<&'static str>();
     let pieces = Arc::new(Mutex::new(Some(pieces)));

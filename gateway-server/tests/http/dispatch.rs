@@ -3,8 +3,10 @@
 use super::support::*;
 use gateway_spec::{Environ, StartResponse};
 use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// `/block` says that it is there and waits to be let go; everything else answers at once.
 fn blocking_server(config: gateway_server::Config) -> (Running, Receiver<()>, Sender<()>) {
@@ -43,6 +45,71 @@ fn applications_that_block_do_not_stop_the_others() {
     }
     for client in &mut stuck {
         assert_eq!(client.response().text(), "/block ");
+    }
+}
+
+/// Requests a second that four clients are answered which ask one after the other.
+fn rate(server: &Running) -> f64 {
+    const ROUND: Duration = Duration::from_millis(250);
+    let begun = Instant::now();
+    let answered: u32 = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut client, mut answered) = (server.client(), 0);
+                    while begun.elapsed() < ROUND {
+                        client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
+                        assert_eq!(client.response().status, 200);
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    });
+    f64::from(answered) / begun.elapsed().as_secs_f64()
+}
+
+/// [`rate`] while 64 clients are in calls that block, each in one after the other.
+fn rate_beside_calls_that_block(server: &Running, in_calls: &Counter) -> f64 {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let mut client = server.client();
+                while !is_over.load(Ordering::SeqCst) {
+                    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+                    assert_eq!(client.response().status, 200);
+                }
+            });
+        }
+        let before = in_calls.now();
+        eventually("all are in a call", || in_calls.now() >= before + 64);
+        let rate = rate(server);
+        is_over.store(true, Ordering::SeqCst);
+        rate
+    })
+}
+
+/// With a machine of its own it is 0.9 and more; here other tests run beside it.
+#[test]
+fn calls_that_block_leave_others_half_their_rate_and_more() {
+    let in_calls = Counter::default();
+    let count = in_calls.clone();
+    let server =
+        serve_with(gateway_server::Config::default(), move |environ: Environ, start_response: StartResponse| {
+            if environ.path_info() == "/slow" {
+                count.add();
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            ok(start_response, "done")
+        });
+    let mut shares = Vec::new();
+    while !shares.iter().any(|share| *share >= 0.5) {
+        assert!(shares.len() < 6, "of the rate without calls that block: {shares:?}");
+        let alone = rate(&server);
+        shares.push(rate_beside_calls_that_block(&server, &in_calls) / alone);
     }
 }
 
@@ -119,7 +186,7 @@ fn an_upload_that_waits_gives_its_place_on_a_worker_to_others() {
     let mut slow = server.client();
     slow.send("POST /upload/0 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     reads.recv_timeout(PATIENCE).unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     // It will wait, but perhaps it has not come to that yet.
     while server.get("/other").status != 200 {
         assert!(begun.elapsed() < PATIENCE);

@@ -16,6 +16,14 @@ fn check_refused(limits: Limits, request: impl AsRef<[u8]>, status: u16) {
     client.expect_closed();
 }
 
+#[track_caller]
+fn check_taken(limits: Limits, request: impl AsRef<[u8]>) {
+    let server = serve_with(config().limits(limits), echo);
+    let mut client = server.client();
+    client.send(request);
+    assert_eq!(client.response().status, 200);
+}
+
 const SHORT: Duration = Duration::from_millis(150);
 
 #[test]
@@ -35,11 +43,20 @@ fn http_65_181_fields() {
 fn http_22_181_target_bytes() {
     let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(8192));
     check_refused(Limits::default(), request, 414);
+    let ten = Limits::default().max_target_bytes(10);
+    check_taken(ten.clone(), "GET /234567890 HTTP/1.1\r\nHost: a\r\n\r\n");
+    check_refused(ten, "GET /2345678901 HTTP/1.1\r\nHost: a\r\n\r\n", 414);
+    let longer = Limits::default().max_target_bytes(9000);
+    check_taken(longer, format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(8999)));
 }
 
 #[test]
 fn http_21_181_method_bytes() {
     check_refused(Limits::default(), format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(40)), 501);
+    let five = Limits::default().max_method_bytes(5);
+    check_refused(five.clone(), "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", 501);
+    check_taken(five, "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    check_taken(Limits::default().max_method_bytes(6), "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
 #[test]
@@ -116,6 +133,29 @@ fn http_86_87_a_body_that_ends_early_is_400() {
         client.finish_sending();
         assert_eq!(client.response().status, 400, "{head}");
         client.expect_closed();
+    }
+}
+
+#[test]
+fn a_body_of_up_to_preread_bytes_is_here_before_the_application_is_called() {
+    for (preread, waits) in [(10, false), (11, true)] {
+        let (called, calls) = std::sync::mpsc::channel();
+        let server =
+            serve_with(config().preread_bytes(preread), move |environ: Environ, start_response: StartResponse| {
+                called.send(())?;
+                echo(environ, start_response)
+            });
+        let mut client = server.client();
+        client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n0");
+        if waits {
+            assert!(calls.recv_timeout(SHORT).is_err(), "called before the body was here");
+            client.send("1234567890");
+            calls.recv_timeout(PATIENCE).unwrap();
+        } else {
+            calls.recv_timeout(PATIENCE).unwrap();
+            client.send("1234567890");
+        }
+        assert_eq!(client.response().text(), "/x 01234567890");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::support::*;
 use gateway_server::serve::{Handler, Route, Router, Server};
-use gateway_spec::{AppError, Body, Environ, StartResponse};
+use gateway_spec::{AppError, Body, Environ, StartResponse, StatusCode, headers};
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 /// Every variable, one a line.
 fn variables(environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
@@ -126,9 +128,52 @@ fn http_28_33_34_35_36_the_server_answers_for_itself() {
 
 #[test]
 fn http_151_every_response_has_a_date() {
+    let server = serve_with(
+        config().header_timeout(Duration::from_millis(150)),
+        |environ: Environ, start_response: StartResponse| match environ.path_info().to_str()?.strip_prefix("/status/") {
+            Some(status) => {
+                start_response(StatusCode::from_bytes(status.as_bytes())?, headers!["location" => "/"])?;
+                Ok(Body::empty())
+            }
+            None => Err("a failure".into()),
+        },
+    );
+    let status = |status: u16, version: &str| format!("GET /status/{status} HTTP/{version}\r\nHost: a\r\n\r\n");
+    let mut asked: Vec<(u16, String)> =
+        [200, 204, 206, 301, 304, 403, 404, 500].into_iter().map(|code| (code, status(code, "1.1"))).collect();
+    asked.push((200, status(200, "1.0")));
+    asked.push((500, "GET /fails HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()));
+    // What the server answers by itself: about itself, to what is malformed, to what it does not know, and to the slow.
+    asked.push((200, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()));
+    asked.push((400, "GET / HTTP/1.1\r\n\r\n".to_owned()));
+    asked.push((405, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()));
+    asked.push((505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n".to_owned()));
+    asked.push((408, "GET / HTTP/1.1\r\n".to_owned()));
+    for (status, request) in asked {
+        let mut client = server.client();
+        client.send(&request);
+        let response = client.response_head();
+        assert_eq!(response.status, status, "{request}");
+        let dates: Vec<&str> = response.head.lines().filter_map(|line| line.strip_prefix("date: ")).collect();
+        let [date] = dates[..] else { panic!("{request}: {dates:?}") };
+        // The two older forms would be read as well, but not written the same.
+        let told = httpdate::parse_http_date(date).unwrap();
+        assert_eq!(httpdate::fmt_http_date(told), date, "{request}");
+        let age = SystemTime::now().duration_since(told).unwrap();
+        assert!(age < Duration::from_secs(10), "{request}: {date} was {age:?} ago");
+    }
+}
+
+#[test]
+fn http_151_the_date_is_written_anew() {
     let server = serve(echo);
-    let date = server.get("/").field("date").unwrap().to_owned();
-    assert!(httpdate::parse_http_date(&date).is_ok() && date.ends_with(" GMT"), "{date}");
+    let mut client = server.client();
+    let mut dates = BTreeSet::new();
+    eventually("another second", || {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        dates.insert(client.response().field("date").unwrap().to_owned());
+        dates.len() > 1
+    });
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl Client {
 
 /// Waits until `done`; fails after [`PATIENCE`].
 #[track_caller]
-pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < PATIENCE, "{what}");

@@ -9,7 +9,55 @@ fn encoded(status: u16, headers: Headers, framing: Framing) -> String {
     let head = ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers, framing };
     let mut out = Vec::new();
     connection.send_head(&head, AfterResponse::KeepOpen, STAMP, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    let text = String::from_utf8(out).unwrap();
+    strictly_read(&text);
+    text
+}
+
+/// Status and fields of a head, read as RFC 9112 has it and in no other way.
+#[track_caller]
+fn strictly_read(head: &str) -> (u16, Vec<(&str, &str)>) {
+    let lines = head.strip_suffix("\r\n\r\n").unwrap_or_else(|| panic!("no end: {head:?}"));
+    let mut lines = lines.split("\r\n");
+    let status_line = lines.next().unwrap();
+    let (code, reason) = status_line.strip_prefix("HTTP/1.1 ").unwrap().split_at(3);
+    assert!(code.bytes().all(|byte| byte.is_ascii_digit()), "{status_line:?}");
+    let reason = reason.strip_prefix(' ').unwrap_or_else(|| panic!("no space behind the code: {status_line:?}"));
+    assert!(is_text(reason), "{status_line:?}");
+    let fields = lines.map(|line| {
+        let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("no field: {line:?}"));
+        assert!(!name.is_empty() && name.bytes().all(is_tchar), "{line:?}");
+        assert!(is_text(value) && value == value.trim_matches([' ', '\t']), "{line:?}");
+        (name, value)
+    });
+    (code.parse().unwrap(), fields.collect())
+}
+
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Neither controls, which bare line ends are, nor anything that is no ASCII: the fields of these tests have none.
+fn is_text(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+}
+
+#[test]
+fn http_8_heads_that_we_write_can_be_read() {
+    for status in 200..600 {
+        for framing in [Framing::None, Framing::Exact(7), Framing::Unknown] {
+            let own = [("x-empty", ""), ("x-tab", "a\tb"), ("vary", "a, b"), ("x-name!#$%&'*+-.^_`|~", "y")];
+            let mut headers = Headers::new();
+            for (name, value) in own {
+                headers.append(name, value);
+            }
+            let head = encoded(status, headers, framing);
+            let (code, fields) = strictly_read(&head);
+            assert_eq!(code, status);
+            assert!(own.iter().all(|field| fields.contains(field)), "{head}");
+            assert_eq!(fields.iter().filter(|(name, _)| *name == "date").count(), 1, "{head}");
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::serve::answer::run;
 use crate::serve::carrier::Carrier;
 use crate::serve::drive::Outcome;
 use crate::serve::interim::{Interim, SendsInterim};
-use crate::serve::record::{Recording, Result as Recorded, refused, refusing};
+use crate::serve::record::{Recording, Result as Recorded, refused, refusing, wants_times};
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Arrival;
 use crate::serve::shared::Shared;
@@ -174,7 +174,7 @@ impl Carrier for StreamWire {
     }
 
     fn note_called(&self) {
-        if self.link.shared.config.telemetry.is_some() {
+        if self.link.shared.config.telemetry.is_some() || wants_times() {
             self.lock().called = Some(Instant::now());
         }
     }

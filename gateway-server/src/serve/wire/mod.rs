@@ -14,7 +14,7 @@ use super::drive::Outcome;
 use super::half_close::HalfClose;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::record::{RefusedLine, Result as Recorded};
+use super::record::{RefusedLine, Result as Recorded, wants_times};
 use super::refusal::Refusal;
 use super::room::Waiting;
 use super::shared::Shared;
@@ -158,7 +158,7 @@ impl Wire {
 
     /// Notes that the application is called now, if somebody is to be told.
     pub(super) fn note_called(&self) {
-        if self.shared.config.telemetry.is_some() {
+        if self.shared.config.telemetry.is_some() || wants_times() {
             self.lock().called = Some(std::time::Instant::now());
         }
     }
