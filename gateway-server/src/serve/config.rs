@@ -159,7 +159,7 @@ impl Config {
         self.calls.as_ref()
     }
 
-    /// Connections open at once. Default 10 000: an idle one holds some 12 KiB. Beyond: those that wait for a request are closed,
+    /// Connections open at once. Default 10 000: an idle one holds some 5 KiB. Beyond: those that wait for a request are closed,
     /// the longest first, then those whose head is arriving; where all are busy, new ones wait in the system's queue.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
