@@ -689,12 +689,50 @@ fn fcgi_10_a_shutdown_finishes_current_requests() {
     busy.end_stdin();
     inside.wait(1);
     running.handle.shutdown();
-    assert!(idle.is_closed());
+    assert!(idle.hears_farewell());
     leave.raise();
     check_hello(&busy.answer());
-    assert!(busy.is_closed());
+    assert!(busy.hears_farewell());
+    drop((idle, busy));
     running.ended();
     assert!(!path.exists());
+}
+
+#[test]
+fn fcgi_10_a_request_that_crosses_the_farewell_is_answered() {
+    let running = Running::unix(hello, WorkerConfig::default());
+    let mut gateway = Gateway::connect(&running);
+    check_hello(&gateway.ask(&get("/"), b""));
+    running.handle.shutdown();
+    for body in ["", "a body"] {
+        assert!(gateway.hears_farewell());
+        gateway.renew();
+        check_hello(&gateway.ask(&post("/", body.len()), body.as_bytes()));
+    }
+    assert!(gateway.hears_farewell());
+    drop(gateway);
+    running.ended();
+}
+
+#[test]
+fn fcgi_10_a_gateway_that_does_not_heed_the_farewell_is_left_all_the_same() {
+    let running = Running::unix(hello, WorkerConfig::default().linger(Duration::from_millis(20)));
+    let mut idle = Gateway::connect(&running);
+    check_hello(&idle.ask(&get("/"), b""));
+    let mut eager = Gateway::connect(&running);
+    check_hello(&eager.ask(&get("/"), b""));
+    running.handle.shutdown();
+    // One request after the other, until there is no answer: then the request has not been read either.
+    loop {
+        eager.renew();
+        eager.begin(&get("/"));
+        eager.end_stdin();
+        let Ok(answer) = eager.try_answer() else { break };
+        check_hello(&answer);
+    }
+    assert!(idle.hears_farewell());
+    assert!(idle.is_closed());
+    running.ended();
 }
 
 #[test]
@@ -705,9 +743,10 @@ fn fcgi_10_a_connection_that_was_accepted_before_a_shutdown_gets_its_first_reque
     let mut next = Gateway::connect(&running);
     check_hello(&next.ask(&get("/"), b""));
     running.handle.shutdown();
-    assert!(next.is_closed());
+    assert!(next.hears_farewell());
     check_hello(&silent.ask(&get("/"), b""));
-    assert!(silent.is_closed());
+    assert!(silent.hears_farewell());
+    drop((next, silent));
     running.ended();
 }
 

@@ -4,6 +4,7 @@
 //! while another writes, and blocking code may borrow the connection. Does not hold what goes past the runtime (`insist`), buffers or
 //! timeouts.
 
+mod end;
 mod insist;
 
 pub use insist::{Insisting, Readiness};
@@ -225,20 +226,6 @@ impl Stream {
             }
         }
         Ok(())
-    }
-
-    /// Ends both directions at once; whoever waits on this connection wakes up.
-    pub fn shutdown(&self) {
-        // It fails only where there is nothing left to end.
-        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
-    }
-
-    /// Says that nothing more will be written; reading goes on.
-    ///
-    /// # Errors
-    /// What the system says, such as that the peer is gone already.
-    pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(self, rustix::net::Shutdown::Write)?)
     }
 
     /// Sends small TCP segments at once; does nothing on a UNIX socket.

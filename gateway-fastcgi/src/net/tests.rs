@@ -191,6 +191,19 @@ async fn write_all_survives_a_full_socket() {
 }
 
 #[tokio::test]
+async fn of_a_unix_socket_that_hears_no_more_the_peer_knows_what_has_not_gone_out() {
+    let (one, two) = Stream::pair().unwrap();
+    two.write_all(b"before").await.unwrap();
+    one.shutdown_read().unwrap();
+    assert_eq!(two.try_write(b"after").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    let mut got = Vec::new();
+    while one.read_buf(&mut got).await.unwrap() > 0 {}
+    assert_eq!(got, b"before");
+    one.write_all(b"answer").await.unwrap();
+    assert_eq!(two.read(&mut [0; 64]).await.unwrap(), 6);
+}
+
+#[tokio::test]
 async fn bytes_that_come_after_a_short_read_are_noticed() {
     let (one, two) = Stream::pair().unwrap();
     let mut buffer = [0; 64];

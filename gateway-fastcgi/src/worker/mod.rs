@@ -33,6 +33,7 @@ mod config;
 mod control;
 mod environ;
 mod exchange;
+mod leave;
 mod link;
 mod mount;
 mod output;

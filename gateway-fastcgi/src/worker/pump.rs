@@ -6,6 +6,7 @@
 //! reading, and with it its neighbours: so it is kept instead, a window of it in memory and the rest in a file without a name.
 
 use super::Shared;
+use super::leave::Leave;
 use super::link::{Begun, Caller, Link, LinkError, Read};
 use super::request::serve;
 use crate::calls::{Blocked, Turns};
@@ -42,26 +43,32 @@ pub(super) async fn pump(
     let mut silence = tokio::time::interval(often);
     silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut begun = first;
-    let mut ending = *end.borrow();
+    let mut leave = Leave::Not;
     let mut turns = Turns::default();
     loop {
         while let Some(request) = begun.take().or_else(|| link.take_begun()) {
-            // A connection that has just been made gets one answer all the same (FCGI-10).
-            if (ending && served > 0) || link.is_closing() {
+            if leave.is_late() || link.is_closing() {
                 link.refuse(&request, ProtocolStatus::OVERLOADED);
                 continue;
             }
             served += 1;
             spawn(shared, link, request);
         }
-        if link.is_quiet() && (ending || link.is_closing() || served >= config.max_connection_requests) {
+        if link.is_quiet() && link.is_closing() {
             return link.take_broken().map_or(Ok(()), |error| Err(error.into()));
         }
+        // A connection that has just been made gets one answer all the same (FCGI-10).
+        if served > 0 && (*end.borrow() || served >= config.max_connection_requests) {
+            leave.begin(link, config.linger);
+        }
+        let left = leave.left().filter(|left| !left.is_zero());
+        let is_ending = *end.borrow();
         turns.next().await;
         tokio::select! {
             biased;
             () = link.changed() => {}
-            _ = end.wait_for(|end| *end), if !ending => ending = true,
+            _ = end.wait_for(|end| *end), if !is_ending => {}
+            () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {}
             _ = silence.tick() => {
                 let expired = link.expire();
                 if expired > 0 {

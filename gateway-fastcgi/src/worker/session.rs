@@ -4,7 +4,8 @@
 //! with several at a time (`pump`).
 
 use super::Shared;
-use super::link::{Begun, Link, LinkError};
+use super::leave::Leave;
+use super::link::{Begun, Link, LinkError, Next};
 use super::pump::{LONGEST_STALL, Pumping, STALL, pump};
 use super::request::serve;
 use crate::net::{Peer, Stream, Timer};
@@ -51,6 +52,7 @@ impl Session {
         let config = &self.shared.config;
         let mut idle = config.silent_timeout;
         let mut served = 0;
+        let mut leave = Leave::Not;
         let mut timer = Timer::new(idle);
         let mut receiver = self.end.clone();
         let mut end = pin!(async move {
@@ -60,8 +62,21 @@ impl Session {
         loop {
             // A gateway that has just connected is about to ask, and may have nowhere else to go when it is refused: a connection
             // is closed for the end of the worker only between two requests (FCGI-10).
-            let may_end = (served > 0).then_some(end.as_mut());
-            let Some(begun) = self.link.next_request(idle, &mut timer, may_end).await? else { return Ok(()) };
+            let may_end = (served > 0 && leave == Leave::Not).then_some(end.as_mut());
+            let wait = if leave == Leave::Not { idle } else { config.linger };
+            let begun = match self.link.next_request(wait, &mut timer, may_end).await? {
+                Next::Request(begun) => begun,
+                Next::Over => return Ok(()),
+                Next::Ended => {
+                    leave.begin(&self.link, config.linger);
+                    continue;
+                }
+                Next::Silence if leave == Leave::Not => return Err(self.link.lost(LinkError::Silent(idle))),
+                Next::Silence => {
+                    leave.end(&self.link);
+                    continue;
+                }
+            };
             if (begun.multiplexed || self.shared.applications.is_asynchronous()) && self.link.become_pump() {
                 return pump(&self.shared, &self.link, self.end.clone(), Some(begun), served).await;
             }
@@ -83,8 +98,11 @@ impl Session {
             if standing.unsent {
                 self.link.flush().await?;
             }
-            if standing.closing || served >= config.max_connection_requests || *self.end.borrow() {
+            if standing.closing {
                 return Ok(());
+            }
+            if served >= config.max_connection_requests || *self.end.borrow() {
+                leave.begin(&self.link, config.linger);
             }
             idle = config.idle_timeout;
         }

@@ -231,8 +231,8 @@ impl Gateway {
         }
     }
 
-    /// The machine would not use this connection again; after the end of STDIN was sent by hand, this gateway does.
-    fn renew(&mut self) {
+    /// The machine would not use this connection again; after the end of STDIN was sent by hand, or a farewell heard, this gateway does.
+    pub(crate) fn renew(&mut self) {
         self.machine = ClientConnection::new();
     }
 
@@ -355,6 +355,16 @@ impl Gateway {
             rest = &rest[8 + usize::from(header.content_length) + usize::from(header.padding_length)..];
         }
         (records, buffer)
+    }
+
+    /// Does the worker say that it is about to close, before it does?
+    pub(crate) fn hears_farewell(&mut self) -> bool {
+        while !self.machine.is_spent() {
+            if self.read_once().is_err() || !(self.machine.has_room() || self.machine.is_spent()) {
+                return false;
+            }
+        }
+        self.end.is_none()
     }
 
     /// Does the worker close, without having said anything?

@@ -13,20 +13,20 @@ use crate::process::{Process, Running};
 pub fn unix() -> Running {
     let place = Place::new();
     let (worker, socket) = testbed_worker_unix(&place);
-    application(place, worker, &format!("unix:{}", socket.display()))
+    application(place, vec![worker], &format!("unix:{}", socket.display()))
 }
 
 /// nginx with `testbed` on a TCP port, connections kept.
 pub fn tcp() -> Running {
     let place = Place::new();
     let (worker, address) = testbed_worker_tcp(&place);
-    application(place, worker, &address.to_string())
+    application(place, vec![worker], &address.to_string())
 }
 
-/// As `docs/deploy/nginx.md` configures it.
-fn application(place: Place, worker: Process, upstream: &str) -> Running {
+/// As `docs/deploy/nginx.md` configures it, in front of whatever is at `upstream`, which answers below `/app`.
+pub fn application(place: Place, behind: Vec<Process>, upstream: &str) -> Running {
     let block = block("nginx", "The application below a path").with("unix:/run/app/app.sock", upstream);
-    http(place, vec![worker], |port| {
+    http(place, behind, |port| {
         let own = block.clone().with("listen 80;", format!("listen 127.0.0.1:{port};"));
         format!("fastcgi_read_timeout 3s; fastcgi_send_timeout 3s;\n{}", own.text())
     })

@@ -38,7 +38,7 @@ fn fcgi_123_php_cgi_is_looked_after_and_reloaded() {
 fn fcgi_123_php_cgi_is_told_after_how_many_requests_to_end() {
     let (workers, options) = php(&["--max-requests", "5"]);
     let front = workers.front(&options);
-    let load = Load::of(front.address, 2, &Request::get("/app/hello.php"));
+    let load = Load::of(front.address, 2, &[Request::get("/app/hello.php")]);
     workers.wait("replaced", |status| status["starts"].as_u64() >= Some(6));
     check_all_answered(&load.end(), &(front.logs() + &workers.process.log()));
     // Ending by itself with status 0 is no crash (FCGI-9).
@@ -49,7 +49,7 @@ fn fcgi_123_php_cgi_is_told_after_how_many_requests_to_end() {
 fn a_foreign_worker_is_busy_while_it_has_a_connection_and_what_waits_is_counted() {
     let (workers, options) = php(&[]);
     let front = workers.front(&options.replace("max_connections=2", "max_connections=5"));
-    let load = Load::of(front.address, 5, &Request::get("/app/hello.php?wait=400000"));
+    let load = Load::of(front.address, 5, &[Request::get("/app/hello.php?wait=400000")]);
     let status = workers.wait("busy with some in the queue", |status| status["busy"] == 2 && status["queue"] != 0);
     assert_eq!(status["processes"][0]["requests"], serde_json::Value::Null, "nobody can know: {status}");
     assert_eq!(status["processes"][0]["tells"], false);
@@ -62,7 +62,7 @@ fn ondemand_starts_foreign_workers_for_connections_that_wait() {
     let (workers, options) = php(&["--mode", "ondemand", "--process-idle-timeout", "300ms"]);
     assert_eq!(workers.figure("starts"), 0);
     let front = workers.front(&options);
-    let load = Load::of(front.address, 2, &Request::get("/app/hello.php?wait=50000"));
+    let load = Load::of(front.address, 2, &[Request::get("/app/hello.php?wait=50000")]);
     workers.wait("both", |status| pids(status).len() == 2);
     check_all_answered(&load.end(), &front.logs());
     workers.wait("none again", |status| pids(status).is_empty());

@@ -28,8 +28,8 @@ fn killed_workers_lose_no_idempotent_request_and_every_other_loss_is_a_502_in_th
         command.args(["serve", "--no-access-log", "--listen", &format!("127.0.0.1:{port}"), "--mount", &mount]);
         command
     });
-    let gets = Load::of(front.address, 48, &Request::get("/app/sleep/5"));
-    let posts = Load::of(front.address, 16, &Request::post("/app/sleep/5", "x"));
+    let gets = Load::of(front.address, 48, &[Request::get("/app/sleep/5")]);
+    let posts = Load::of(front.address, 16, &[Request::post("/app/sleep/5", "x")]);
     let id = front.front().id();
     let (end, mut turn, mut killed) = (Instant::now() + duration(), 0_usize, BTreeSet::new());
     while Instant::now() < end {

@@ -2,7 +2,7 @@
 
 use gateway_tests::client::{Request, send};
 
-use crate::load::{Load, check_all_answered};
+use crate::load::{Load, check_all_answered, get_and_post};
 use crate::setup::Managed;
 
 /// Loads the workers until so many more were started, and checks that nothing was lost.
@@ -10,7 +10,7 @@ use crate::setup::Managed;
 fn check_replaced_without_a_loss(flags: &[&str], reason: &str) {
     let workers = Managed::testbed(&[&["--workers", "2"], flags].concat());
     let front = workers.front("");
-    let load = Load::of(front.address, 8, &Request::get("/app/hello"));
+    let load = Load::of(front.address, 8, &get_and_post("/app"));
     workers.wait("replaced", |status| status["starts"].as_u64() >= Some(6));
     check_all_answered(&load.end(), &(front.logs() + &workers.process.log()));
     let log = workers.process.log();

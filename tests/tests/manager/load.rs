@@ -18,14 +18,14 @@ pub(crate) struct Load {
 pub(crate) type Counts = BTreeMap<String, u64>;
 
 impl Load {
-    /// `clients` on kept connections, each of which asks the same again and again.
-    pub(crate) fn of(address: SocketAddr, clients: usize, request: &Request) -> Self {
+    /// `clients` on kept connections, each of which asks the same again and again: the first one the first request, and so on in turn.
+    pub(crate) fn of(address: SocketAddr, clients: usize, requests: &[Request]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let client = |_| {
+        let client = |request: &Request| {
             let (stop, request) = (Arc::clone(&stop), request.clone());
             std::thread::spawn(move || ask(address, &request, &stop))
         };
-        let clients = (0..clients).map(client).collect();
+        let clients = requests.iter().cycle().take(clients).map(client).collect();
         Self { stop, clients }
     }
 
@@ -65,6 +65,11 @@ fn ask(address: SocketAddr, request: &Request, stop: &AtomicBool) -> Counts {
         *counts.entry(answer).or_insert(0) += 1;
     }
     counts
+}
+
+/// A request that may be sent again, and one that may not: what is lost of these, nobody can make good.
+pub(crate) fn get_and_post(folder: &str) -> [Request; 2] {
+    [Request::get(&format!("{folder}/hello")), Request::post(&format!("{folder}/echo"), "x")]
 }
 
 /// Checks that every answer was 200, and that there were some.

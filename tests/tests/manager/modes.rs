@@ -10,7 +10,7 @@ fn ondemand_grows_from_none_and_shrinks_back() {
     let workers = Managed::testbed(&["--mode", "ondemand", "--workers", "3", "--process-idle-timeout", "300ms"]);
     assert_eq!(workers.figure("starts"), 0);
     let front = workers.front("");
-    let load = Load::of(front.address, 8, &Request::get("/app/sleep/20"));
+    let load = Load::of(front.address, 8, &[Request::get("/app/sleep/20")]);
     workers.wait("as many as may be", |status| pids(status).len() == 3 && status["max_children_reached"] != 0);
     check_all_answered(&load.end(), &(front.logs() + &workers.process.log()));
     workers.wait("none again", |status| pids(status).is_empty());
@@ -23,7 +23,7 @@ fn dynamic_keeps_its_spares() {
     let workers = Managed::testbed(&flags);
     workers.wait("two at first", |status| status["idle"] == 2 && pids(status).len() == 2);
     let front = workers.front("");
-    let load = Load::of(front.address, 3, &Request::get("/app/sleep/200"));
+    let load = Load::of(front.address, 3, &[Request::get("/app/sleep/200")]);
     workers.wait("spares beside the busy", |status| pids(status).len() > 2 && status["busy"] != 0);
     check_all_answered(&load.end(), &(front.logs() + &workers.process.log()));
     workers.wait("no more spares than may be", |status| {
@@ -35,7 +35,7 @@ fn dynamic_keeps_its_spares() {
 fn the_status_page_answers_when_all_workers_are_busy() {
     let workers = Managed::testbed(&["--workers", "2"]);
     let front = workers.front("");
-    let load = Load::of(front.address, 8, &Request::get("/app/sleep/300"));
+    let load = Load::of(front.address, 8, &[Request::get("/app/sleep/300")]);
     let status = workers.wait("all busy", |status| status["busy"] == 2);
     let request = status["processes"].as_array().unwrap().iter().find_map(|one| one["request"]["path"].as_str());
     assert_eq!(request, Some("/app/sleep/300"), "{status}");

@@ -1,15 +1,17 @@
 //! Rolling reloads.
 
+use std::path::Path;
 use std::process::Command;
 
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
 use gateway_tests::process::{Running, poll_until};
 use gateway_tests::programs::program;
+use gateway_tests::servers::{haproxy, nginx};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::load::{Load, check_all_answered};
+use crate::load::{Load, check_all_answered, get_and_post};
 use crate::setup::{Managed, PATIENCE, pids};
 
 /// How many reloads there are under load: 20 by `RELOADS=20`.
@@ -22,7 +24,7 @@ fn rolling_reloads_under_load_lose_no_request() {
     let mut workers = Managed::testbed(&["--workers", "4"]);
     workers.wait("ready", |status| status["starting"] == 0);
     let front = workers.front("");
-    let load = Load::of(front.address, 16, &Request::get("/app/hello"));
+    let load = Load::of(front.address, 16, &get_and_post("/app"));
     let mut before = pids(&workers.status());
     for reload in 1..=reloads() {
         workers.process.signal(Signal::HUP);
@@ -36,6 +38,42 @@ fn rolling_reloads_under_load_lose_no_request() {
     println!("{counts:?}");
     let log = workers.process.log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+/// Checks that a server that keeps its connections, and never sends a POST again, loses none over reloads.
+#[track_caller]
+fn check_reloads_behind(server: impl FnOnce(&Path) -> Running) {
+    let mut workers = Managed::testbed(&["--workers", "4"]);
+    workers.wait("ready", |status| status["starting"] == 0);
+    let front = server(&workers.socket);
+    let load = Load::of(front.address, 8, &get_and_post("/app"));
+    for reload in 1..=reloads() {
+        workers.process.signal(Signal::HUP);
+        workers.wait("reloaded", |status| status["reloads"] == reload && status["finishing"] == 0);
+    }
+    let counts = load.end();
+    println!("{counts:?}");
+    check_all_answered(&counts, &(front.logs() + &workers.process.log()));
+}
+
+#[test]
+fn fcgi_10_reloads_behind_nginx_lose_no_request() {
+    check_reloads_behind(|socket| nginx::application(Place::new(), Vec::new(), &format!("unix:{}", socket.display())));
+}
+
+#[test]
+fn fcgi_10_reloads_behind_haproxy_lose_no_request() {
+    check_reloads_behind(|socket| {
+        haproxy::start(Place::new(), Vec::new(), &haproxy::configuration("One request at a time", socket))
+    });
+}
+
+#[test]
+fn fcgi_10_reloads_behind_a_haproxy_that_multiplexes_lose_no_request() {
+    check_reloads_behind(|socket| {
+        let heading = "Several requests at once on each connection";
+        haproxy::start(Place::new(), Vec::new(), &haproxy::configuration(heading, socket))
+    });
 }
 
 #[test]
@@ -78,7 +116,7 @@ fn gateway_serve_shows_its_workers_and_replaces_them_at_sighup() {
         poll_until(PATIENCE, || Some(status()).filter(is)).unwrap_or_else(|| panic!("never there: {}", status()))
     };
     let before = pids(&wait(&|status| status["idle"] == 2));
-    let load = Load::of(front.address, 4, &Request::get("/app/hello"));
+    let load = Load::of(front.address, 4, &get_and_post("/app"));
     front.front().signal(Signal::HUP);
     let after = pids(&wait(&|status| status["reloads"] == 1 && status["finishing"] == 0));
     assert!(after.len() == 2 && after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");

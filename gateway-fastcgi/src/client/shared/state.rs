@@ -107,7 +107,10 @@ impl State {
                     self.idle_since = Instant::now();
                 }
                 Ok(Some(ClientEvent::StdoutEnd(_) | ClientEvent::Values(_) | ClientEvent::UnknownType(_))) => {}
-                Ok(None) => return,
+                Ok(None) => {
+                    self.is_retired |= self.machine.is_spent();
+                    return;
+                }
                 // The end of the connection is the caller's to tell.
                 Err(ProtocolError::Truncated { .. }) => return,
                 Err(error) => return self.lose(Loss::Protocol(error)),

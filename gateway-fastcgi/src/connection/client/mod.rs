@@ -44,7 +44,6 @@ struct Active {
     stdin_open: bool,
     data_open: bool,
     stdout_open: bool,
-    stderr_open: bool,
     abort_sent: bool,
 }
 
@@ -123,7 +122,6 @@ impl ClientConnection {
             stdin_open: true,
             data_open: begin.role == Role::FILTER,
             stdout_open: true,
-            stderr_open: true,
             abort_sent: false,
         };
         self.active.insert(at, request);
@@ -257,6 +255,11 @@ impl ClientConnection {
     pub fn is_reusable(&self) -> bool {
         let broken = self.spent || self.ended_input || self.failure.is_some();
         self.active.is_empty() && !broken && !self.reader.is_within_record()
+    }
+
+    /// Has the worker said, or the gateway, that this connection gets no further request?
+    pub fn is_spent(&self) -> bool {
+        self.spent
     }
 
     /// Bytes from the worker that this machine holds.

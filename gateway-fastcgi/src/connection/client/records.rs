@@ -64,23 +64,26 @@ impl ClientConnection {
             return Ok(self.skip());
         }
         let Some(active) = self.active.iter_mut().find(|active| active.id == id) else {
+            // This is how a worker says that it is about to close (`WorkerConnection::send_farewell`).
+            if kind == RecordType::STDERR && header.content_length == 0 {
+                self.spent = true;
+                return Ok(self.skip());
+            }
             // The gateway's input has no late records to forgive: what a worker sends here belongs to nobody (FCGI-111).
             return Err(ProtocolError::InactiveId { kind, id: id.get() });
         };
-        let open = match kind {
-            RecordType::STDOUT => &mut active.stdout_open,
-            RecordType::STDERR => &mut active.stderr_open,
+        match kind {
+            RecordType::STDOUT if header.content_length == 0 => {
+                let first = std::mem::replace(&mut active.stdout_open, false);
+                let _ = self.reader.piece();
+                return Ok(if first { Step::Event(ClientEvent::StdoutEnd(id)) } else { Step::Next });
+            }
+            RecordType::STDOUT if !active.stdout_open => return Err(ProtocolError::AfterStreamEnd { kind }),
+            // A farewell that crossed this request on its way; so an empty one does not say that no more will come.
+            RecordType::STDERR if header.content_length == 0 => return Ok(self.skip()),
+            RecordType::STDOUT | RecordType::STDERR => {}
             RecordType::END_REQUEST => return self.end(header, id),
             _ => return Err(ProtocolError::WrongDirection { kind }),
-        };
-        if header.content_length == 0 {
-            let first = std::mem::replace(open, false);
-            let _ = self.reader.piece();
-            let told = first && kind == RecordType::STDOUT;
-            return Ok(if told { Step::Event(ClientEvent::StdoutEnd(id)) } else { Step::Next });
-        }
-        if !*open {
-            return Err(ProtocolError::AfterStreamEnd { kind });
         }
         let Some(piece) = self.reader.piece() else { return Ok(Step::NeedMore) };
         let data = piece.freeze();

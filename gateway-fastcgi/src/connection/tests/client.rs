@@ -191,6 +191,23 @@ fn fcgi_111_records_for_another_id_or_after_the_end_are_errors() {
 }
 
 #[test]
+fn a_farewell_ends_the_use_of_a_connection_and_nothing_else() {
+    let farewell = record(RecordType::STDERR, 1, b"", 0);
+    let answer = [record(RecordType::STDERR, 1, b"oh", 0), record(RecordType::STDOUT, 1, b"x", 0)].concat();
+    let over = end(1, EndRequest::COMPLETE);
+    let stderr = ClientEvent::Stderr { id: ONE, data: "oh".into() };
+    let events = vec![stderr, stdout("x"), ClientEvent::End { id: ONE, end: EndRequest::COMPLETE }];
+    // Where a request is on its way already it is one of its records, and errors may follow (FCGI-75).
+    assert_eq!(check(&[&farewell[..], &answer, &over].concat()), (events.clone(), None));
+    assert_eq!(check(&[&answer[..], &over, &farewell].concat()), (events, None));
+    let mut client = asked(KEEP);
+    drive_client(&mut client, &[answer, over].concat(), &[]);
+    assert!(client.is_reusable() && !client.is_spent());
+    drive_client(&mut client, &farewell, &[]);
+    assert!(!client.is_reusable() && client.is_spent() && !client.has_room());
+}
+
+#[test]
 fn fcgi_25_records_that_go_the_other_way_are_errors() {
     for kind in [RecordType::STDIN, RecordType::PARAMS, RecordType::BEGIN_REQUEST, RecordType::ABORT_REQUEST] {
         check_error(&record(kind, 1, b"x", 0), ProtocolError::WrongDirection { kind });

@@ -123,6 +123,16 @@ fn fcgi_75_stderr_is_ended_only_if_it_was_used() {
 }
 
 #[test]
+fn fcgi_75_a_farewell_is_an_empty_record_of_a_request_that_is_over() {
+    let mut worker = machine();
+    drive_worker(&mut worker, &post(1, true, b""), &[]);
+    worker.send_end(ONE, 0).unwrap();
+    taken(worker.output());
+    worker.send_farewell(ONE);
+    assert_eq!(taken(worker.output()), [1, 7, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
 fn fcgi_81_a_request_ends_exactly_once() {
     let mut worker = machine();
     drive_worker(&mut worker, &post(1, true, b""), &[]);

@@ -67,6 +67,15 @@ impl WorkerConnection {
         Ok(())
     }
 
+    /// Queues a record that says nothing: an empty one of STDERR, of a request that is over.
+    ///
+    /// FastCGI has no word by which a worker could announce that it is about to close. But a gateway that keeps connections looks
+    /// whether something comes on them while they are idle, and closes them if so (nginx, HAProxy, this crate's client); and where the
+    /// next request is on its way already, the record is one that a worker may send within it (FCGI-75).
+    pub fn send_farewell(&mut self, id: RequestId) {
+        self.output.end_stream(RecordType::STDERR, id);
+    }
+
     /// Bytes of answers in the output that nobody but this machine gave, such as refusals: a gateway that asks for more than it
     /// takes should not be read from.
     pub fn unasked_output(&self) -> usize {

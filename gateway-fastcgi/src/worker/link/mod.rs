@@ -33,6 +33,7 @@ use reader::Reader;
 use state::State;
 
 pub(super) use live::{InputKind, Live};
+pub(super) use session::Next;
 pub(super) use waiting::{Arrived, Taken};
 pub(super) use wire::{Caller, Read};
 
@@ -121,6 +122,7 @@ impl Link {
             multiplexed: false,
             gone: false,
             draining: false,
+            last: None,
             broken: None,
             spare_head: Vec::new(),
         };
@@ -187,6 +189,12 @@ impl Link {
         self.lock().lives.is_empty()
     }
 
+    /// Is there no request, nor a part of one?
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.lives.is_empty() && state.is_idle()
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.lock().is_closing()
     }
@@ -203,6 +211,22 @@ impl Link {
     /// How the gateway broke the protocol, once.
     pub(super) fn take_broken(&self) -> Option<ProtocolError> {
         self.lock().broken.take()
+    }
+
+    /// Lets the gateway know that the connection is about to be closed, once after the last request; whoever waits next sends it.
+    pub(super) fn say_farewell(&self) {
+        let mut state = self.lock();
+        if state.lives.is_empty()
+            && let Some(id) = state.last.take()
+        {
+            state.machine.send_farewell(id);
+        }
+    }
+
+    /// Hears nothing more than what has arrived; then the connection is at its end.
+    pub(super) fn turn_deaf(&self) {
+        // It fails only where the end is there already.
+        let _ = self.stream.shutdown_read();
     }
 
     /// Ends idle parameters; see [`WorkerConnection::expire`].

@@ -21,6 +21,17 @@ pub(in crate::worker) struct Standing {
     pub(in crate::worker) unsent: bool,
 }
 
+/// What comes to a session that waits for a request.
+pub(in crate::worker) enum Next {
+    Request(Begun),
+    /// The gateway has closed, or no more requests are served.
+    Over,
+    /// `end` has come while there was none.
+    Ended,
+    /// There was none for as long as was to be waited.
+    Silence,
+}
+
 /// What a session finds.
 enum Look {
     Request(Begun),
@@ -37,8 +48,7 @@ enum Look {
 }
 
 impl Link {
-    /// The next request; `None` when the gateway has closed between requests, or `end` has come while there was none. Nothing is lost
-    /// if the future is dropped.
+    /// The next request, or why there is none. Nothing is lost if the future is dropped.
     ///
     /// Waits up to `idle` while there is no request, up to the read timeout within one.
     pub(in crate::worker) async fn next_request(
@@ -46,12 +56,12 @@ impl Link {
         idle: Duration,
         timer: &mut Timer,
         mut end: Option<Pin<&mut (impl Future<Output = ()> + Send)>>,
-    ) -> Result<Option<Begun>, LinkError> {
+    ) -> Result<Next, LinkError> {
         loop {
             let (is_idle, longest) = match self.look()? {
-                Look::Request(begun) => return Ok(Some(begun)),
-                Look::Over => return Ok(None),
-                Look::Closing => return self.take_broken().map_or(Ok(None), |error| Err(error.into())),
+                Look::Request(begun) => return Ok(Next::Request(begun)),
+                Look::Over => return Ok(Next::Over),
+                Look::Closing => return self.take_broken().map_or(Ok(Next::Over), |error| Err(error.into())),
                 Look::Unsent => {
                     self.flush().await?;
                     continue;
@@ -65,9 +75,11 @@ impl Link {
                 (Poll::Pending, Some(end)) if is_idle => end.as_mut().poll(cx).map(|()| None),
                 (Poll::Pending, _) => Poll::Pending,
             });
-            match timer.within(longest, ready).await.map_err(|_| self.lost(LinkError::Silent(longest)))? {
-                Some(ready) => ready?,
-                None => return Ok(None),
+            match timer.within(longest, ready).await {
+                Ok(Some(ready)) => ready?,
+                Ok(None) => return Ok(Next::Ended),
+                Err(_) if is_idle => return Ok(Next::Silence),
+                Err(_) => return Err(self.lost(LinkError::Silent(longest))),
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::{Begun, Live, Reader};
 use crate::connection::{Request, WorkerConnection};
-use crate::protocol::ProtocolError;
+use crate::protocol::{ProtocolError, RequestId};
 use std::collections::VecDeque;
 
 pub(in crate::worker) struct State {
@@ -22,6 +22,8 @@ pub(in crate::worker) struct State {
     pub(super) gone: bool,
     /// No more requests: the connection ends with those under way.
     pub(super) draining: bool,
+    /// The last request that ended, until farewell is said after it.
+    pub(super) last: Option<RequestId>,
     /// How the gateway broke the protocol, for the session.
     pub(super) broken: Option<ProtocolError>,
     /// The buffer of an encoded head, for the next request.
@@ -36,6 +38,7 @@ impl State {
         if live.aborted && !live.ended {
             let _ = self.machine.send_end(live.id, 0);
         }
+        self.last = Some(live.id);
         self.spare_head = live.into_head();
         let is_pumped = self.reader == Reader::Pump;
         if !is_pumped {

@@ -177,7 +177,7 @@ impl Link {
     }
 
     /// Whoever asks next will be told that the peer has gone.
-    pub(super) fn lost(&self, error: LinkError) -> LinkError {
+    pub(in crate::worker) fn lost(&self, error: LinkError) -> LinkError {
         let mut state = self.lock();
         state.lose();
         self.notify(&state);
