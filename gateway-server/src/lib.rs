@@ -26,6 +26,7 @@ pub mod mount;
 mod notify;
 pub mod proxy_protocol;
 pub mod serve;
+mod signals;
 pub mod telemetry;
 
 pub use environ::SOFTWARE;

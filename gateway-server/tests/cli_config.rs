@@ -80,13 +80,25 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a time without a unit", "[timeouts]\nheader = 5", format!("2:10: timeouts.header: \"5\" is not allowed; allowed is {DURATION}")),
         ("no time at all", "[timeouts]\nbody = \"0s\"", format!("2:8: timeouts.body: \"0s\" is not allowed; allowed is {DURATION}")),
         ("an unknown timeout", "[timeouts]\nheaders = \"5s\"", "2:1: timeouts.headers: unknown; allowed are handshake, header, keep_alive, body, write, rate_grace, half_close, linger, stop".into()),
-        ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes, such as 65536, 64KiB or 10MiB".into()),
+        ("a size", "[limits]\nmax_head_bytes = \"64 KB\"", "2:18: limits.max_head_bytes: \"64 KB\" is not allowed; allowed is a number of bytes from 256 on, such as 65536 or 64KiB".into()),
+        ("a head in which nothing has room", "[limits]\nmax_head_bytes = 255", "2:18: limits.max_head_bytes: \"255\" is not allowed; allowed is a number of bytes from 256 on, such as 65536 or 64KiB".into()),
+        ("a network that is none", "trusted_proxies = \"10.0.0.0/40\"", "1:19: trusted_proxies: \"10.0.0.0/40\" is not allowed; allowed is addresses, networks such as 10.0.0.0/8 (up to /32, or /128 for IPv6), or unix for peers on UNIX sockets, with commas between them".into()),
+        ("a name that was forgotten", "[access]\nformat = \"time,,status\"", "2:10: access.format: \"time,,status\" is not allowed; allowed is common, combined, json, json:NAME,NAME… or NAME,NAME… of the fields in docs/operation.md".into()),
+        ("an access log in no folder", "[access]\nfile = \"no/a.log\"", "2:8: access.file: \"DIR/no/a.log\": the folder DIR/no is missing".into()),
+        ("an access log that is a folder", "[access]\nfile = \"files\"", "2:8: access.file: \"DIR/files\": is a folder; name a file in it".into()),
+        ("an admin listener for everybody", "admin = \"0.0.0.0:0\"", "1:9: admin: \"tcp:0.0.0.0:0\": other machines may reach it, and it tells them everything; take 127.0.0.1 or unix:PATH, or say --admin-open (admin_open = true)".into()),
+        ("a user of the server who is not there", "user = \"no-such-user\"", "1:8: user: \"no-such-user\": there is no user \"no-such-user\"".into()),
+        ("a group of the server that is not there", "user = \"root\"\ngroup = \"no-such-group\"", "2:9: group: \"no-such-group\": there is no group \"no-such-group\"".into()),
+        ("HTTP/2 with threads that wait", "model = \"threads\"\nlisten = \"127.0.0.1:1?http2=true\"", "2:10: listen.http2: \"--model threads\": this model speaks plain HTTP/1.1 only; HTTP/2 needs --model event-loops".into()),
+        ("a PROXY header with one thread", "model = \"iterative\"\nlisten = \"127.0.0.1:1?proxy_protocol=10.0.0.1\"", "2:10: listen.proxy_protocol: \"--model iterative\": this model speaks plain HTTP/1.1 only; the PROXY protocol needs --model event-loops".into()),
+        ("an address twice", "listen = [\"127.0.0.1:1\", \"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:1\"]", "1:56: listen: given twice; the first is g.toml:1:11: listen".into()),
+        ("an upstream without slashes", "[[mount]]\nprefix = \"/\"\ntarget = \"http:127.0.0.1:80\"", "3:10: mount.target: \"http:127.0.0.1:80\": expected http://HOST:PORT, http://HOST:PORT/PATH, unix:PATH or tcp:HOST:PORT; perhaps http://127.0.0.1:80 is meant".into()),
         ("an unknown limit", "[limits]\nmax_heads = 1", "2:1: limits.max_heads: unknown; allowed are max_head_bytes, max_fields, max_target_bytes, max_method_bytes, max_body_bytes, length_required, max_chunk_extension_bytes, max_trailer_bytes, min_body_bytes_per_second, min_write_bytes_per_second, max_connections, max_connections_per_peer, uncounted_peers, max_requests_per_connection, max_pipelined, max_streams, stream_window, max_blocking_calls, max_children, preread_bytes, drain_bytes".into()),
         ("an unknown field of tls", "[tls]\ncrt = \"x\"", "2:1: tls.crt: unknown; allowed are cert, key, listen".into()),
         ("an address with a misspelt key", "listen = \"127.0.0.1:1?proxy=10.0.0.1\"", "1:10: listen.proxy: unknown; allowed are proxy_protocol, http2".into()),
         ("an address with TLS and no certificate", "[tls]\nlisten = \"127.0.0.1:1\"", "2:10: tls.listen: missing; allowed is a certificate: --tls-cert FILE --tls-key FILE, or cert and key in [tls]".into()),
         ("a certificate without its key", "[tls]\ncert = \"text\"", "1:1: tls.key: missing; allowed is the file of the certificate's key: --tls-key FILE, or key in [tls]".into()),
-        ("a certificate too many", "[tls]\ncert = [\"text\", \"text\"]\nkey = \"text\"", "1:1: tls.key: missing; allowed is the file of the certificate's key: --tls-key FILE, or key in [tls]".into()),
+        ("a certificate too many", "[tls]\ncert = [\"text\", \"text\"]\nkey = \"text\"", "3:7: tls.key: certificates: 2, keys: 1; each certificate has its own key, in the same order".into()),
         ("a certificate that is a number", "[tls]\ncert = [\"text\", {}]", "2:17: tls.cert: a table is not allowed; allowed is a path, or a list of them".into()),
         ("a certificate for nobody", "listen = \"127.0.0.1:1\"\n[tls]\ncert = \"text\"\nkey = \"text\"", "2:1: tls.listen: missing; allowed is an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without".into()),
         ("a certificate that is none", "[tls]\ncert = \"text\"\nkey = \"text\"", "1:1: tls: DIR/text: there is no certificate in it; a certificate in PEM form begins with -----BEGIN CERTIFICATE-----".into()),
@@ -137,7 +149,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
     ];
     for (name, text, wanted) in rows {
         let (code, said, mistakes) = check(text);
-        assert_eq!((code, said.as_str(), mistakes), (1, "", vec![format!("g.toml:{wanted}")]), "{name}");
+        assert_eq!((code, said.as_str(), mistakes), (2, "", vec![format!("g.toml:{wanted}")]), "{name}");
     }
 }
 
@@ -147,7 +159,7 @@ fn what_is_not_toml_is_told_with_its_place() {
         [("listen = ", "g.toml:1:"), ("a = 1\nb = [1,\n", "g.toml:2:"), ("x = 1\nx = 2", "g.toml:2:1: ")]
     {
         let (code, _, mistakes) = check(text);
-        assert!(code == 1 && mistakes[0].starts_with(place), "{text}: {mistakes:?}");
+        assert!(code == 2 && mistakes[0].starts_with(place), "{text}: {mistakes:?}");
     }
 }
 
@@ -160,7 +172,7 @@ fn all_mistakes_are_told_in_the_order_of_the_file() {
     let places: Vec<&str> = mistakes.iter().map(|line| line.split(": ").next().unwrap()).collect();
     let wanted = ["1:11", "2:11", "2:16", "4:10", "5:1", "7:10", "8:10", "8:10", "9:1", "9:1"];
     assert_eq!(places, wanted.map(|at| format!("g.toml:{at}")), "{mistakes:#?}");
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
 }
 
 #[test]
@@ -208,12 +220,12 @@ fn a_file_that_is_not_there_is_told_so() {
     let output = gateway(folder.path(), &["check-config", "nothing.toml"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("gateway: nothing.toml:1:1: cannot be read: No such file"), "{said}");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
 fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
-    let rows: [(&[&str], &str); 17] = [
+    let rows: [(&[&str], &str); 26] = [
         (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 to 4096"),
         (&["--max-children", "0"], "--max-children: \"0\" is not allowed; allowed is a number from 1 on"),
         (&["--log-format", "xml"], "--log-format: \"xml\" is not allowed; allowed is human or json"),
@@ -221,6 +233,36 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
             &["--log", "loud"],
             "--log: \"loud\" is not allowed; allowed is error, warn, info, debug or trace, or directives such as info,gateway_cgi=debug",
         ),
+        (
+            &["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"],
+            "--listen 127.0.0.1:1: given twice; the first is --listen 127.0.0.1:1",
+        ),
+        (
+            &["--listen", "127.0.0.1:1?http2=true", "--model", "threads"],
+            "--listen 127.0.0.1:1?http2=true: http2: \"--model threads\": this model speaks plain HTTP/1.1 only; HTTP/2 needs --model event-loops",
+        ),
+        (
+            &["--tls-cert", "text"],
+            "--tls-key: missing; allowed is the file of the certificate's key: --tls-key FILE, or key in [tls]",
+        ),
+        (
+            &["--tls-key", "text"],
+            "--tls-cert: missing; allowed is the file of the certificate that the key belongs to: --tls-cert FILE, or cert in [tls]",
+        ),
+        (
+            &["--tls-cert", "text", "--tls-cert", "program", "--tls-key", "text"],
+            "--tls-key: certificates: 2, keys: 1; each certificate has its own key, in the same order",
+        ),
+        (
+            &["--listen", "127.0.0.1:1", "--tls-cert", "text", "--tls-key", "text"],
+            "--tls-listen: missing; allowed is an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without",
+        ),
+        (&["--user", "no-such-user"], "--user: \"no-such-user\": there is no user \"no-such-user\""),
+        (
+            &["--admin", "0.0.0.0:0"],
+            "--admin: \"tcp:0.0.0.0:0\": other machines may reach it, and it tells them everything; take 127.0.0.1 or unix:PATH, or say --admin-open (admin_open = true)",
+        ),
+        (&["--access-log", "no/a.log"], "--access-log: \"no/a.log\": the folder no is missing"),
         (&["--listen", "here"], "--listen here: \"here\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`"),
         (&["--listen", "unix:no/s"], "--listen unix:no/s: \"DIR/no/s\": the folder DIR/no is missing"),
         (&["--mount", "/x"], "--mount /x: \"/x\" is not allowed; allowed is PREFIX=TARGET, such as /app=cgi:./app"),
@@ -267,7 +309,7 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
         let output = gateway(folder.path(), &[&["serve"], flags].concat());
         let said = String::from_utf8(output.stderr).unwrap().replace(folder.path().to_str().unwrap(), "DIR");
         assert_eq!(said, format!("gateway: {wanted}\n"));
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
     }
 }
 
@@ -330,10 +372,10 @@ fn the_file_of_gateway_workers_is_checked_like_any_other() {
         "g.toml:5:9: env.A-B: \"x\" is not allowed",
         "g.toml:7:9: log.level: \"loud\" is not allowed",
     ];
-    assert_eq!((code, lines.len()), (1, starts.len()), "{lines:?}");
+    assert_eq!((code, lines.len()), (2, starts.len()), "{lines:?}");
     for (line, start) in lines.iter().zip(starts) {
         assert!(line.starts_with(start), "{line}");
     }
     let missing = check("command = 'no-such-program-anywhere'\n");
-    assert!(missing.0 == 1 && missing.2[0].contains("no such program in PATH"), "{missing:?}");
+    assert!(missing.0 == 2 && missing.2[0].contains("no such program in PATH"), "{missing:?}");
 }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use bytes::Buf;
 use gateway_fastcgi::connection::{ClientConnection, ClientEvent};
@@ -176,6 +177,8 @@ fn fcgi_9_10_sigterm_lets_a_worker_finish_and_it_exits_with_0() {
 #[test]
 fn fcgi_9_10_a_second_sigterm_ends_a_worker_at_once_and_that_is_no_good_end() {
     let (mut serving, _begun, _folder) = ending();
+    // What comes sooner is the same wish.
+    std::thread::sleep(Duration::from_millis(120));
     serving.terminate();
     assert_eq!(serving.wait().code(), Some(1));
 }

@@ -101,14 +101,30 @@ impl Sources {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
+const PATHS: [&str; 6] = ["/", "/healthz", "/readyz", "/metrics", "/status", "/ping"];
+
+/// What can be asked for.
+const THERE_IS: &str = "/healthz /readyz /metrics /status /status?json /ping\n";
+
 impl Application for AdminPage {
     fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Body, AppError> {
-        let (status, kind, text) = match environ.path_info().as_bytes() {
+        let path = environ.path_info().as_bytes();
+        if !PATHS.iter().any(|known| known.as_bytes() == path) {
+            start_response(StatusCode::NOT_FOUND, headers!["content-type" => TEXT, "cache-control" => "no-store"])?;
+            return Ok(format!("404 Not Found\n{THERE_IS}").into());
+        }
+        let method = environ.request_method();
+        if method != "GET" && method != "HEAD" {
+            let fields = headers!["content-type" => TEXT, "allow" => "GET, HEAD"];
+            start_response(StatusCode::METHOD_NOT_ALLOWED, fields)?;
+            return Ok("405 Method Not Allowed\n".into());
+        }
+        let (status, kind, text) = match path {
             b"/healthz" => (StatusCode::OK, TEXT, "ok\n".to_owned()),
             b"/readyz" if self.readiness.is_ready() => (StatusCode::OK, TEXT, "ready\n".to_owned()),
             b"/readyz" => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".to_owned()),
             b"/metrics" => (StatusCode::OK, CONTENT_TYPE, self.metrics()),
-            b"/" => (StatusCode::OK, TEXT, "/healthz /readyz /metrics /status /status?json /ping\n".to_owned()),
+            b"/" => (StatusCode::OK, TEXT, THERE_IS.to_owned()),
             _ => return self.workers.call(environ, start_response),
         };
         start_response(status, headers!["content-type" => kind, "cache-control" => "no-store"])?;

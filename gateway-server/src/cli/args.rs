@@ -9,7 +9,7 @@ use super::config;
 use super::fcgi;
 use super::keys::{ACCESS, LIMITS, LOG, TOP};
 use super::listen::{Listen, TLS};
-use super::mistake::{Mistake, Place};
+use super::mistake::{Mistake, Place, join};
 use super::rules::{Problem, apply};
 use super::settings::{Mount, Settings};
 use super::target::Target;
@@ -173,27 +173,31 @@ impl Serve {
             }
         }
         let values = [
-            ("--admin", TOP, "admin", self.admin.as_deref()),
-            ("--admin-open", TOP, "admin_open", self.admin_open.then_some("true")),
-            ("--user", TOP, "user", self.user.as_deref()),
-            ("--group", TOP, "group", self.group.as_deref()),
-            ("--trusted-proxies", TOP, "trusted_proxies", self.trusted_proxies.as_deref()),
-            ("--hosts", TOP, "hosts", self.hosts.as_deref()),
-            ("--model", TOP, "model", self.model.as_deref()),
-            ("--threads", TOP, "threads", self.threads.as_deref()),
-            ("--socket-mode", TOP, "socket_mode", self.socket_mode.as_deref()),
-            ("--socket-owner", TOP, "socket_owner", self.socket_owner.as_deref()),
-            ("--max-children", LIMITS, "max_children", self.max_children.as_deref()),
-            ("--log-format", LOG, "format", self.log_format.as_deref()),
-            ("--log", LOG, "level", self.log.as_deref()),
-            ("--access-log", ACCESS, "file", self.access_log.as_deref()),
-            ("--access-format", ACCESS, "format", self.access_format.as_deref()),
-            ("--no-access-log", LOG, "access", self.no_access_log.then_some("false")),
+            ("--admin", TOP, "", "admin", self.admin.as_deref()),
+            ("--admin-open", TOP, "", "admin_open", self.admin_open.then_some("true")),
+            ("--user", TOP, "", "user", self.user.as_deref()),
+            ("--group", TOP, "", "group", self.group.as_deref()),
+            ("--trusted-proxies", TOP, "", "trusted_proxies", self.trusted_proxies.as_deref()),
+            ("--hosts", TOP, "", "hosts", self.hosts.as_deref()),
+            ("--model", TOP, "", "model", self.model.as_deref()),
+            ("--threads", TOP, "", "threads", self.threads.as_deref()),
+            ("--socket-mode", TOP, "", "socket_mode", self.socket_mode.as_deref()),
+            ("--socket-owner", TOP, "", "socket_owner", self.socket_owner.as_deref()),
+            ("--max-children", LIMITS, "limits", "max_children", self.max_children.as_deref()),
+            ("--log-format", LOG, "log", "format", self.log_format.as_deref()),
+            ("--log", LOG, "log", "level", self.log.as_deref()),
+            ("--access-log", ACCESS, "access", "file", self.access_log.as_deref()),
+            ("--access-format", ACCESS, "access", "format", self.access_format.as_deref()),
+            ("--no-access-log", LOG, "log", "access", self.no_access_log.then_some("false")),
         ];
         certificates(&self.tls_cert, &self.tls_key, &mut settings, &here, &mut mistakes);
-        for (flag, rules, key, value) in values {
-            let done = value.map_or(Ok(()), |value| apply(rules, &mut settings, key, value));
-            mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
+        for (flag, rules, section, key, value) in values {
+            let Some(value) = value else { continue };
+            let place = Place::Flag(flag.to_owned());
+            match apply(rules, &mut settings, key, value) {
+                Ok(()) => drop(settings.given.insert(join(section, key), place)),
+                Err(problem) => mistakes.push(Mistake { place, problem }),
+            }
         }
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }
@@ -225,9 +229,11 @@ fn certificates(certs: &[String], keys: &[String], settings: &mut Settings, here
         settings.certificate.keys.clear();
     }
     for (flag, key, values) in [("--tls-cert", "cert", certs), ("--tls-key", "key", keys)] {
+        let place = Place::Flag(flag.to_owned());
         for value in values {
             let done = apply(TLS, settings, key, value);
-            mistakes.extend(done.err().map(|problem| Mistake { place: Place::Flag(flag.to_owned()), problem }));
+            mistakes.extend(done.err().map(|problem| Mistake { place: place.clone(), problem }));
+            settings.given.insert(join("tls", key), place.clone());
         }
     }
     settings.certificate.resolve(here);

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use gateway_cgi::host::Confinement;
 use gateway_fastcgi::net::{Address, SocketSource};
 
+use super::access::LogTo;
 use super::listen;
 use super::mistake::{Mistake, Place};
 use super::options::{CgiOptions, FastCgiOptions, FileOptions, PhpOptions};
-use super::privileges::Identity;
+use super::privileges::{Identity, PrivilegeError};
 use super::rules::Problem;
 use super::settings::{Mount, Settings};
 use super::target::Target;
@@ -22,20 +23,26 @@ pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for listen in &settings.listen {
         if let SocketSource::Address(Address::Unix(path)) = &listen.socket {
-            let problem = socket_folder(path).err();
+            let problem = folder_of(path).err();
             mistakes.extend(problem.map(|problem| Mistake { place: listen.place.clone(), problem }));
         }
     }
-    let flag = |name: &str| Place::Flag(name.to_owned());
+    let place = |field: &str| settings.place(field);
+    if let Some(LogTo::File(path)) = &settings.access.log {
+        let problem = writable_file(path).err();
+        mistakes.extend(problem.map(|problem| Mistake { place: place("access.file"), problem }));
+    }
     if let Some(address) = settings.admin.as_ref().filter(|address| address.is_open_to_others() && !settings.admin_open)
     {
-        let why =
-            "other machines may reach it, and it tells them everything; take 127.0.0.1 or unix:PATH, or say admin_open";
-        mistakes.push(Mistake { place: flag("admin"), problem: Problem::refused(address, why) });
+        let why = "other machines may reach it, and it tells them everything; take 127.0.0.1 or unix:PATH, or say --admin-open (admin_open = true)";
+        mistakes.push(Mistake { place: place("admin"), problem: Problem::refused(address, why) });
     }
     if let Err(error) = Identity::of(settings.user.as_deref(), settings.group.as_deref()) {
-        let given = settings.user.as_deref().or(settings.group.as_deref()).unwrap_or_default();
-        mistakes.push(Mistake { place: flag("user"), problem: Problem::refused(given, error) });
+        let (field, given) = match (&settings.user, &settings.group, &error) {
+            (_, Some(group), PrivilegeError::NoGroup(_) | PrivilegeError::NoUserForGroup) => ("group", group.as_str()),
+            (user, ..) => ("user", user.as_deref().unwrap_or_default()),
+        };
+        mistakes.push(Mistake { place: place(field), problem: Problem::refused(given, error) });
     }
     mistakes.extend(listen::look(settings));
     for (at, mount) in settings.mounts.iter().enumerate() {
@@ -231,11 +238,20 @@ fn socket(path: &Path) -> Result<(), Problem> {
     match path.metadata() {
         Ok(found) if !found.file_type().is_socket() => Err(Problem::refused(path.display(), "is no socket")),
         Ok(_) => Ok(()),
-        Err(_) => socket_folder(path),
+        Err(_) => folder_of(path),
     }
 }
 
-fn socket_folder(path: &Path) -> Result<(), Problem> {
+/// A file that is there or can be made. Whether this user may write to it shows when it is opened.
+fn writable_file(path: &Path) -> Result<(), Problem> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Err(Problem::refused(path.display(), "is a folder; name a file in it")),
+        Ok(_) => Ok(()),
+        Err(_) => folder_of(path),
+    }
+}
+
+fn folder_of(path: &Path) -> Result<(), Problem> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if parent.is_dir() {
         return Ok(());

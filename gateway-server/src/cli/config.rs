@@ -117,8 +117,13 @@ impl Reader<'_> {
             (Some(rule), None) => Err(kind(node, rule.allowed)),
             (_, value) => apply(rules, &mut self.settings, name, &value.unwrap_or_default()),
         };
-        if let Err(problem) = done {
-            self.mistake(span, &join(section, name), problem);
+        let field = join(section, name);
+        match done {
+            Ok(()) => {
+                let place = self.source.place(span.start, &field);
+                self.settings.given.entry(field).or_insert(place);
+            }
+            Err(problem) => self.mistake(span, &field, problem),
         }
     }
 

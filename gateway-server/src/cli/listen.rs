@@ -47,7 +47,7 @@ pub(super) const FORMS: &str =
 pub(super) const LISTEN: &[Rule<Options>] = &[
     Rule::new(
         "proxy_protocol",
-        "addresses or networks with commas between them, such as 10.0.0.0/8,::1; unix stands for all peers of a socket file",
+        "addresses or networks (up to /32, or /128 for IPv6) with commas between them, such as 10.0.0.0/8,::1; unix stands for all peers of a socket file",
         "the proxies whose connections begin with a header of the PROXY protocol, 1 or 2, that says who the client is; all others are refused; without it there is no such header",
         |o, _, v| put(&mut o.proxies, proxies(v)),
     ),
@@ -157,18 +157,78 @@ impl Certificate {
     }
 }
 
-/// What is wrong between addresses and certificate, and with the certificate itself.
-pub(super) fn look(settings: &Settings) -> Option<Mistake> {
+/// What is wrong between addresses, between them and the certificate, and with the certificate itself.
+pub(super) fn look(settings: &Settings) -> Vec<Mistake> {
+    let mut mistakes: Vec<_> = twice(settings).collect();
+    mistakes.extend(beyond_the_model(settings));
+    mistakes.extend(between_certificates_and_addresses(settings));
+    mistakes
+}
+
+/// Addresses that are there twice: the second could not be had, and whoever has it would be looked for in vain.
+fn twice(settings: &Settings) -> impl Iterator<Item = Mistake> {
+    let mut seen: Vec<(&SocketSource, &Place)> = Vec::new();
+    settings.listen.iter().filter_map(move |listen| {
+        let first = seen.iter().find(|(socket, _)| *socket == &listen.socket).map(|(_, place)| place.to_string());
+        // Of free ports there is another each time.
+        if !matches!(listen.socket, SocketSource::Address(Address::Tcp { port: 0, .. })) {
+            seen.push((&listen.socket, &listen.place));
+        }
+        Some(Mistake { place: listen.place.clone(), problem: Problem::Twice { first: first? } })
+    })
+}
+
+/// What comes before the first request, where the model has threads that wait: they speak plain HTTP/1.1.
+fn beyond_the_model(settings: &Settings) -> Vec<Mistake> {
+    if !settings.model.is_blocking() {
+        return Vec::new();
+    }
+    let why = |what: &str| {
+        let given = format!("--model {}", settings.model);
+        Problem::refused(given, format!("this model speaks plain HTTP/1.1 only; {what} needs --model event-loops"))
+    };
+    let by_default = Listen::by_default(&settings.certificate);
+    let listens = if settings.listen.is_empty() { std::slice::from_ref(&by_default) } else { &settings.listen };
+    let mut mistakes = Vec::new();
+    for listen in listens {
+        let place = &listen.place;
+        if listen.tls {
+            mistakes.push(Mistake { place: place.clone(), problem: why("TLS") });
+        }
+        if listen.options.http2 == Some(true) {
+            mistakes.push(Mistake { place: place.inside("http2"), problem: why("HTTP/2") });
+        }
+        if listen.options.proxies.is_some() {
+            mistakes.push(Mistake { place: place.inside("proxy_protocol"), problem: why("the PROXY protocol") });
+        }
+    }
+    mistakes
+}
+
+fn between_certificates_and_addresses(settings: &Settings) -> Option<Mistake> {
     let certificate = &settings.certificate;
-    let missing = |what, allowed| {
-        Some(Mistake { place: certificate.place().inside(what), problem: Problem::Missing { allowed } })
+    let given = |what: &str| settings.given.get(&format!("tls.{what}"));
+    // Where one of a pair is a flag, its other half is missed among the flags.
+    let missing = |what: &str, other: &str, allowed| {
+        let place = match given(other) {
+            Some(Place::Flag(_)) => Place::Flag(format!("--tls-{what}")),
+            _ => certificate.place().inside(what),
+        };
+        Some(Mistake { place, problem: Problem::Missing { allowed } })
     };
     match (certificate.certs.len(), certificate.keys.len(), settings.listen.iter().find(|listen| listen.tls)) {
-        (certs, keys, _) if certs < keys => {
-            missing("cert", "the file of the certificate that the key belongs to: --tls-cert FILE, or cert in [tls]")
-        }
-        (certs, keys, _) if certs > keys => {
-            missing("key", "the file of the certificate's key: --tls-key FILE, or key in [tls]")
+        (0, 1.., _) => missing(
+            "cert",
+            "key",
+            "the file of the certificate that the key belongs to: --tls-cert FILE, or cert in [tls]",
+        ),
+        (1.., 0, _) => missing("key", "cert", "the file of the certificate's key: --tls-key FILE, or key in [tls]"),
+        (certs, keys, _) if certs != keys => {
+            let place = given(if certs < keys { "cert" } else { "key" }).cloned();
+            Some(Mistake {
+                place: place.unwrap_or_else(|| certificate.place()),
+                problem: Problem::Pairs { certs, keys },
+            })
         }
         (0, _, Some(listen)) => Some(Mistake {
             place: listen.place.clone(),
@@ -177,9 +237,11 @@ pub(super) fn look(settings: &Settings) -> Option<Mistake> {
             },
         }),
         // --listen stays without TLS, so that nobody has to guess which address has it.
-        (1.., _, None) if !settings.listen.is_empty() => {
-            missing("listen", "an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without")
-        }
+        (1.., _, None) if !settings.listen.is_empty() => missing(
+            "listen",
+            "cert",
+            "an address for TLS: --tls-listen ADDR, or listen in [tls]; the others are without",
+        ),
         (1.., _, _) => certificate.open().err(),
         (0, _, None) => None,
     }

@@ -18,15 +18,15 @@
 //! | `workers` | `gateway workers` |
 //! | `fcgi` | `gateway fcgi` |
 //! | `build`, `configs` | from settings to answers |
-//! | `run`, `sockets`, `signals` | the life of the process |
+//! | `run`, `sockets` | the life of the process |
 //! | `access` | the access log and request ids |
 //! | `admin` | health and metrics |
 //! | `privileges` | becoming another user |
 //! | `reload`, `restart` | what SIGHUP and SIGUSR2 do |
 //! | `logging` | what is written to standard error |
 //!
-//! Exit codes: 0 after a graceful stop or an OK, 1 after a mistake or a failure, 2 for a command line that cannot be read;
-//! `gateway fcgi` has more.
+//! Exit codes: 0 after a graceful stop or an OK, 1 after a failure, 2 for mistakes in flags or in the file, which are found before anything
+//! starts; `gateway fcgi` has more.
 
 mod access;
 mod admin;
@@ -49,7 +49,6 @@ mod restart;
 mod rules;
 mod run;
 mod settings;
-mod signals;
 mod sockets;
 mod target;
 mod tour;
@@ -100,7 +99,7 @@ pub fn main() -> ExitCode {
 fn serve(flags: &Serve) -> ExitCode {
     let mut settings = match flags.settings() {
         Ok(settings) => settings,
-        Err(mistakes) => return tell(&mistakes),
+        Err(mistakes) => return mistaken(&mistakes),
     };
     if flags.is_tour() {
         match tour::mounts() {
@@ -110,7 +109,7 @@ fn serve(flags: &Serve) -> ExitCode {
     }
     let mistakes = check::look(&settings);
     if !mistakes.is_empty() {
-        return tell(&mistakes);
+        return mistaken(&mistakes);
     }
     settings.server = std::mem::take(&mut settings.server).errors(logging::error_stream());
     let format = settings.log.format;
@@ -120,7 +119,7 @@ fn serve(flags: &Serve) -> ExitCode {
 fn cgi_wrap(flags: &wrap::Flags) -> ExitCode {
     let wrap = match flags.read() {
         Ok(wrap) => wrap,
-        Err(mistakes) => return tell(&mistakes),
+        Err(mistakes) => return mistaken(&mistakes),
     };
     let format = wrap.log.format;
     ended(wrap::run(wrap), format)
@@ -129,7 +128,7 @@ fn cgi_wrap(flags: &wrap::Flags) -> ExitCode {
 fn manage(flags: &workers::Flags) -> ExitCode {
     let plan = match flags.read() {
         Ok(plan) => plan,
-        Err(mistakes) => return tell(&mistakes),
+        Err(mistakes) => return mistaken(&mistakes),
     };
     ended(workers::run(&plan, flags), plan.log.format)
 }
@@ -149,7 +148,7 @@ fn ended(result: Result<(), impl Display>, format: Format) -> ExitCode {
 fn check_config(file: &Path) -> ExitCode {
     match workers::check(file) {
         Some(Ok(meaning)) => return say(&meaning),
-        Some(Err(mistakes)) => return tell(&mistakes),
+        Some(Err(mistakes)) => return mistaken(&mistakes),
         None => {}
     }
     let checked = args::read(file).and_then(|settings| {
@@ -158,7 +157,7 @@ fn check_config(file: &Path) -> ExitCode {
     });
     match checked {
         Ok(settings) => say(&summary(&settings)),
-        Err(mistakes) => tell(&mistakes),
+        Err(mistakes) => mistaken(&mistakes),
     }
 }
 
@@ -171,6 +170,12 @@ fn summary(settings: &Settings) -> String {
     }));
     lines.extend(settings.mounts.iter().map(|mount| format!("mount {} = {}", mount.prefix, mount.target)));
     lines.join("\n") + "\n"
+}
+
+/// What an operator has to change before anything can start: as a command line that clap refuses.
+fn mistaken(mistakes: &[Mistake]) -> ExitCode {
+    tell(mistakes);
+    ExitCode::from(2)
 }
 
 /// Each on a line of its own, on standard error.

@@ -86,6 +86,14 @@ pub enum Problem {
         /// Where it was given before.
         first: String,
     },
+    /// Certificates and keys that do not pair.
+    #[error("certificates: {certs}, keys: {keys}; each certificate has its own key, in the same order")]
+    Pairs {
+        /// How many certificates.
+        certs: usize,
+        /// How many keys.
+        keys: usize,
+    },
     /// A certificate or its key cannot be used.
     #[error("{why}")]
     Certificate {

@@ -22,12 +22,12 @@ use super::privileges::{Identity, PrivilegeError};
 use super::reload::Reloads;
 use super::restart::Successor;
 use super::settings::{Log, Settings};
-use super::signals::Signals;
 use super::sockets::{ListenError, Sockets, url};
 use super::workers::StatusPage;
 use crate::marks;
 use crate::notify::ServiceManager;
 use crate::serve::{self, Server, ServerHandle, Tls};
+use crate::signals::Signals;
 use crate::telemetry::{AccessLog, Metrics};
 
 /// Why the server did not run, or stopped by itself.
@@ -103,12 +103,12 @@ async fn serve(settings: Settings, identity: Option<Identity>) -> Result<(), Run
     let endpoints = sockets.endpoints(&settings, tls.as_ref()).await?;
     let admin = sockets.admin(&settings).await?;
     become_user(identity.as_ref())?;
+    let access_log = settings.access.open()?;
     let built = build(&settings.mounts, settings.max_children)?;
     if settings.mounts.is_empty() {
         tracing::warn!("nothing is mounted: every request is answered with 404; see --mount and [[mount]]");
     }
     let addresses = endpoints.iter().map(url).collect::<Vec<_>>();
-    let access_log = settings.access.open()?;
     let _written_at_the_end = Flushed(access_log.clone());
     let status = format!("serving {}", addresses.join(" "));
     reloads(&built.workers, access_log.clone(), tls).at_each(hangups, Arc::clone(&manager), status.clone());

@@ -2,6 +2,8 @@
 //!
 //! Holds the values. Does not hold the tables of keys that fill them (`keys`), or where they are read from (`args`, `config`).
 
+use std::collections::BTreeMap;
+
 use gateway_fastcgi::net::{Address, Owner};
 
 use super::access::Access;
@@ -30,6 +32,8 @@ pub(super) struct Settings {
     pub(super) server: serve::Config,
     pub(super) limits: h1::Limits,
     pub(super) mounts: Vec<Mount>,
+    /// Where single values were given, by their field: `admin`, `access.file`.
+    pub(super) given: BTreeMap<String, Place>,
     /// Where the admin listener answers.
     pub(super) admin: Option<Address>,
     /// Whether other machines may ask it.
@@ -40,6 +44,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Where a value was given, by its field.
+    pub(super) fn place(&self, field: &str) -> Place {
+        self.given.get(field).cloned().unwrap_or_else(|| Place::Flag(field.to_owned()))
+    }
+
     /// Hands a value that was read to a setter of the listener's settings; `None` if it is not allowed.
     pub(super) fn set_server<T>(&mut self, value: Option<T>, set: fn(serve::Config, T) -> serve::Config) -> Option<()> {
         self.server = set(std::mem::take(&mut self.server), value?);

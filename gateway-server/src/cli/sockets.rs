@@ -4,6 +4,8 @@
 //! (`restart`).
 
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use gateway_fastcgi::net::{Address, ListenOptions, Listener, ListenerHandle, SocketSource};
 
@@ -15,16 +17,36 @@ use crate::serve::{Endpoint, Tls};
 
 /// A socket that cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: cannot listen on {socket}: {source}{}", advice(.source, " with --listen ADDR"))]
+#[error("{place}: cannot listen on {socket}: {source}{}", advice_about(.socket, .place, .source))]
 pub(super) struct ListenError {
     place: Place,
     socket: SocketSource,
     source: io::Error,
 }
 
+/// What the operator can do about a socket that was asked for in this place.
+fn advice_about(socket: &SocketSource, place: &Place, error: &io::Error) -> String {
+    let with = match place {
+        // Without what was given.
+        Place::Flag(flag) => format!(" with {} ADDR", flag.split(' ').next().unwrap_or_default()),
+        Place::File { .. } => String::new(),
+    };
+    match socket {
+        SocketSource::Address(address) => advice(error, address, &with),
+        SocketSource::Systemd { .. } => {
+            format!("; start this service by its .socket unit (systemd.socket(5)), or choose an address{with}")
+        }
+        SocketSource::Stdin => format!("; choose an address{with}"),
+    }
+}
+
 /// What the operator can do about an address; `with` names the flag that chooses another.
-pub(super) fn advice(error: &io::Error, with: &str) -> String {
+pub(super) fn advice(error: &io::Error, address: &Address, with: &str) -> String {
+    let is_in_the_way = |path: &Path| path.symlink_metadata().is_ok_and(|found| !found.file_type().is_socket());
     match error.kind() {
+        ErrorKind::AddrInUse if address.unix_path().is_some_and(is_in_the_way) => {
+            format!("; choose another path{with}, or move that file away")
+        }
         ErrorKind::AddrInUse => format!("; choose another address{with}, or end the program that uses this one"),
         ErrorKind::PermissionDenied => "; choose a folder that this user may write to, or a port above 1023".to_owned(),
         ErrorKind::NotFound => "; make the folder first".to_owned(),
@@ -68,7 +90,7 @@ impl Sockets {
     /// Where the admin listener answers, if it is to.
     pub(super) async fn admin(&mut self, settings: &Settings) -> Result<Option<Listener>, ListenError> {
         let Some(address) = &settings.admin else { return Ok(None) };
-        let (socket, place) = (address.clone().into(), Place::Flag("--admin".to_owned()));
+        let (socket, place) = (address.clone().into(), settings.place("admin"));
         Ok(self.open(&socket, &place, &ListenOptions::default()).await?.pop())
     }
 

@@ -211,7 +211,12 @@ impl std::fmt::Display for Target {
 /// Another HTTP server: a plain URL, or `http:` and a socket's address.
 fn http_upstream(text: &str, place: &str, base: &Path) -> Result<Upstream, Problem> {
     let spelt = if place.starts_with("unix:") || place.starts_with("tcp:") { place } else { text };
-    let upstream: Upstream = spelt.parse().map_err(|error| Problem::refused(text, error))?;
+    let upstream: Upstream = spelt.parse().map_err(|error| match format!("http://{place}").parse::<Upstream>() {
+        Ok(meant) if matches!(error, UpstreamError::Form) && !place.is_empty() => {
+            Problem::refused(text, format!("{error}; perhaps {meant} is meant"))
+        }
+        _ => Problem::refused(text, error),
+    })?;
     let address = resolved(upstream.address().clone(), base);
     Ok(upstream.at(address))
 }

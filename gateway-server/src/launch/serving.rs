@@ -12,13 +12,15 @@ use gateway_fastcgi::net::{Address, ListenOptions, Listener, SocketSource, group
 use gateway_fastcgi::worker::{AllowList, Roles, Worker, WorkerConfig};
 use gateway_spec::Application;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(feature = "tls")]
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Decision, SocketFlags, Why, http_url, log};
 use crate::notify::ServiceManager;
 #[cfg(feature = "tls")]
 use crate::serve::Tls;
 use crate::serve::{Config, Endpoint, Server};
+use crate::signals::Signals;
 
 /// Calls that may wait on threads of their own: slow uploads, and what finds no place on a worker.
 const OVERFLOW: usize = 256;
@@ -167,14 +169,10 @@ fn cannot_listen(address: &Address, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}\n{advice}")
 }
 
-type Signals = [Signal; 2];
-
 /// Caught before anything is served, so that no signal is lost.
 fn signals(runtime: &Runtime) -> Result<Signals, String> {
     let _within = runtime.enter();
-    let caught =
-        signal(SignalKind::terminate()).and_then(|terminate| Ok([terminate, signal(SignalKind::interrupt())?]));
-    caught.map_err(|error| format!("cannot wait for signals: {error}"))
+    Signals::catch().map_err(|error| format!("cannot wait for signals: {error}"))
 }
 
 /// [`at_signal`], with a service manager that is told of all of it.
@@ -193,17 +191,10 @@ async fn told(signals: Signals, status: String, stop: impl FnOnce()) {
 
 /// Stops gracefully at the first signal (FCGI-10), at once at the second.
 async fn at_signal(mut signals: Signals, stop: impl FnOnce()) {
-    next(&mut signals).await;
+    signals.next().await;
     stop();
-    next(&mut signals).await;
+    signals.next().await;
     std::process::exit(1);
-}
-
-async fn next([terminate, interrupt]: &mut Signals) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 fn end(

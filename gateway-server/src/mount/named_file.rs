@@ -66,6 +66,14 @@ impl Folder {
         Ok(Folder { written, root: Arc::new(Root::new(real.clone(), Links::Inside)), real })
     }
 
+    /// What a program names by a path.
+    fn named(&self, path: &Path) -> Named {
+        match self.below(path) {
+            Some(below) => Named::File(self.clone(), below),
+            None => Named::Outside { named: shown(path), root: shown(&self.real) },
+        }
+    }
+
     /// A path as a program says it, relative to this root.
     fn below(&self, path: &Path) -> Option<PathBuf> {
         if path.is_relative() {
@@ -118,7 +126,7 @@ impl<A> NamedFiles<A> {
             (_, [_, ..], _, Some(value)) => Some(self.by_url(value.as_bytes())),
             (Some(folder), _, Some(value), _) => {
                 let path = Path::new(OsStr::from_bytes(value.as_bytes()));
-                Some(folder.below(path).map_or(Named::Outside, |below| Named::File(Arc::clone(&folder.root), below)))
+                Some(folder.named(path))
             }
             (_, _, None, None) => None,
             (_, _, sendfile, _) => {
@@ -135,21 +143,28 @@ impl<A> NamedFiles<A> {
 
     fn by_url(&self, url: &[u8]) -> Named {
         let path = url.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let Ok(path) = RequestPath::decode(path) else { return Named::Outside };
+        let outside = || {
+            let prefixes: Vec<String> = self.accel.iter().map(|(prefix, _)| prefix.to_string()).collect();
+            Named::Outside { named: url.escape_ascii().to_string(), root: prefixes.join(", ") }
+        };
+        let Ok(path) = RequestPath::decode(path) else { return outside() };
         let mounted = self.accel.iter().filter_map(|(prefix, folder)| Some((prefix, folder, prefix.strip(&path)?)));
         let Some((_, folder, rest)) = mounted.max_by_key(|(prefix, ..)| prefix.script_name().len()) else {
-            return Named::Outside;
+            return outside();
         };
         let below = rest.strip_prefix(b"/").unwrap_or(rest);
-        Named::File(Arc::clone(&folder.root), PathBuf::from(OsStr::from_bytes(below)))
+        Named::File(folder.clone(), PathBuf::from(OsStr::from_bytes(below)))
     }
 }
 
 /// What a program names.
 enum Named {
-    File(Arc<Root>, PathBuf),
-    /// Nothing that it may.
-    Outside,
+    File(Folder, PathBuf),
+    /// Nothing that it may: what it said, and below what it may name files. For the log.
+    Outside {
+        named: String,
+        root: String,
+    },
 }
 
 fn take(fields: &mut Headers, name: &str) -> Option<HeaderValue> {
@@ -217,26 +232,31 @@ fn file_answer(
 
 /// Opens what is named, if it is a file within its root. The client is told nothing of why not; the log is.
 async fn open(named: Named) -> Result<Option<Opened>, AppError> {
-    let (root, below) = match named {
-        Named::File(root, below) => (root, below),
-        Named::Outside => {
-            tracing::warn!("a program names a file outside the root of its mount");
+    let (folder, below) = match named {
+        Named::File(folder, below) => (folder, below),
+        Named::Outside { named, root } => {
+            tracing::warn!(path = named, root, "a program names a file outside the root of its mount");
             return Ok(None);
         }
     };
-    let shown = below.display().to_string();
-    match root.open(below).await {
+    let (path, root) = (shown(&below), shown(&folder.real));
+    match folder.root.open(below).await {
         Ok(opened) if opened.metadata.is_file() => Ok(Some(opened)),
         Ok(_) => {
-            tracing::warn!(path = shown, "a program names what is no regular file");
+            tracing::warn!(path, root, "a program names what is no regular file");
             Ok(None)
         }
         Err(error) if is_absence(&error) => {
-            tracing::warn!(path = shown, %error, "a program names a file that is not there, or not for it");
+            tracing::warn!(path, root, %error, "a program names a file that is not there, or not for it");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A path in the log, without what could forge a line of it.
+fn shown(path: &Path) -> String {
+    path.as_os_str().as_bytes().escape_ascii().to_string()
 }
 
 /// Lets the program come to its end: it has done its work, and only its words are not wanted.
@@ -261,7 +281,7 @@ mod tests {
         assert_eq!(fields.len(), 1, "the field is taken off");
         named.map(|named| match named {
             Named::File(_, below) => Some(below.display().to_string()),
-            Named::Outside => None,
+            Named::Outside { .. } => None,
         })
     }
 

@@ -121,6 +121,10 @@ pub(super) fn log_failure(peer: Peer, failure: &Failure) {
     if failure.status().is_client_error() {
         tracing::debug!(%peer, error = %failure, "application refused");
     } else {
-        tracing::warn!(%peer, error = %failure, "application failed");
+        match failure {
+            // Its own words would begin with the same ones.
+            Failure::Application(error) => tracing::warn!(%peer, %error, "application failed"),
+            failure => tracing::warn!(%peer, error = %failure, "application failed"),
+        }
     }
 }

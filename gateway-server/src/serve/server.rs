@@ -8,6 +8,7 @@ use super::config::Config;
 use super::endpoint::Endpoint;
 use super::handler::{Handler, Router};
 use super::shared::{Shared, Stop};
+use crate::signals::Signals;
 use gateway_fastcgi::calls::CallRuntime;
 use gateway_fastcgi::net::{Address, ListenOptions, Listener};
 use gateway_spec::{Application, AsyncApplication};
@@ -206,7 +207,7 @@ impl Bound {
         &self.runtime
     }
 
-    /// Serves until SIGTERM, SIGINT or [`ServerHandle::stop`], then stops gracefully. A second signal ends it at once.
+    /// Serves until SIGTERM, SIGINT or [`ServerHandle::stop`], then stops gracefully. A second signal, 100 ms later or more, ends it at once.
     ///
     /// # Errors
     /// As [`Server::serve`].
@@ -215,13 +216,12 @@ impl Bound {
         let stop = server.handle();
         let serving = async {
             // Without signals there is still the handle.
-            if let Ok(signals) = stop_signals() {
+            if let Ok(mut signals) = Signals::catch() {
                 tokio::spawn(async move {
-                    let mut signals = signals;
-                    next_signal(&mut signals).await;
+                    signals.next().await;
                     tracing::info!("stopping");
                     stop.stop();
-                    next_signal(&mut signals).await;
+                    signals.next().await;
                     std::process::exit(1);
                 });
             }
@@ -231,20 +231,6 @@ impl Bound {
         // Applications that do not come back are left behind.
         runtime.shutdown(Duration::from_secs(1));
         result
-    }
-}
-
-type Signals = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);
-
-fn stop_signals() -> io::Result<Signals> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
-}
-
-async fn next_signal((terminate, interrupt): &mut Signals) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }
 

@@ -70,9 +70,18 @@ impl FromStr for AccessFormat {
 }
 
 fn fields(names: &str) -> Result<Vec<AccessField>, UnknownField> {
-    let names = names.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty());
-    let fields = names.map(AccessField::named).collect::<Result<Vec<_>, _>>()?;
-    if fields.is_empty() { Err(UnknownField { name: String::new() }) } else { Ok(fields) }
+    let mut fields = Vec::new();
+    for part in names.split(',') {
+        let before = fields.len();
+        for name in part.split_whitespace() {
+            fields.push(AccessField::named(name)?);
+        }
+        // Nothing beside a comma is a name that was forgotten.
+        if fields.len() == before {
+            return Err(UnknownField { name: String::new() });
+        }
+    }
+    Ok(fields)
 }
 
 impl Default for AccessFormat {
@@ -117,7 +126,7 @@ mod tests {
         for text in ["combined", "common", "json:time,status", "time,request,bytes"] {
             assert_eq!(text.parse::<AccessFormat>().unwrap().to_string(), text);
         }
-        assert_eq!("time  status,".parse::<AccessFormat>().unwrap().to_string(), "time,status");
+        assert_eq!("time  status,bytes".parse::<AccessFormat>().unwrap().to_string(), "time,status,bytes");
         assert_eq!(AccessFormat::default(), "combined".parse().unwrap());
         let json = "json".parse::<AccessFormat>().unwrap().to_string();
         assert!(json.starts_with("json:time,request_id,") && !json.contains(",path"), "{json}");
@@ -125,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_field_that_there_is_not_is_told_with_those_there_are() {
-        for text in ["", "json:", "Combined", "time,statsu", "json:x"] {
+        for text in
+            ["", "json:", "Combined", "time,statsu", "json:x", "time,", ",time", "time,,status", "json:time, ,status"]
+        {
             let error = text.parse::<AccessFormat>().unwrap_err().to_string();
             assert!(error.starts_with("there is no field ") && error.contains("status, bytes"), "{text}: {error}");
         }

@@ -89,8 +89,17 @@ fn a_log_that_cannot_be_opened_or_has_no_such_field_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (status, log) =
         Gateway::start(folder.path(), &["--listen", "127.0.0.1:0", "--access-log", "no/such/folder/x"]).end();
+    assert_eq!(status.code(), Some(2));
+    assert!(
+        log.last().unwrap().contains("--access-log: \"no/such/folder/x\": the folder no/such/folder is missing"),
+        "{log:#?}"
+    );
+    // What only shows when it is opened shows before any worker is started.
+    std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+    let (status, log) = Gateway::start(folder.path(), &["--listen", "127.0.0.1:0", "--access-log", "loop"]).end();
     assert_eq!(status.code(), Some(1));
-    assert!(log.last().unwrap().contains("access log no/such/folder/x: No such file"), "{log:#?}");
+    assert!(log.last().unwrap().contains("access log loop: "), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("starting workers")), "{log:#?}");
     let (_, log) = Gateway::start(folder.path(), &["--access-log", "x", "--access-format", "time,statsu"]).end();
     assert!(log.last().unwrap().contains("--access-format: \"time,statsu\" is not allowed"), "{log:#?}");
 }

@@ -11,8 +11,12 @@ use crate::gateway::{Answer, Gateway};
 
 /// Asks the admin listener at this socket file.
 fn admin(socket: &Path, path: &str) -> Answer {
+    ask(socket, "GET", path)
+}
+
+fn ask(socket: &Path, method: &str, path: &str) -> Answer {
     let mut stream = UnixStream::connect(socket).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.0\r\n\r\n").unwrap();
     Answer::read(stream)
 }
 
@@ -76,6 +80,14 @@ fn it_is_well_until_its_end_and_ready_until_it_stops() {
     let mut gateway = Gateway::serve(folder.path(), &["--admin", "unix:admin.sock", "--mount", "/=app:demo"]);
     assert_eq!((admin(&socket, "/healthz").status, admin(&socket, "/readyz").status), (200, 200));
     assert_eq!((admin(&socket, "/ping").status, admin(&socket, "/nothing").status), (200, 404));
+    let all = ["/healthz", "/readyz", "/metrics", "/status", "/ping"];
+    let nothing = admin(&socket, "/nothing").body;
+    assert!(all.iter().all(|path| nothing.contains(path)), "{nothing}");
+    for path in all {
+        let refused = ask(&socket, "POST", path);
+        assert_eq!((refused.status, refused.field("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    assert_eq!(ask(&socket, "HEAD", "/healthz").status, 200);
     let mut stream = gateway.connect();
     // A request that is in progress until its last byte is sent.
     write!(stream, "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nfour").unwrap();
@@ -92,8 +104,8 @@ fn an_address_that_others_reach_has_to_be_meant() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--listen", "127.0.0.1:0", "--mount", "/=app:demo", "--admin", "0.0.0.0:0"];
     let (status, log) = Gateway::start(folder.path(), &flags).end();
-    assert_eq!(status.code(), Some(1));
-    assert!(log.last().unwrap().contains("admin: \"tcp:0.0.0.0:0\": other machines may reach it"), "{log:#?}");
+    assert_eq!(status.code(), Some(2));
+    assert!(log.last().unwrap().contains("--admin: \"tcp:0.0.0.0:0\": other machines may reach it"), "{log:#?}");
     let mut gateway = Gateway::start(folder.path(), &[&flags[..], &["--admin-open"]].concat());
     gateway.wait_for("admin listener");
 }

@@ -35,6 +35,7 @@ fn http_52_two_gateways_in_a_row_agree_about_the_client() {
         line.contains("nobody.sock: No such file or directory") && line.contains("the server makes this socket"),
         "{line}"
     );
+    assert_eq!(line.matches("application failed").count(), 1, "{line}");
 }
 
 #[test]

@@ -177,8 +177,8 @@ fn who_serves_as_root_is_told_and_who_is_not_there_is_a_mistake() {
         assert!(log.iter().any(|line| line.contains("serving as root")), "{log:#?}");
     }
     let (status, log) = Gateway::start(folder.path(), &["--mount", "/=app:demo", "--user", "no-such-user"]).end();
-    assert_eq!(status.code(), Some(1));
-    assert!(log.last().unwrap().contains("there is no user \"no-such-user\""), "{log:#?}");
+    assert_eq!(status.code(), Some(2));
+    assert!(log.last().unwrap().contains("--user: \"no-such-user\": there is no user \"no-such-user\""), "{log:#?}");
     let mount = "/=cgi:/bin/true?user=nobody";
     let (_, log) = Gateway::start(folder.path(), &["--mount", mount, "--user", "nobody"]).end();
     assert!(log.last().unwrap().contains("cannot make programs run as anybody else"), "{log:#?}");

@@ -54,5 +54,6 @@ fn sockets_of_systemd_are_served_all_or_by_name() {
     let gateway = Gateway::start(folder.path(), &["--listen", "systemd"]);
     let (status, log) = gateway.end();
     assert_eq!(status.code(), Some(1));
-    assert!(log.iter().any(|line| line.contains("cannot listen on systemd: systemd passed no socket")), "{log:#?}");
+    let said = log.iter().find(|line| line.contains("cannot listen on systemd: systemd passed no socket")).unwrap();
+    assert!(said.contains("start this service by its .socket unit") && said.contains("with --listen ADDR"), "{said}");
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -65,6 +66,8 @@ fn a_second_signal_ends_it_at_once_and_leaves_no_child_either() {
     stream.read_exact(&mut [0; 1]).unwrap();
     gateway.signal(Signal::TERM);
     gateway.wait_for("stopping: no new connections");
+    // What comes sooner is the same wish.
+    std::thread::sleep(Duration::from_millis(120));
     gateway.signal(Signal::TERM);
     let (status, log) = gateway.end();
     assert_eq!(status.code(), Some(1), "{log:#?}");
@@ -73,6 +76,22 @@ fn a_second_signal_ends_it_at_once_and_leaves_no_child_either() {
     let _ = stream.read_to_end(&mut rest);
     assert!(!rest.windows(7).any(|window| window == b"line 10"), "it was not finished");
     assert!(workers.iter().all(|pid| !is_there(*pid)), "{workers:?} are left");
+}
+
+/// As timeout(1) sends it: to the process, and to its group.
+#[test]
+fn two_signals_at_once_are_one_wish() {
+    let mut gateway = Gateway::serve(&std::env::temp_dir(), &[]);
+    let mut stream = gateway.connect();
+    write!(stream, "GET /fastcgi/stream HTTP/1.0\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    stream.read_exact(&mut first).unwrap();
+    gateway.signal(Signal::TERM);
+    gateway.signal(Signal::INT);
+    gateway.wait_for("stopping: no new connections");
+    let answer = Answer::read(first.chain(stream));
+    assert!(answer.body.contains("line 10 of 10"), "{answer:?}");
+    assert_eq!(gateway.end().0.code(), Some(0));
 }
 
 #[test]
@@ -87,6 +106,21 @@ fn an_address_in_use_is_told_with_the_flag_that_changes_it() {
         said.ends_with("choose another address with --listen ADDR, or end the program that uses this one"),
         "{said}"
     );
+    let flags = ["--listen", "127.0.0.1:0", "--mount", "/=app:demo", "--admin", &address];
+    let (_, log) = Gateway::start(&std::env::temp_dir(), &flags).end();
+    let said = log.last().unwrap();
+    assert!(said.starts_with(&format!("gateway: --admin: cannot listen on tcp:{address}: ")), "{said}");
+    assert!(said.contains("choose another address with --admin ADDR"), "{said}");
+}
+
+#[test]
+fn a_file_where_a_socket_is_to_be_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let (status, log) = Gateway::start(folder.path(), &["--listen", "unix:file"]).end();
+    assert_eq!(status.code(), Some(1));
+    let said = log.last().unwrap();
+    assert!(said.ends_with("choose another path with --listen ADDR, or move that file away"), "{said}");
 }
 
 #[test]

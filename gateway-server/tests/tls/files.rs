@@ -12,6 +12,29 @@ fn error(cert: &Path, key: &Path) -> String {
     Tls::from_files(cert, key).map(drop).unwrap_err().to_string()
 }
 
+/// How a file in DER form begins.
+const DER: [u8; 6] = [0x30, 0x82, 0x01, 0x0a, 0x02, 0x03];
+
+/// 1024 bits, made for this test.
+const SHORT_RSA: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBAOA7jhNfeicyZB2a
+pAcP+ZJLWX0bP9pkvpOZd3bRDBrkM3bREItaDbZFBNTOUA7kClFe7dqR8ZCqLzYf
+ZcTH2T7goO/iaxS5wPcAQPUWrFOK/e5QnNrCFSTMN1xp2iEoojVJCDOm4f0WT9tG
+z/yG1rLLstgWjyuqnwYlvmLNVVTLAgMBAAECgYAbLFxtUJa3BU5IoCLckD0IU4VG
+ufSk/KxzqpdlmLPE1n6+GVvN513eBsMtHsto4o21irF8WU9S3qzV/DwS+r0CvY1J
+6ZkzGtHzCBXwrTJHhGhltN4rlZOZzzvqpIZwL6uyvVbZNnFLoX8Jtlhl8a9RNR2G
+8pZkizTgP0oJPwL08QJBAPjwGiXk/OioKq8WlLGiOg1JqTD2M3iBRlMUJJDxDZ8y
+FQKRvaEsUitnS4JkGXzyXoqB8EZPDETnUT2uJiWZB8cCQQDmmAhAEN5gLjTAyq6v
+mO+xqusmnhCSITOLEX5cQpk9HMGrC45p8KcnKfUAPl0Snmru6C8s2M82e1F+EeVV
+JXLdAkEAupwCffWyQRYPKUFcJezeZ6eYVUO6QdNmzFCFOMH63CPG7C4kYPXAgxjj
+2dL/6FIn3NybKZmIMP7WP86UegrFcQJBAM4Z9MXOTfQJWH04qwmn2BUkfyj0/jqe
+EkOqTxaHMA+/NBp9Kbzmq4AFsEWXd/i8Pzdpr0CWSB6Z+iyEMkX4QsECQFSA2Wnq
+bXdEtTSrbHN30WdElIHmThB85isVuGZtxYkI0sUYgLWrL/fh2ev7NXPJrfDoWOGm
+tjAP4X3QKaQo22c=
+-----END PRIVATE KEY-----
+";
+
 #[test]
 fn each_mistake_names_its_file_and_line() {
     let files = Files::new();
@@ -36,7 +59,16 @@ fn each_mistake_names_its_file_and_line() {
     let broken = error(&write("broken.pem", &format!("# mine\n\n{}", cert.replacen("MII", "M!I", 1))), &files.key());
     assert!(broken.contains("broken.pem:3: this certificate cannot be read: "), "{broken}");
     let cut = error(&write("cut.pem", &cert[..cert.len() / 2]), &files.key());
-    assert!(cut.contains("cut.pem:1: this certificate cannot be read: "), "{cut}");
+    assert!(cut.contains("cut.pem:1: this certificate cannot be read: it has no end"), "{cut}");
+    assert!(cut.contains("-----END CERTIFICATE-----"), "{cut}");
+    let der = path("cert.der");
+    std::fs::write(&der, DER).unwrap();
+    let binary = error(&der, &files.key());
+    assert!(binary.contains("openssl x509 -inform der -in FILE -out NEW"), "{binary}");
+    let binary = error(&files.cert(), &der);
+    assert!(binary.contains("openssl pkey -inform der -in FILE -out NEW"), "{binary}");
+    let short = error(&files.cert(), &write("short.pem", SHORT_RSA));
+    assert!(short.contains("short.pem: cannot be used: ") && short.contains("RSA keys under 2048 bits"), "{short}");
     let no_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let second = error(&write("second.pem", no_der), &files.key());
     assert!(second.contains("second.pem:1: this certificate cannot be read: "), "{second}");

@@ -110,7 +110,7 @@ fn every_mistake_of_the_command_line_is_told() {
     command.args(["workers", "--listen", "unix:s", "--mode", "some", "--max-requests", "0"]);
     command.args(["--socket-owner", "no-such-user"]);
     let mut process = Process::start(&place, "workers", &mut command);
-    assert_eq!(process.wait_ended(PATIENCE).unwrap().code(), Some(1));
+    assert_eq!(process.wait_ended(PATIENCE).unwrap().code(), Some(2));
     let log = process.log();
     assert!(log.contains("--mode: \"some\" is not allowed; allowed is static, dynamic or ondemand"), "{log}");
     assert!(log.contains("--max-requests: \"0\" is not allowed"), "{log}");

@@ -8,10 +8,14 @@ use crate::{h1, serve};
 const FIELDS: &str = "a number from 1 to 256";
 const _: () = assert!(h1::MAX_FIELDS == 256);
 
+/// In less no request of a browser or a proxy has room, and every answer would be 431.
+const LEAST_HEAD_BYTES: usize = 256;
+const HEAD_BYTES: &str = "a number of bytes from 256 on, such as 65536 or 64KiB";
+
 /// Keys of `[limits]`.
 pub(in crate::cli) const LIMITS: &[Rule<Settings>] = &[
-    Rule::new("max_head_bytes", BYTES, "longest request head; 64KiB by default", |s, _, v| {
-        s.set_limit(value::size(v), h1::Limits::max_head_bytes)
+    Rule::new("max_head_bytes", HEAD_BYTES, "longest request head; 64KiB by default", |s, _, v| {
+        s.set_limit(value::size(v).filter(|bytes| *bytes >= LEAST_HEAD_BYTES), h1::Limits::max_head_bytes)
     }),
     Rule::new("max_fields", FIELDS, "fields in a request head; 100 by default", |s, _, v| {
         s.set_limit(value::count(v).filter(|fields| *fields <= h1::MAX_FIELDS), h1::Limits::max_fields)
@@ -63,7 +67,7 @@ pub(in crate::cli) const LIMITS: &[Rule<Settings>] = &[
     ),
     Rule::new(
         "uncounted_peers",
-        "addresses, networks such as 10.0.0.0/8, or unix, with commas between them",
+        "addresses, networks such as 10.0.0.0/8 (up to /32, or /128 for IPv6), or unix, with commas between them",
         "peers that may have any number of connections, beside trusted_proxies; those on this machine by default: 127.0.0.0/8, ::1, unix",
         |s, _, v| s.set_server(v.parse().ok(), serve::Config::uncounted_peers),
     ),

@@ -55,7 +55,7 @@ pub(in crate::cli) const TOP: &[Rule<Settings>] = &[
     ),
     Rule::new(
         "trusted_proxies",
-        "addresses, networks such as 10.0.0.0/8, or unix for peers on UNIX sockets, with commas between them",
+        "addresses, networks such as 10.0.0.0/8 (up to /32, or /128 for IPv6), or unix for peers on UNIX sockets, with commas between them",
         "proxies in front of this server whose word about the client is taken, for every mount: REMOTE_ADDR and the scheme follow from \
          it; what others say is dropped then; nobody by default, and the fields mean nothing",
         |s, _, v| s.set_server(v.parse().ok(), serve::Config::trusted_proxies),

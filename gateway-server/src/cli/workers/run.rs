@@ -12,10 +12,10 @@ use super::{Flags, Plan, StatusPage};
 use crate::cli::configs::with;
 use crate::cli::logging;
 use crate::cli::settings::Log;
-use crate::cli::signals::Signals;
 use crate::cli::sockets::advice;
 use crate::notify::ServiceManager;
 use crate::serve::{self, Server};
+use crate::signals::Signals;
 
 /// Why there are no workers, or none any more.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub(in crate::cli) enum WorkersError {
     Runtime(#[source] io::Error),
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
-    #[error("cannot listen on {address}: {source}{}", advice(.source, ""))]
+    #[error("cannot listen on {address}: {source}{}", advice(.source, .address, ""))]
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --listen unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),

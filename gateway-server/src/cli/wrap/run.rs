@@ -15,8 +15,8 @@ use super::Wrap;
 use super::guard::Guard;
 use crate::cli::configs::cgi_config;
 use crate::cli::logging;
-use crate::cli::signals::Signals;
 use crate::cli::sockets::advice;
+use crate::signals::Signals;
 
 /// Why the worker did not run, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub(in crate::cli) enum WrapError {
     Runtime(#[source] io::Error),
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
-    #[error("cannot listen on {address}: {source}{}", advice(.source, " with --fastcgi ADDR"))]
+    #[error("cannot listen on {address}: {source}{}", advice(.source, .address, " with --fastcgi ADDR"))]
     Listen { address: Address, source: io::Error },
     #[error("no listening socket was passed: {0}; name one with --fastcgi unix:PATH or tcp:HOST:PORT")]
     NotPassed(#[source] io::Error),

@@ -71,7 +71,9 @@ impl Root {
         let inside = match (self.links, real.strip_prefix(&self.path)) {
             (Links::Anywhere, _) => return opened(File::open(&real)?),
             (Links::Inside, Ok(inside)) => inside,
-            (Links::Inside, Err(_)) => return Err(io::ErrorKind::NotFound.into()),
+            (Links::Inside, Err(_)) => {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "a link in it leads out of the root"));
+            }
         };
         match self.attempt(inside, ResolveFlags::NO_SYMLINKS)? {
             Attempt::Opened(opened) => Ok(opened),

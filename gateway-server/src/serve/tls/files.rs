@@ -5,7 +5,7 @@
 use rustls::crypto::ring;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,12 +54,14 @@ pub enum TlsError {
         certificate: PathBuf,
     },
     /// A certificate or key of a kind that TLS has no use for.
-    #[error("{}: cannot be used: {source}", file.display())]
+    #[error("{}: cannot be used: {source}{advice}", file.display())]
     Unusable {
         /// The file.
         file: PathBuf,
         /// What the library says.
         source: Error,
+        /// What may be the reason, and what to do then.
+        advice: &'static str,
     },
 }
 
@@ -69,13 +71,14 @@ pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<(Certified
     let private = private_key(key)?;
     let expires = chain.first().and_then(not_after);
     warn_of_dates(certificate, chain.first());
+    let advice = advice_about(&private);
     match CertifiedKey::from_der(chain, private, &ring::default_provider()) {
         Ok(chosen) => Ok((chosen, expires)),
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             Err(TlsError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() })
         }
         // The certificate was understood above, so it is the key.
-        Err(source) => Err(TlsError::Unusable { file: key.to_owned(), source }),
+        Err(source) => Err(TlsError::Unusable { file: key.to_owned(), source, advice }),
     }
 }
 
@@ -84,7 +87,7 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let mut chain = Vec::new();
     for Section { line, text, .. } in sections(&text).filter(|section| section.label == "CERTIFICATE") {
         let failed = |why: String| TlsError::Section { file: file.to_owned(), line, what: "certificate", why };
-        let found = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(error.to_string()))?;
+        let found = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(why(error)))?;
         // Of those behind it the client judges; a first one that is none would fail at every connection.
         if chain.is_empty() {
             rustls::server::ParsedCertificate::try_from(&found).map_err(|error| failed(error.to_string()))?;
@@ -95,7 +98,10 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(TlsError::Nothing {
             file: file.to_owned(),
             wanted: "certificate",
-            advice: "a certificate in PEM form begins with -----BEGIN CERTIFICATE-----",
+            advice: match is_der(&text) {
+                true => "it seems to be in DER form; openssl x509 -inform der -in FILE -out NEW writes it in PEM form",
+                false => "a certificate in PEM form begins with -----BEGIN CERTIFICATE-----",
+            },
         });
     }
     Ok(chain)
@@ -108,7 +114,10 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         return Err(TlsError::Nothing {
             file: file.to_owned(),
             wanted: "private key",
-            advice: "a key in PEM form begins with -----BEGIN PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----",
+            advice: match is_der(&text) {
+                true => "it seems to be in DER form; openssl pkey -inform der -in FILE -out NEW writes it in PEM form",
+                false => "a key in PEM form begins with -----BEGIN PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----",
+            },
         });
     };
     let failed = |why: String| TlsError::Section { file: file.to_owned(), line, what: "key", why };
@@ -117,7 +126,41 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
             "it is encrypted; write it without a passphrase: openssl pkey -in FILE -out NEW".to_owned(),
         ));
     }
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(error.to_string()))
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| failed(why(error)))
+}
+
+/// What is wrong with a section, for people.
+fn why(error: pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let label = String::from_utf8_lossy(&end_marker);
+            format!("it has no end: the line -----END {label}----- is missing, so the file was cut short perhaps")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether a file without sections begins as DER does: with a SEQUENCE whose length takes two bytes. The second of these bytes is no UTF-8.
+fn is_der(text: &str) -> bool {
+    text.starts_with("0\u{fffd}")
+}
+
+/// Of a key that the library has no use for.
+fn advice_about(key: &PrivateKeyDer<'_>) -> &'static str {
+    /// rsaEncryption, as it stands in a key of PKCS #8.
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    let is_rsa = match key {
+        PrivateKeyDer::Pkcs1(_) => true,
+        PrivateKeyDer::Pkcs8(key) => key.secret_pkcs8_der().windows(RSA.len()).take(32).any(|bytes| bytes == RSA),
+        _ => false,
+    };
+    match is_rsa {
+        true => {
+            "; perhaps it is too short, RSA keys under 2048 bits are refused: make a new one, and a certificate for it, with \
+             openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out NEW"
+        }
+        false => "",
+    }
 }
 
 fn read(file: &Path) -> Result<String, TlsError> {

@@ -134,7 +134,7 @@ fn read(files: &[Files]) -> Result<Current, TlsError> {
         expires = end.into_iter().chain(expires).min();
     }
     let file = || files.first().map(|files| files.certificate.clone()).unwrap_or_default();
-    let only_http1 = config(choice).map_err(|source| TlsError::Unusable { file: file(), source })?;
+    let only_http1 = config(choice).map_err(|source| TlsError::Unusable { file: file(), source, advice: "" })?;
     let mut config = only_http1.clone();
     config.alpn_protocols.insert(0, b"h2".to_vec());
     Ok(Current { config: Arc::new(config), only_http1: Arc::new(only_http1), expires })
