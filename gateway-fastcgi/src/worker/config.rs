@@ -117,8 +117,8 @@ impl WorkerConfig {
         self
     }
 
-    /// After so many requests a connection is closed, between two of them. Default: never, since a gateway has its own limit,
-    /// and meets a closed connection otherwise.
+    /// After so many requests a connection is closed, between two of them: farewell is said first, and what crosses it is served. Default:
+    /// never, since a gateway has its own limit.
     #[must_use]
     pub fn max_connection_requests(mut self, requests: u64) -> Self {
         self.max_connection_requests = requests.max(1);
@@ -186,7 +186,8 @@ impl WorkerConfig {
         self
     }
 
-    /// How long a closing connection waits for the gateway to close its side. Default 2 s, as libfcgi (FCGI-120).
+    /// How long a closing connection waits for the gateway to close its side, and how long a gateway may go on with one on which
+    /// farewell was said. Default 2 s, as libfcgi (FCGI-120).
     #[must_use]
     pub fn linger(mut self, longest: Duration) -> Self {
         self.linger = longest;

@@ -28,10 +28,10 @@ impl Leave {
         if *self == Leave::Not {
             *self = Leave::Until(Instant::now() + time);
         }
-        if self.is_late() {
-            self.end(link);
-        } else {
-            link.say_farewell();
+        match *self {
+            Leave::Until(_) if self.is_late() => self.end(link),
+            Leave::Until(_) => link.say_farewell(),
+            Leave::Not | Leave::Deaf => {}
         }
     }
 
