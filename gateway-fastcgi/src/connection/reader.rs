@@ -91,7 +91,8 @@ impl RecordReader {
             return None;
         }
         current.left -= length;
-        let piece = self.buffer.split_to(length);
+        // The ends of streams have nothing to be cut off.
+        let piece = if length == 0 { BytesMut::new() } else { self.buffer.split_to(length) };
         if current.left == 0 {
             self.end_record();
         }
@@ -118,11 +119,17 @@ impl RecordReader {
     }
 
     /// [`RecordReader::whole`] of a record that always has 8 bytes of content; more or less is refused before any of it is waited for.
-    pub(super) fn fixed(&mut self, header: RecordHeader) -> Result<Option<BytesMut>, ProtocolError> {
-        match header.content_length {
-            8 => Ok(self.whole()),
-            length => Err(ProtocolError::BodyLength { kind: header.kind, length: usize::from(length) }),
+    pub(super) fn fixed(&mut self, header: RecordHeader) -> Result<Option<[u8; 8]>, ProtocolError> {
+        if header.content_length != 8 {
+            return Err(ProtocolError::BodyLength { kind: header.kind, length: usize::from(header.content_length) });
         }
+        self.settle();
+        let mut content = [0; 8];
+        if self.buffer.try_copy_to_slice(&mut content).is_err() {
+            return Ok(None);
+        }
+        self.end_record();
+        Ok(Some(content))
     }
 
     /// Drops what is there of the current record's content.
