@@ -46,6 +46,11 @@ pub(super) fn bytes(text: &str) -> Read<u64> {
     digits(number.trim_end())?.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
 }
 
+/// [`bytes`] as a limit; 0 for none, as in Apache and nginx.
+pub(super) fn bytes_or_any(text: &str) -> Read<Option<u64>> {
+    if text == "0" { Some(None) } else { bytes(text).map(Some) }
+}
+
 /// [`bytes`], for a buffer in memory.
 pub(super) fn size(text: &str) -> Read<usize> {
     bytes(text)?.try_into().ok()
@@ -107,6 +112,7 @@ mod tests {
         }
         for text in ["", "0", "KiB", "1KB", "1k", "-1", "1.5MiB", "99999999999GiB", "18446744073709551616"] {
             assert_eq!(bytes(text), None, "{text}");
+            assert_eq!(bytes_or_any(text), (text == "0").then_some(None), "{text}");
         }
     }
 

@@ -33,7 +33,7 @@ impl Default for Limits {
             max_fields: 100,
             max_target_bytes: 8 << 10,
             max_method_bytes: 32,
-            max_body_bytes: None,
+            max_body_bytes: Some(1 << 30),
             length_required: false,
             max_chunk_extension_bytes: 16 << 10,
             max_trailer_bytes: 8 << 10,
@@ -72,8 +72,8 @@ impl Limits {
         self
     }
 
-    /// Longest request body. Default none: a body is streamed, never collected here, so it costs no memory; the
-    /// application knows what it can take. Beyond: 413 (HTTP-98).
+    /// Longest request body, or `None` for any. Default 1 GiB, as Apache: a body is streamed and costs no memory here, but whoever
+    /// keeps it has a disk that ends; the application knows what less it can take. Beyond: 413 (HTTP-98).
     #[must_use]
     pub fn max_body_bytes(mut self, bytes: Option<u64>) -> Self {
         self.max_body_bytes = bytes;

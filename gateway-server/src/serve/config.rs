@@ -70,7 +70,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_connections_per_peer: 1000,
             uncounted_peers: TrustedProxies::this_machine(),
-            max_requests_per_connection: u64::MAX,
+            max_requests_per_connection: 1_000_000,
             max_streams: 100,
             stream_window: 256 << 10,
             preread_bytes: 64 << 10,
@@ -184,8 +184,8 @@ impl Config {
         self
     }
 
-    /// Requests answered on one connection before it is closed. Default without limit: nothing is kept from one request to
-    /// the next.
+    /// Requests answered on one connection before it is closed. Default 1,000,000: a new connection now and then costs nothing, and a
+    /// client that is never done finds its way to another process or machine.
     #[must_use]
     pub fn max_requests_per_connection(mut self, requests: u64) -> Self {
         self.max_requests_per_connection = requests.max(1);

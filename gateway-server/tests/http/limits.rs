@@ -74,6 +74,19 @@ fn http_98_181_body_bytes() {
 }
 
 #[test]
+fn http_98_181_a_body_of_more_than_a_gibibyte_is_refused_unless_that_is_allowed() {
+    let longest = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 1_u64 << 30);
+    let longer = longest.replace("1073741824", "1073741825");
+    check_refused(Limits::default(), &longer, 413);
+    for (limits, request) in [(Limits::default(), longest), (Limits::default().max_body_bytes(None), longer)] {
+        let server = serve_with(config().limits(limits), |_: Environ, start: StartResponse| ok(start, "unread"));
+        let mut client = server.client();
+        client.send(request);
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
 fn http_88_181_length_required() {
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
     check_refused(Limits::default().length_required(true), request, 411);

@@ -26,8 +26,8 @@ pub(in crate::cli) const LIMITS: &[Rule<Settings>] = &[
     Rule::new("max_method_bytes", BYTES, "longest method; 32 by default", |s, _, v| {
         s.set_limit(value::size(v), h1::Limits::max_method_bytes)
     }),
-    Rule::new("max_body_bytes", BYTES, "longest request body; no limit by default", |s, _, v| {
-        s.set_limit(value::bytes(v).map(Some), h1::Limits::max_body_bytes)
+    Rule::new("max_body_bytes", BYTES, "longest request body; 1GiB by default, 0 for any", |s, _, v| {
+        s.set_limit(value::bytes_or_any(v), h1::Limits::max_body_bytes)
     }),
     Rule::new(
         "length_required",
@@ -71,7 +71,7 @@ pub(in crate::cli) const LIMITS: &[Rule<Settings>] = &[
         "peers that may have any number of connections, beside trusted_proxies; those on this machine by default: 127.0.0.0/8, ::1, unix",
         |s, _, v| s.set_server(v.parse().ok(), serve::Config::uncounted_peers),
     ),
-    Rule::new("max_requests_per_connection", COUNT, "requests on one connection; no limit by default", |s, _, v| {
+    Rule::new("max_requests_per_connection", COUNT, "requests on one connection; 1000000 by default", |s, _, v| {
         s.set_server(value::count(v).map(|n| n as u64), serve::Config::max_requests_per_connection)
     }),
     Rule::new(
