@@ -52,7 +52,6 @@ fn check_reloads_behind(server: impl FnOnce(&Path) -> Running) {
         workers.wait("reloaded", |status| status["reloads"] == reload && status["finishing"] == 0);
     }
     let counts = load.end();
-    println!("{counts:?}");
     check_all_answered(&counts, &(front.logs() + &workers.process.log()));
 }
 
