@@ -238,6 +238,8 @@ fn log_failure(io: &RequestIo, params: &Params, failure: &Failure) {
         Failure::Application(error) if Disconnected::is_cause_of(error.as_ref()) => {
             tracing::debug!(request = %id, method, path, "client gone");
         }
+        // Its own words would begin with the same ones.
+        Failure::Application(error) => tracing::warn!(request = %id, method, path, %error, "application failed"),
         failure => tracing::warn!(request = %id, method, path, error = %failure, "application failed"),
     }
 }
