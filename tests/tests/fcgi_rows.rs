@@ -5,10 +5,11 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
 use gateway_tests::client::{Request, send};
 use gateway_tests::place::Place;
-use gateway_tests::process::{Process, descriptors, start_tcp, start_unix};
+use gateway_tests::process::{Process, descriptors, poll_until, start_tcp, start_unix};
 use gateway_tests::programs::program;
 use gateway_tests::records::{Peer, get};
 use gateway_tests::servers::ours;
@@ -41,6 +42,23 @@ fn fcgi_5_6_the_list_in_the_environment_is_obeyed() {
         assert_eq!(peer.receive_output(1).is_some(), served, "{list:?}\n{}", process.log());
         assert_eq!(process.log().contains("nobody may connect over TCP"), list.is_empty() || list.contains([' ', 'x']));
     }
+}
+
+#[test]
+fn fcgi_83_error_output_is_logged_with_the_id_of_its_request_on_a_shared_connection_too() {
+    const LINE: &str = "a line for the error stream";
+    const REQUESTS: usize = 30;
+    let place = Place::new();
+    let (worker, socket) = ours::testbed_worker_unix(&place);
+    let front = ours::gateway(place, vec![worker], &[format!("/app=fastcgi:unix:{}?multiplex=true", socket.display())]);
+    // The first has a connection of its own; the worker is asked meanwhile whether they may share one.
+    for _ in 0..REQUESTS {
+        assert_eq!(send(front.address, &Request::get("/app/stderr")).unwrap().status, 200);
+    }
+    let lines = || front.logs().lines().filter(|line| line.contains(LINE)).map(str::to_owned).collect::<Vec<_>>();
+    let all = poll_until(Duration::from_secs(20), || Some(lines()).filter(|lines| lines.len() >= REQUESTS));
+    let all = all.unwrap_or_else(|| panic!("{}", front.logs()));
+    assert!(all.iter().all(|line| line.contains("request_id=")), "{all:#?}");
 }
 
 #[test]

@@ -51,8 +51,9 @@ fn check_early_answers(server: &Running) {
 fn check_error_stream(server: &Running) {
     assert_eq!(ask(server, &Request::get("/stderr/around")).text(), "the body");
     for line in ["a line before the head", "a line behind the body"] {
-        let logged = poll_until(PATIENCE, || server.logs().contains(line).then_some(()));
-        assert!(logged.is_some(), "{line:?} is not in the log:\n{}", server.logs());
+        let is_told = |logged: &str| logged.contains(line) && logged.contains("request_id=");
+        let logged = poll_until(PATIENCE, || server.logs().lines().any(is_told).then_some(()));
+        assert!(logged.is_some(), "{line:?} is not in the log with its request:\n{}", server.logs());
     }
 }
 

@@ -128,7 +128,6 @@ impl Alone {
     }
 
     /// The answer is complete: the connection goes back to the pool, if it is clean (KEEP_CONN, request sent, nothing left).
-    #[expect(clippy::boxed_local, reason = "of what is large in the box only a part is taken out")]
     pub(super) fn finish(mut self: Box<Self>) {
         self.log.finish();
         if self.is_sent() && self.broken.is_none() && self.lease.connection.machine.is_reusable() {

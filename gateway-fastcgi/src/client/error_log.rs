@@ -3,6 +3,7 @@
 //! Holds the bound on it. Error output is never an error, and never reaches the client.
 
 use gateway_spec::ErrorStream;
+use tracing::Span;
 
 use crate::lines::Lines;
 
@@ -11,30 +12,37 @@ pub(super) struct ErrorLog {
     errors: ErrorStream,
     lines: Lines,
     left: usize,
+    /// Where its lines belong, if they come to somebody who reads for many requests.
+    span: Span,
 }
 
 impl ErrorLog {
     pub(super) fn new(errors: ErrorStream, max_bytes: usize) -> Self {
-        Self { errors, lines: Lines::default(), left: max_bytes }
+        Self { errors, lines: Lines::default(), left: max_bytes, span: Span::none() }
+    }
+
+    /// The same in the span of whoever asks: their log has the request's id.
+    pub(super) fn in_current_span(self) -> Self {
+        Self { span: Span::current(), ..self }
     }
 
     /// Logs what is complete; drops what is past the bound.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         let (kept, dropped) = bytes.split_at(bytes.len().min(self.left));
-        let Self { errors, lines, .. } = self;
-        lines.receive(kept, |line| write(errors, line));
+        let Self { errors, lines, span, .. } = self;
+        span.in_scope(|| lines.receive(kept, |line| write(errors, line)));
         let was_within = self.left > 0;
         self.left -= kept.len();
         if was_within && !dropped.is_empty() {
             self.finish();
-            write(&self.errors, "(more error output was dropped)");
+            self.span.in_scope(|| write(&self.errors, "(more error output was dropped)"));
         }
     }
 
     /// Logs a last line that has no end.
     pub(super) fn finish(&mut self) {
-        let Self { errors, lines, .. } = self;
-        lines.finish(|line| write(errors, line));
+        let Self { errors, lines, span, .. } = self;
+        span.in_scope(|| lines.finish(|line| write(errors, line)));
     }
 }
 

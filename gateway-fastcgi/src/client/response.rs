@@ -14,6 +14,7 @@ use gateway_cgi::head::{Decoded, Decoder, HeadError, ProgramHead, ResponseKind};
 use gateway_spec::{AppError, BodyStream, Headers};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
+use tracing::Instrument as _;
 
 use super::conversation::{Conversation, Said};
 use super::{ClientError, Config};
@@ -185,7 +186,8 @@ impl Drop for ResponseBody {
             && conversation.is_sent()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(see_to_the_end(conversation));
+            // What is written to the error stream behind the body belongs to the request, too.
+            runtime.spawn(see_to_the_end(conversation).in_current_span());
         }
     }
 }

@@ -43,7 +43,7 @@ impl Sharing {
         body: RequestBody,
         config: &Config,
     ) -> Result<Begun<Self>, ClientError> {
-        let log = ErrorLog::new(request.errors.clone(), config.max_error_bytes);
+        let log = ErrorLog::new(request.errors.clone(), config.max_error_bytes).in_current_span();
         let mailbox = Mailbox::new(config.max_window_bytes, log);
         let Some(shared) = connection.begin(request, mailbox).map_err(ClientError::Request)? else {
             return Ok(Begun::NoRoom(place, body));
