@@ -9,10 +9,13 @@ use std::time::Duration;
 use gateway_tests::client::{Content, Payload, Request, Response, send};
 use gateway_tests::process::{Running, assert_none_left, poll_until};
 use gateway_tests::servers::foreign;
-use gateway_tests::suite::{HttpGateway, check_without};
+use gateway_tests::suite::{HttpGateway, cases, check_without};
 use rustix::process::{Pid, Signal, kill_process};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Go makes a request of its own of the variables, and has no way to write to the error stream.
+const NOT_IN_GO: &[&str] = &["stderr"];
 
 /// What only an application on our contract does.
 const OUR_OWN: &[&str] =
@@ -27,10 +30,14 @@ enum Connections {
 }
 
 fn check_worker(name: &'static str, without: &[&str], connections: Connections, server: Running) {
+    check_error_stream(&server);
+    check_answers(name, without, connections, server);
+}
+
+fn check_answers(name: &'static str, without: &[&str], connections: Connections, server: Running) {
     let gateway = HttpGateway { name, prefix: "/app", process_per_request: false, address: server.address };
     check_without(&gateway, &[OUR_OWN, without].concat());
     check_early_answers(&server);
-    check_error_stream(&server);
     check_connections(connections, &server);
     check_dead_workers(&server);
     let place = server.stop();
@@ -129,6 +136,48 @@ fn fcgi_83_116_117_fcgi_in_perl() {
 #[test]
 fn fcgi_83_116_117_fcgi_in_ruby() {
     check_worker("Ruby fcgi", &["fail_after"], Connections::Closed, foreign::ruby());
+}
+
+/// Go answers GET_VALUES, and says that it multiplexes.
+#[test]
+fn fcgi_116_117_fcgi_in_go() {
+    let environ = cases().into_iter().map(|case| case.name).filter(|name| name.starts_with("environ_"));
+    let without: Vec<_> = environ.chain(NOT_IN_GO.iter().copied()).collect();
+    check_answers("Go fcgi", &without, Connections::Kept, foreign::go(""));
+}
+
+#[test]
+fn fcgi_30_116_requests_share_a_connection_with_a_worker_in_go() {
+    let server = foreign::go("&multiplex=true&idle_timeout=300ms");
+    let worker = process(&server);
+    let shares = || {
+        std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..8)
+                .map(|number: usize| {
+                    let server = &server;
+                    scope.spawn(move || match number % 4 {
+                        0 => assert_eq!(ask(server, &Request::get("/sleep/200")).text(), "slept 200 ms\n"),
+                        1 => {
+                            let echo = ask(server, &Request::post("/echo", Payload::Pattern(1_000_000)));
+                            assert_eq!(echo.content, Content::of_pattern(1_000_000));
+                        }
+                        2 => assert_eq!(ask(server, &Request::get("/download")).content.length, 1 << 20),
+                        _ => {
+                            let upload = ask(server, &Request::post("/upload", Payload::Pattern(1_000_000)));
+                            assert_eq!(upload.text(), "1000000");
+                        }
+                    })
+                })
+                .collect();
+            asking.into_iter().for_each(|one| one.join().unwrap());
+        });
+        // Its own sockets, the one that all share, and one on which it was asked what it can do.
+        sockets(worker).len() <= own_sockets(worker) + 2
+    };
+    // Requests share connections once the worker has said that it can, which is asked beside the first ones.
+    assert!(poll_until(PATIENCE, || shares().then_some(())).is_some(), "{:?}", sockets(worker));
+    assert_eq!(process(&server), worker);
+    server.stop();
 }
 
 /// PHP ends its own answers well, whatever happens in the script.

@@ -1,13 +1,14 @@
-//! FastCGI workers that are not ours, behind our gateway: on libfcgi in C, on Perl's FCGI, on Ruby's own, php-cgi, php-fpm.
+//! FastCGI workers that are not ours, behind our gateway: on libfcgi in C, on Perl's FCGI, on Ruby's own, on Go's, php-cgi,
+//! php-fpm.
 //!
-//! Each runs a program of `tests/programs` that gives as many of `testbed`'s answers as it can. All serve one connection at a
-//! time, so the gateway has one.
+//! Each runs a program of `tests/programs` that gives as many of `testbed`'s answers as it can. All but Go's serve one connection
+//! at a time, so the gateway has one.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::ours::gateway;
-use super::php_fpm;
+use super::{go_program, php_fpm};
 use crate::place::Place;
 use crate::process::Running;
 use crate::programs::workspace;
@@ -41,6 +42,14 @@ pub fn ruby() -> Running {
     let script = place.write_script("worker.rb", include_str!("../../programs/worker.rb"));
     let mount = format!("/app=fastcgi:spawn:{}?workers=1&{ONE}&max_kept=0&env.USE_PURE_RUBY_FCGI=1", script.display());
     gateway(place, Vec::new(), &[mount])
+}
+
+/// A Go program on net/http/fcgi, compiled now, with these options of the mount.
+pub fn go(options: &str) -> Running {
+    let place = Place::new();
+    let program = place.join("worker");
+    go_program("worker.go", &program);
+    gateway(place, Vec::new(), &[format!("/app=fastcgi:spawn:{}?workers=1{options}", program.display())])
 }
 
 /// php-cgi, started by the gateway.

@@ -12,7 +12,22 @@ pub mod page;
 pub mod php_fpm;
 pub mod upstream;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::programs::{build_folder, workspace};
+
+/// Compiles a Go program of `tests/programs`.
+///
+/// # Panics
+/// If Go is not installed, or the program does not build.
+pub fn go_program(source: &str, program: &Path) {
+    let mut build = Command::new(installed(&["go"]));
+    // The compiled library is kept with what else was built; no C compiler is asked for, and no module.
+    build.env("GOCACHE", build_folder().join("go-cache")).env("CGO_ENABLED", "0").env("GO111MODULE", "off");
+    build.arg("build").arg("-o").arg(program).arg(workspace().join("tests/programs").join(source));
+    assert!(build.status().expect("go runs").success(), "{source} does not build");
+}
 
 /// Where a server's program is; distributions put servers where a user's search path does not look.
 ///

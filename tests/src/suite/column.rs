@@ -37,7 +37,7 @@ pub const GATEWAYS: [&str; 23] = [
 ];
 
 /// Every foreign worker behind our gateway, in the order of the table.
-pub const WORKERS: [&str; 5] = ["php-fpm", "php-cgi", "libfcgi C", "Perl FCGI", "Ruby fcgi"];
+pub const WORKERS: [&str; 6] = ["php-fpm", "php-cgi", "libfcgi C", "Perl FCGI", "Ruby fcgi", "Go fcgi"];
 
 /// One case's result on one gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]

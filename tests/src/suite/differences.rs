@@ -99,6 +99,7 @@ const ALLOWED: &[Allowed] = &[
             "libfcgi C",
             "Perl FCGI",
             "Ruby fcgi",
+            "Go fcgi",
         ],
         cases: &["echo_chunked"],
         covers: &[("field content-length", "1000 instead of none")],
@@ -281,5 +282,12 @@ const ALLOWED: &[Allowed] = &[
         covers: &[("end", "a clean end instead of a cut")],
         seen: Always,
         reason: "Caddy takes a lost connection for the end of an answer without a length.",
+    },
+    Allowed {
+        gateways: &["Go fcgi"],
+        cases: &["status_204"],
+        covers: &[("field content-type", "text/plain; charset=utf-8 instead of none")],
+        seen: Always,
+        reason: "Go gives every answer a Content-Type, but for 304.",
     },
 ];

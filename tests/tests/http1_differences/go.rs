@@ -7,18 +7,13 @@ use gateway_tests::corpus::answers::ask_all;
 use gateway_tests::corpus::differences::Column;
 use gateway_tests::place::Place;
 use gateway_tests::process::Running;
-use gateway_tests::programs::{build_folder, workspace};
-use gateway_tests::servers::installed;
+use gateway_tests::servers::{go_program, installed};
 
 pub(crate) fn column(cases: &[Case]) -> Column {
     let go = installed(&["go"]);
     let place = Place::new();
     let program = place.join("see");
-    let mut build = Command::new(&go);
-    // The compiled library is kept with what else was built; no C compiler is asked for, and no module.
-    build.env("GOCACHE", build_folder().join("go-cache")).env("CGO_ENABLED", "0").env("GO111MODULE", "off");
-    let built = build.arg("build").arg("-o").arg(&program).arg(workspace().join("tests/programs/see.go")).status();
-    assert!(built.expect("go runs").success(), "the Go server does not build");
+    go_program("see.go", &program);
     let said = Command::new(&go).args(["env", "GOVERSION"]).output().expect("go runs");
     let version = String::from_utf8_lossy(&said.stdout).trim().trim_start_matches("go").to_owned();
     let running = Running::listen(place, "go", Vec::new(), |_, port| {
