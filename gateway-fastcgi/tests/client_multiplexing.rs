@@ -398,6 +398,33 @@ async fn fcgi_83_error_output_on_a_shared_connection_goes_to_its_own_request() {
 }
 
 #[tokio::test]
+async fn a_shared_connection_that_is_always_in_use_is_replaced_when_it_is_old() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let worker = worker(CAN, move |number, mut line| {
+        let seen = seen.clone();
+        async move {
+            loop {
+                let id = requests(&mut line, 1).await?[0];
+                seen.lock().unwrap().push(number);
+                line.write(&with_id(id, answer(HELLO))).await?;
+            }
+        }
+    });
+    let client = worker.client_with(config().max_connection_age(Duration::from_millis(100)));
+    learned(&client).await;
+    let asking = async {
+        while asked.lock().unwrap().last() < Some(&3) {
+            assert_eq!(get(&client).await, Outcome::whole(b"hello"));
+        }
+    };
+    tokio::time::timeout(LONG, asking).await.expect("connections are kept for ever");
+    // Old ones get nothing more once a new one is there.
+    let asked = asked.lock().unwrap();
+    assert!(asked.is_sorted() && asked.len() > 3, "{asked:?}");
+}
+
+#[tokio::test]
 async fn an_idle_shared_connection_is_closed_in_time_and_so_is_one_of_a_dropped_client() {
     let closed = Arc::new(Semaphore::new(0));
     let told = closed.clone();

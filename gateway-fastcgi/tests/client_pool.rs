@@ -349,6 +349,21 @@ async fn cgi_73_the_body_of_an_answer_to_head_is_dropped_and_the_connection_kept
 }
 
 #[tokio::test]
+async fn a_connection_that_is_always_in_use_is_replaced_when_it_is_old() {
+    let worker = Worker::answering(answer(HELLO));
+    let client = worker.client_with(Config::default().max_connection_age(Duration::from_millis(100)));
+    let mut requests = 0;
+    let asking = async {
+        while worker.connections() < 3 {
+            assert_eq!(get(&client).await, Outcome::whole(b"hello"));
+            requests += 1;
+        }
+    };
+    tokio::time::timeout(LONG, asking).await.expect("connections are kept for ever");
+    assert!(requests > worker.connections(), "{requests}");
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_in_time() {
     let closed = Arc::new(Notify::new());
     let told = closed.clone();

@@ -295,6 +295,46 @@ fn fcgi_80_a_closed_connection_closes_the_body() {
     }
 }
 
+/// Writes without an end, and tells what it learned when that failed.
+fn writing(learned: Signal) -> impl Fn(Environ, StartResponse) -> Result<Body, AppError> + Send + Sync + 'static {
+    move |_, start_response| {
+        let write = start_response(StatusCode::OK, headers![])?;
+        loop {
+            if let Err(error) = write.write(vec![b'x'; 1000]) {
+                assert!(Disconnected::is_cause_of(&error), "{error}");
+                learned.raise();
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+#[test]
+fn fcgi_79_write_tells_an_application_that_its_answer_is_not_wanted_any_more() {
+    let learned = Signal::default();
+    let running = Running::unix(writing(learned.clone()), WorkerConfig::default());
+    let mut gateway = Gateway::connect(&running);
+    gateway.begin(&get("/"));
+    gateway.end_stdin();
+    gateway.read_until_stdout();
+    gateway.abort();
+    assert_eq!(gateway.answer().end.protocol_status, ProtocolStatus::REQUEST_COMPLETE);
+    learned.wait(1);
+    assert!(gateway.nothing_follows());
+}
+
+#[test]
+fn fcgi_80_write_tells_an_application_that_its_gateway_is_gone() {
+    let learned = Signal::default();
+    let running = Running::unix(writing(learned.clone()), WorkerConfig::default());
+    let mut gateway = Gateway::connect(&running);
+    gateway.begin(&get("/"));
+    gateway.end_stdin();
+    gateway.read_until_stdout();
+    drop(gateway);
+    learned.wait(1);
+}
+
 #[test]
 fn pep_104_bodies_are_closed_once_on_every_path() {
     let closed = Signal::default();

@@ -184,41 +184,52 @@ fn who_serves_as_root_is_told_and_who_is_not_there_is_a_mistake() {
     assert!(log.last().unwrap().contains("cannot make programs run as anybody else"), "{log:#?}");
 }
 
-/// The units of `docs/deploy/systemd.md`: names and texts.
-fn units() -> Vec<(String, String)> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deploy/systemd.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let named = page.split("`/etc/systemd/system/").skip(1).map(|part| {
-        let (name, rest) = part.split_once("`:\n\n```ini\n").expect("a unit behind its name");
-        (name.to_owned(), rest.split_once("```").unwrap().0.to_owned())
+/// The units of a page in `docs`: names and texts. Each stands behind its path, in the text or in a comment of its own.
+fn units(page: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+    let page = std::fs::read_to_string(path).unwrap();
+    let parts = page.split("/etc/systemd/system/").skip(1);
+    let named = parts.filter_map(|part| {
+        let length = part.find(|c: char| !(c.is_ascii_alphanumeric() || "-@.".contains(c)))?;
+        let (name, rest) = part.split_at(length);
+        let rest = rest.strip_prefix("`:\n\n```ini\n").or_else(|| rest.strip_prefix('\n'))?;
+        let text = rest.split_once("```").map_or(rest, |(text, _)| text);
+        // The next unit of the same block begins behind the comment with its path.
+        Some((name.to_owned(), text.trim_end_matches("# ").to_owned()))
     });
     named.collect()
 }
 
+/// The pages with units, and how many each has.
+const PAGES: [(&str, usize); 3] = [("deploy/systemd.md", 5), ("deploy/README.md", 2), ("workers.md", 2)];
+
 #[test]
-fn the_units_of_the_page_are_read_by_systemd_without_a_word() {
-    let folder = tempfile::tempdir().unwrap();
-    let units = units();
-    assert_eq!(units.len(), 5);
-    let paths: Vec<_> = units.iter().map(|(name, _)| folder.path().join(name)).collect();
-    for ((_, text), path) in units.iter().zip(&paths) {
-        // It looks whether the programs are there.
-        let here = env!("CARGO_BIN_EXE_gateway");
-        std::fs::write(path, text.replace("/usr/bin/gateway", here).replace("/usr/bin/app", here)).unwrap();
+fn the_units_of_the_pages_are_read_by_systemd_without_a_word() {
+    for (page, count) in PAGES {
+        let folder = tempfile::tempdir().unwrap();
+        let units = units(page);
+        assert_eq!(units.len(), count, "{page}: {units:#?}");
+        let paths: Vec<_> = units.iter().map(|(name, _)| folder.path().join(name)).collect();
+        for ((_, text), path) in units.iter().zip(&paths) {
+            // It looks whether the programs are there.
+            let programs = ["/usr/bin/gateway", "/usr/bin/app", "/opt/app/app"];
+            let text = programs.iter().fold(text.clone(), |text, one| text.replace(one, env!("CARGO_BIN_EXE_gateway")));
+            std::fs::write(path, text).unwrap();
+        }
+        let mut verify = std::process::Command::new("/usr/bin/systemd-analyze");
+        let verify = verify.args(["verify", "--man=no", "--generators=no"]).args(&paths).output().unwrap();
+        let said = String::from_utf8_lossy(&verify.stderr);
+        let ours: Vec<&str> =
+            said.lines().filter(|line| units.iter().any(|(name, _)| line.contains(name.as_str()))).collect();
+        assert!(verify.status.success() && ours.is_empty(), "{page}: {said}");
     }
-    let mut verify = std::process::Command::new("/usr/bin/systemd-analyze");
-    let verify = verify.args(["verify", "--man=no", "--generators=no"]).args(&paths).output().unwrap();
-    let said = String::from_utf8_lossy(&verify.stderr);
-    let ours: Vec<&str> =
-        said.lines().filter(|line| units.iter().any(|(name, _)| line.contains(name.as_str()))).collect();
-    assert!(verify.status.success() && ours.is_empty(), "{said}");
 }
 
 #[test]
 fn every_flag_in_the_units_is_one_of_ours() {
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_gateway")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let units = units();
+    let units = units("deploy/systemd.md");
     let commands =
         units.iter().flat_map(|(_, text)| text.lines()).filter(|line| line.starts_with("ExecStart=/usr/bin/gateway"));
     let flags: Vec<&str> = commands.flat_map(str::split_whitespace).filter(|word| word.starts_with("--")).collect();
