@@ -112,9 +112,9 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a prefix that is a number", "[[mount]]\nprefix = 1\ntarget = \"app:demo\"", "2:10: mount.prefix: \"1\" is not allowed; allowed is a path such as / or /app".into()),
         ("a target that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"proxy:x\"", format!("3:10: mount.target: \"proxy:x\" is not allowed; allowed is {forms}")),
         ("an application that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"app:domo\"", "3:10: mount.target: \"app:domo\" is not allowed; allowed is app:demo".into()),
-        ("a missing program", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2)".into()),
+        ("a missing program", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("a program that cannot run", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:text\"", "3:10: mount.target: \"DIR/text\": is not executable; chmod +x makes it so".into()),
-        ("a missing folder", "[[mount]]\nprefix = \"/\"\ntarget = \"static:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2)".into()),
+        ("a missing folder", "[[mount]]\nprefix = \"/\"\ntarget = \"static:nothing\"", "3:10: mount.target: \"DIR/nothing\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("a folder that is a file", "[[mount]]\nprefix = \"/\"\ntarget = \"static:text\"", "3:10: mount.target: \"DIR/text\": is no folder".into()),
         ("a socket that is a file", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:unix:text\"", "3:10: mount.target: \"DIR/text\": is no socket".into()),
         ("a socket in no folder", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:unix:no/s\"", "3:10: mount.target: \"DIR/no/s\": the folder DIR/no is missing".into()),
@@ -124,7 +124,7 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("a value of an option", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.timeout = 5", format!("4:19: mount.options.timeout of cgi: \"5\" is not allowed; allowed is {DURATION}")),
         ("a name of a variable", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions.env.lower = \"x\"", "4:21: mount.options.env.lower of cgi: \"x\" is not allowed; allowed is a name of A-Z, 0-9 and _ that is not one of the request's own, with a text without NUL".into()),
         ("an option in the target", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program?timeout=x\"", format!("3:10: mount.target: timeout: \"x\" is not allowed; allowed is {DURATION}")),
-        ("an interpreter that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.interpreter.py = \"/no/python3 -I\"", "3:10: mount.target.interpreter.py: \"/no/python3\": No such file or directory (os error 2)".into()),
+        ("an interpreter that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.interpreter.py = \"/no/python3 -I\"", "3:10: mount.target.interpreter.py: \"/no/python3\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("an interpreter by its name", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.interpreter.py = \"python3\"", "4:26: mount.options.interpreter.py of cgi: \"python3\" is not allowed; allowed is an extension, such as py, with the absolute path of a program, perhaps with arguments before the script's path".into()),
         ("an index with a slash", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.index = \"a/b\"", "4:17: mount.options.index of cgi: \"a/b\" is not allowed; allowed is the name of a file".into()),
         ("a policy that is none", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.unknown_length = \"buffer\"", "4:26: mount.options.unknown_length of cgi: \"buffer\" is not allowed; allowed is spool, refuse or stream".into()),
@@ -135,12 +135,12 @@ fn each_mistake_is_told_with_line_column_field_and_what_is_allowed() {
         ("root as a user", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.user = \"root\"", "3:10: mount.target.user: \"root\": the user root is root, as which no program is run by a setting".into()),
         ("a group without a user", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.group = \"daemon\"", "3:10: mount.target.group: \"daemon\": means something together with user only".into()),
         ("a folder to write without read_only", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions.writable = \"files\"", "3:10: mount.target.writable: \"DIR/files\": means something together with read_only only".into()),
-        ("a folder to write that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions = { read_only = true, writable = \"no\" }", "3:10: mount.target.writable: \"DIR/no\": No such file or directory (os error 2)".into()),
+        ("a folder to write that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:files\"\noptions = { read_only = true, writable = \"no\" }", "3:10: mount.target.writable: \"DIR/no\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("options that are a text", "[[mount]]\nprefix = \"/\"\ntarget = \"cgi:program\"\noptions = \"timeout=5s\"", "4:11: mount.options: \"timeout=5s\" is not allowed; allowed is a table".into()),
-        ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2)".into()),
+        ("a missing root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?root=no\"", "3:10: mount.target.root: \"DIR/no\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("an index without a root", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?index=x.php\"", "3:10: mount.target.index: \"x.php\": means something together with root only".into()),
         ("a PHP site that is nowhere", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000\"", "3:10: mount.target.root: missing; allowed is the folder of the site, such as root=/srv/www".into()),
-        ("a fallback that is missing", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files&fallback=/no.php\"", "3:10: mount.target.fallback: \"DIR/files/no.php\": No such file or directory (os error 2)".into()),
+        ("a fallback that is missing", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files&fallback=/no.php\"", "3:10: mount.target.fallback: \"DIR/files/no.php\": No such file or directory (os error 2); correct the path, or make what it names".into()),
         ("a PHP site of one script", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files&script=text\"", "3:10: mount.target.script: \"DIR/text\": root and script exclude each other: root finds a script for each path, script answers all paths".into()),
         ("a denied path that leads out", "[[mount]]\nprefix = \"/\"\ntarget = \"php:tcp:localhost:9000?root=files\"\noptions.deny = \"/../x\"", "4:16: mount.options.deny of php: \"/../x\" is not allowed; allowed is a path below root, such as /data".into()),
         ("habits of nobody", "[[mount]]\nprefix = \"/\"\ntarget = \"fastcgi:tcp:localhost:9000?params=iis\"", "3:10: mount.target: params: \"iis\" is not allowed; allowed is cgi, nginx or apache".into()),
@@ -220,12 +220,13 @@ fn a_file_that_is_not_there_is_told_so() {
     let output = gateway(folder.path(), &["check-config", "nothing.toml"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("gateway: nothing.toml:1:1: cannot be read: No such file"), "{said}");
+    assert!(said.contains("; correct the path"), "{said}");
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
 fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
-    let rows: [(&[&str], &str); 26] = [
+    let rows: [(&[&str], &str); 28] = [
         (&["--threads", "0"], "--threads: \"0\" is not allowed; allowed is a number from 1 to 4096"),
         (&["--max-children", "0"], "--max-children: \"0\" is not allowed; allowed is a number from 1 on"),
         (&["--log-format", "xml"], "--log-format: \"xml\" is not allowed; allowed is human or json"),
@@ -264,6 +265,14 @@ fn mistakes_in_flags_name_the_flag_and_what_is_allowed() {
         ),
         (&["--access-log", "no/a.log"], "--access-log: \"no/a.log\": the folder no is missing"),
         (&["--listen", "here"], "--listen here: \"here\": expected `unix:PATH`, `tcp:HOST:PORT` or `HOST:PORT`"),
+        (
+            &["--listen", "/tmp/x/s"],
+            "--listen /tmp/x/s: \"/tmp/x/s\": a socket file is named with `unix:`, as in `unix:/tmp/x/s`",
+        ),
+        (
+            &["--mount", "/=fastcgi:spawn:sh?mode=dynamic&min_spare=3&max_spare=2&workers=9"],
+            "--mount /=fastcgi:spawn:sh?mode=dynamic&min_spare=3&max_spare=2&workers=9: max_spare: \"2\": is less than min_spare, which is 3",
+        ),
         (&["--listen", "unix:no/s"], "--listen unix:no/s: \"DIR/no/s\": the folder DIR/no is missing"),
         (&["--mount", "/x"], "--mount /x: \"/x\" is not allowed; allowed is PREFIX=TARGET, such as /app=cgi:./app"),
         (
@@ -376,6 +385,13 @@ fn the_file_of_gateway_workers_is_checked_like_any_other() {
     for (line, start) in lines.iter().zip(starts) {
         assert!(line.starts_with(start), "{line}");
     }
+    let spares = "mode = 'dynamic'\nworkers = 4\nmin_spare = 5\n";
+    let refused = "g.toml:1:1: min_spare: \"5\": is more than workers, which is 4".to_owned();
+    assert_eq!(check(&format!("command = './program'\n{spares}")), (2, String::new(), vec![refused.clone()]));
+    // The command may stand on the command line: other keys tell what the file is about.
+    assert_eq!(check(spares), (2, String::new(), vec![refused]));
+    let meaning = "OK\nworkers static 3 = the command behind --\n";
+    assert_eq!(check("listen = 'unix:s'\nworkers = 3\n"), (0, meaning.to_owned(), Vec::new()));
     let missing = check("command = 'no-such-program-anywhere'\n");
     assert!(missing.0 == 2 && missing.2[0].contains("no such program in PATH"), "{missing:?}");
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::health::REST;
 use crate::connection::SendError;
-use crate::net::Address;
+use crate::net::{Address, connect_advice};
 use crate::protocol::{ProtocolError, ProtocolStatus};
 
 /// Why a worker's answer did not come, or did not come to its end.
@@ -159,9 +159,12 @@ impl ClientError {
             Self::Input(error) => error.into(),
             Self::Spool(error) => error.into_app_error(),
             error => {
-                let reason = match std::error::Error::source(&error) {
-                    Some(cause) => format!("fastcgi: {error}: {cause}"),
-                    None => format!("fastcgi: {error}"),
+                let reason = match (&error, std::error::Error::source(&error)) {
+                    (Self::Connect { address, source }, _) => {
+                        format!("fastcgi: {error}: {source}{}", connect_advice(address, source))
+                    }
+                    (_, Some(cause)) => format!("fastcgi: {error}: {cause}"),
+                    (_, None) => format!("fastcgi: {error}"),
                 };
                 let mut answer = GatewayError::new(error.status(), reason);
                 if let Some(delay) = error.retry_after() {

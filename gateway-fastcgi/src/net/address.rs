@@ -91,9 +91,15 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.strip_prefix("unix:") {
             Some(path) => unix(path),
+            None if is_bare_path(text) => Err(AddressError::PathAlone { path: text.to_owned() }),
             None => tcp(text.strip_prefix("tcp:").unwrap_or(text)),
         }
     }
+}
+
+/// A path where `unix:` was forgotten. A URL is none.
+fn is_bare_path(text: &str) -> bool {
+    text.contains('/') && !text.starts_with("tcp:") && !text.contains("://")
 }
 
 fn unix(path: &str) -> Result<Address, AddressError> {
@@ -133,6 +139,12 @@ pub enum AddressError {
     /// `unix:` with nothing behind it.
     #[error("`unix:` needs a path")]
     NoPath,
+    /// A path without `unix:` before it.
+    #[error("a socket file is named with `unix:`, as in `unix:{path}`")]
+    PathAlone {
+        /// The path.
+        path: String,
+    },
     /// `systemd:` with nothing behind it.
     #[error("`systemd:` needs the name of a socket")]
     NoName,

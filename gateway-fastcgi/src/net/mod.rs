@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod advice;
 mod blocking;
 mod handover;
 pub(crate) mod inherited;
@@ -37,6 +38,7 @@ mod tests;
 mod timer;
 
 pub use address::{Address, AddressError};
+pub use advice::connect_advice;
 pub use blocking::{BlockingListener, BlockingStream};
 pub use handover::{HandedSocket, ListenerHandle, hand_over, take_over};
 pub use inherited::{PassedSocket, inherited_stdin, is_listening_socket, systemd_sockets};

@@ -28,6 +28,8 @@ fn addresses_that_cannot_be_read_say_why() {
     check_address(&format!("unix:/{}", "x".repeat(107)), Err(AddressError::PathTooLong { length: 108, limit: 107 }));
     check_address("", Err(AddressError::NoPort));
     check_address("localhost", Err(AddressError::NoPort));
+    check_address("/run/app/s", Err(AddressError::PathAlone { path: "/run/app/s".to_owned() }));
+    check_address("http://localhost", Err(AddressError::Port));
     check_address("localhost:", Err(AddressError::Port));
     check_address("localhost:+80", Err(AddressError::Port));
     check_address("localhost:65536", Err(AddressError::Port));

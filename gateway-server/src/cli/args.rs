@@ -10,7 +10,7 @@ use super::fcgi;
 use super::keys::{ACCESS, LIMITS, LOG, TOP};
 use super::listen::{Listen, TLS};
 use super::mistake::{Mistake, Place, join};
-use super::rules::{Problem, apply};
+use super::rules::{Problem, apply, remedy};
 use super::settings::{Mount, Settings};
 use super::target::Target;
 use super::workers;
@@ -245,7 +245,10 @@ pub(super) fn read(path: &Path) -> Result<Settings, Vec<Mistake>> {
         Ok(text) => config::parse(path, &text),
         Err(error) => {
             let place = Place::File { path: path.to_owned(), line: 1, column: 1, field: String::new() };
-            Err(vec![Mistake { place, problem: Problem::Syntax { message: format!("cannot be read: {error}") } }])
+            Err(vec![Mistake {
+                place,
+                problem: Problem::Syntax { message: format!("cannot be read: {error}{}", remedy(&error)) },
+            }])
         }
     }
 }

@@ -109,6 +109,7 @@ pub(super) fn target(mount: &Mount) -> Vec<Mistake> {
             let folder_of_workers = options.pool.directory.as_deref();
             looks.extend(words.first().map(|name| (place.clone(), command(name, folder_of_workers))));
             looks.extend(folder_of_workers.map(|path| (inside("directory"), folder(path))));
+            looks.extend(options.pool.misfits().map(|(key, problem)| (inside(key), Err(problem))));
             looks.extend(identity(place, options.pool.user.as_deref(), options.pool.group.as_deref()));
             looks.extend(client(place, &options.client));
         }
@@ -260,5 +261,5 @@ fn folder_of(path: &Path) -> Result<(), Problem> {
 }
 
 fn metadata(path: &Path) -> Result<std::fs::Metadata, Problem> {
-    path.metadata().map_err(|error| Problem::refused(path.display(), error))
+    path.metadata().map_err(|error| Problem::not_had(path, &error))
 }

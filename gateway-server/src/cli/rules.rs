@@ -4,6 +4,8 @@
 //! cannot allow different things, and a mistake is described in the same words everywhere.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 /// One key of a `T`.
 pub(super) struct Rule<T> {
@@ -112,9 +114,25 @@ fn known(keys: &[String]) -> String {
     format!("allowed are {}", keys.join(", "))
 }
 
+/// What can be done about a path, behind what the system says of it.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; correct the path, or make what it names",
+        io::ErrorKind::PermissionDenied => {
+            "; this user may not see it: look at the modes of it and of the folders above"
+        }
+        _ => "",
+    }
+}
+
 impl Problem {
     pub(super) fn value(given: &str, allowed: impl Into<String>) -> Self {
         Problem::Value { given: quoted(given), allowed: allowed.into() }
+    }
+
+    /// A file or folder that cannot be had.
+    pub(super) fn not_had(path: &Path, error: &io::Error) -> Self {
+        Problem::refused(path.display(), format!("{error}{}", remedy(error)))
     }
 
     pub(super) fn refused(given: impl fmt::Display, why: impl fmt::Display) -> Self {

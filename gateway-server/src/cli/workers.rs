@@ -8,6 +8,7 @@ mod file;
 mod flags;
 mod pool;
 mod run;
+mod spares;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -143,12 +144,13 @@ impl Flags {
 
 /// Looks for mistakes in a file, if it is one of `gateway workers`: it says what is started. Answers what it means.
 pub(super) fn check(path: &Path) -> Option<Result<String, Vec<Mistake>>> {
-    let is_ours = file::names_a_command(path);
+    let is_ours = file::is_about_workers(path);
     is_ours.then(|| {
         let plan = file::read(path)?;
-        let mistakes = plan.mistakes();
+        let mistakes = plan.misfits(Place::File { path: path.to_owned(), line: 1, column: 1, field: String::new() });
         let mode = plan.pool.mode();
-        let meaning = format!("OK\nworkers {} {} = {}\n", mode.name(), mode.max_children(), plan.command.join(" "));
+        let command = if plan.command.is_empty() { "the command behind --".to_owned() } else { plan.command.join(" ") };
+        let meaning = format!("OK\nworkers {} {} = {command}\n", mode.name(), mode.max_children());
         if mistakes.is_empty() { Ok(meaning) } else { Err(mistakes) }
     })
 }
@@ -168,6 +170,11 @@ impl Plan {
             let problem = Problem::Missing { allowed: "a command behind --, or command in the file" };
             return vec![Mistake { place, problem }];
         }
+        self.misfits(place)
+    }
+
+    /// [`Plan::mistakes`] of all but the command, which may yet come.
+    fn misfits(&self, place: Place) -> Vec<Mistake> {
         let options = SpawnOptions { pool: Box::new(self.pool.clone()), ..SpawnOptions::default() };
         let target = Target::Spawn(self.command.clone(), options);
         check::target(&Mount { prefix: Prefix::root(), prefix_place: place.clone(), target, target_place: place })

@@ -8,7 +8,7 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
-use gateway_fastcgi::net::{ListenOptions, Owner, OwnerError, SocketSource, group_id, user_id};
+use gateway_fastcgi::net::{AddressError, ListenOptions, Owner, OwnerError, SocketSource, group_id, user_id};
 use gateway_fastcgi::worker::AllowList;
 
 use super::check;
@@ -230,7 +230,10 @@ fn one<T>(
 pub(super) fn listen(text: &str, here: &Path) -> Result<SocketSource, Problem> {
     // fcgiwrap's name for a port on an IPv6 address.
     let text = text.strip_prefix("tcp6:").unwrap_or(text);
-    let source = text.parse().map_err(|error| Problem::refused(text, format!("{error}, or systemd, or fd0")))?;
+    let source = text.parse().map_err(|error| match error {
+        AddressError::PathAlone { .. } => Problem::refused(text, error),
+        _ => Problem::refused(text, format!("{error}, or systemd, or fd0")),
+    })?;
     Ok(resolved_socket(source, here))
 }
 

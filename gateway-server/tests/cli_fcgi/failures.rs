@@ -70,7 +70,12 @@ fn a_connection_that_ends_early_is_told_with_what_was_missing() {
     let head = record(STDOUT, HELLO.as_bytes());
     let length = head.len();
     let closed = |after: usize| format!("the worker closed the connection before END_REQUEST, after {after} bytes");
-    check("at once", b"", 18, &(closed(0) + "; it may have crashed, or refuse this client"));
+    check(
+        "at once",
+        b"",
+        18,
+        &(closed(0) + "; it may have crashed, been stopped or be finishing, or refuse this client"),
+    );
     check("before the end", head.clone(), 18, &(closed(length) + "; it may have crashed"));
     check("within a record", &head[..20], 18, &(closed(20) + ", within the record at byte 0 (FastCGI 1.0 §3.5)"));
     let cut = [&head[..], &[1, 3, 0]].concat();
@@ -137,6 +142,13 @@ fn nobody_there_is_told_with_what_to_look_at() {
     drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
     let done = fcgi(&["get", &format!("unix:{}", left.display()), "/"], b"");
     assert!(done.code == 7 && done.err.contains("nobody listens there: is the worker running?"), "{}", done.err);
+    // The system refuses connections to whatever is no socket, too.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [file.as_path(), folder.path()] {
+        let done = fcgi(&["get", &format!("unix:{}", path.display()), "/"], b"");
+        assert!(done.code == 7 && done.err.contains("what is there is no socket"), "{}", done.err);
+    }
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let done = fcgi(&["get", &format!("tcp:{port}"), "/"], b"");
     assert!(done.code == 7 && done.err.contains("nobody listens there"), "{}", done.err);
@@ -154,6 +166,16 @@ fn a_worker_that_takes_too_long_is_left() {
     let (done, _) = silent().get("/", &["--timeout", "100ms"]);
     let wanted = "gateway: no END_REQUEST within 100ms: 19 bytes came; --timeout allows more\n";
     assert_eq!((done.code, done.err.as_str()), (28, format!("one moment\n{wanted}").as_str()));
+}
+
+#[test]
+fn a_socket_behind_which_nobody_says_anything_may_have_no_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    // As a manager's or systemd's whose workers do not start: it connects, and nobody accepts.
+    let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let done = fcgi(&["get", &format!("unix:{}", socket.display()), "/", "--timeout", "100ms"], b"");
+    assert!(done.code == 28 && done.err.contains("is a worker running behind this socket, and free?"), "{}", done.err);
 }
 
 #[test]

@@ -143,3 +143,12 @@ fn options_reach_what_is_mounted() {
     assert_eq!((worker.line("X_GIVEN"), worker.line("HTTP_AUTHORIZATION")), ("a b", "Basic eA=="));
     assert_eq!(crate::gateway::children(gateway.id()).len(), 3, "the workers");
 }
+
+#[test]
+fn a_worker_that_is_not_there_is_told_of_with_what_to_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = Gateway::serve(folder.path(), &["--mount", "/=fastcgi:unix:none.sock"]);
+    assert_eq!(gateway.get("/").status, 502);
+    let line = gateway.wait_for("fastcgi: no connection to unix:");
+    assert!(line.contains("is the worker running, and is this its path?"), "{line}");
+}

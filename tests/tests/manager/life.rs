@@ -104,6 +104,34 @@ fn fcgi_5_6_the_list_in_the_environment_of_the_manager_is_obeyed_by_its_workers(
 }
 
 #[test]
+fn what_does_not_fit_together_is_refused_with_what_to_write() {
+    let rows: [(&[&str], &str); 4] = [
+        (
+            &["--listen", "/run/app/s"],
+            "--listen: \"/run/app/s\": a socket file is named with `unix:`, as in `unix:/run/app/s`",
+        ),
+        (&["--max-spare", "2"], "max_spare: \"2\": means something with mode = dynamic only"),
+        (&["--mode", "dynamic", "--min-spare", "3"], "min_spare: \"3\": is more than workers, which is 2"),
+        (
+            &["--directory", "/nonexist"],
+            "directory: \"/nonexist\": No such file or directory (os error 2); correct the path",
+        ),
+    ];
+    for (flags, wanted) in rows {
+        let place = Place::new();
+        let mut command = Command::new(place.program(&program("gateway")));
+        command.args(["workers", "--listen", "unix:s"]).args(flags).args(["--", "sleep", "1000"]);
+        if flags[0] == "--listen" {
+            command = Command::new(place.program(&program("gateway")));
+            command.arg("workers").args(flags).args(["--", "sleep", "1000"]);
+        }
+        let mut process = Process::start(&place, "workers", &mut command);
+        assert_eq!(process.wait_ended(PATIENCE).unwrap().code(), Some(2), "{flags:?}");
+        assert!(process.log().contains(wanted), "{flags:?}: {}", process.log());
+    }
+}
+
+#[test]
 fn every_mistake_of_the_command_line_is_told() {
     let place = Place::new();
     let mut command = Command::new(place.program(&program("gateway")));

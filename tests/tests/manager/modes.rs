@@ -48,5 +48,10 @@ fn the_status_page_answers_when_all_workers_are_busy() {
     assert!(metrics.contains("# TYPE gateway_workers_requests counter\n") && metrics.ends_with("# EOF\n"), "{metrics}");
     assert!(metrics.contains("gateway_workers_busy{pool=") && metrics.contains("gateway_workers_requests_total{pool="));
     assert_eq!(workers.ask_page("/other").status, 404);
+    // php-fpm has these.
+    for form in ["/status?xml", "/status?full", "/status?json&full"] {
+        let answer = workers.ask_page(form);
+        assert!(answer.status == 400 && answer.text().contains("/status?openmetrics"), "{form}: {}", answer.text());
+    }
     check_all_answered(&load.end(), &front.logs());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gateway_cgi::head::HeadError;
 use gateway_fastcgi::connection::SendError;
-use gateway_fastcgi::net::Address;
+use gateway_fastcgi::net::{Address, connect_advice};
 use gateway_fastcgi::protocol::{ProtocolError, ProtocolStatus, Role};
 
 /// How it ended, as an exit code.
@@ -54,7 +54,7 @@ pub(super) enum FcgiError {
     Output(#[source] io::Error),
     #[error("the request cannot be sent: {0}")]
     Request(#[source] SendError),
-    #[error("no connection to {address}: {source}{}", advice(.source))]
+    #[error("no connection to {address}: {source}{}", connect_advice(.address, .source))]
     Connect { address: Address, source: io::Error },
     #[error("no connection to {address} within {limit:?}; --connect-timeout allows more")]
     ConnectTimeout { address: Address, limit: Duration },
@@ -70,9 +70,9 @@ pub(super) enum FcgiError {
     Refused { status: ProtocolStatus, role: Role },
     #[error("the worker closed the connection before {awaited}, after {received} bytes{}", ended(*.at, *.received))]
     Closed { awaited: &'static str, received: u64, at: Option<u64> },
-    #[error("the connection broke before {awaited}, after {received} bytes: {source}")]
+    #[error("the connection broke before {awaited}, after {received} bytes: {source}{}", broken(*.received))]
     Broken { awaited: &'static str, received: u64, source: io::Error },
-    #[error("no {awaited} within {limit:?}: {received} bytes came{}; --timeout allows more", sent(*.unsent))]
+    #[error("no {awaited} within {limit:?}: {received} bytes came{}; --timeout allows more", silent(*.unsent, *.received))]
     TimedOut { awaited: &'static str, limit: Duration, received: u64, unsent: bool },
 }
 
@@ -95,16 +95,6 @@ impl FcgiError {
     }
 }
 
-/// What can be done about a connection.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::NotFound => "; there is no such socket: is the worker running, and is this its path?",
-        ErrorKind::ConnectionRefused => "; nobody listens there: is the worker running?",
-        ErrorKind::PermissionDenied => "; this user may not write to the socket: look at its owner and mode",
-        _ => "",
-    }
-}
-
 fn cause(error: &ProtocolError) -> String {
     std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
@@ -121,14 +111,25 @@ fn refusal(status: ProtocolStatus, role: Role) -> String {
 fn ended(cut_at: Option<u64>, received: u64) -> String {
     match (cut_at, received) {
         (Some(at), _) => format!(", within the record at byte {at} (FastCGI 1.0 §3.5); it may have crashed"),
-        (None, 0) => {
-            "; it may have crashed, or refuse this client (FCGI_WEB_SERVER_ADDRS, listen.allowed_clients): see its log"
-                .to_owned()
-        }
+        (None, 0) => SILENT_END.to_owned(),
         (None, _) => "; it may have crashed: see its log".to_owned(),
     }
 }
 
-fn sent(unsent: bool) -> &'static str {
-    if unsent { ", and it has not taken the whole request" } else { "" }
+/// Everything that ends a connection on which nothing was said.
+const SILENT_END: &str = "; it may have crashed, been stopped or be finishing, or refuse this client \
+                          (FCGI_WEB_SERVER_ADDRS, listen.allowed_clients): see its log";
+
+fn broken(received: u64) -> &'static str {
+    if received == 0 { SILENT_END } else { "" }
+}
+
+/// A socket that a manager or systemd holds takes connections whether a worker runs or not.
+fn silent(unsent: bool, received: u64) -> &'static str {
+    match (unsent, received) {
+        (true, 0) => ", and it has not taken the whole request; is a worker running behind this socket, and free?",
+        (true, _) => ", and it has not taken the whole request",
+        (false, 0) => "; is a worker running behind this socket, and free?",
+        (false, _) => "",
+    }
 }

@@ -11,7 +11,7 @@ use super::{Plan, set_pool};
 use crate::cli::document::{Node, folder, kind, scalar, table};
 use crate::cli::keys::POOL;
 use crate::cli::mistake::{Mistake, Place, Source, join};
-use crate::cli::rules::{Problem, unknown_beside};
+use crate::cli::rules::{Problem, remedy, unknown_beside};
 use crate::cli::words;
 
 /// Keys that are not about workers.
@@ -19,17 +19,29 @@ const OWN: [&str; 6] = ["command", "listen", "socket_mode", "socket_owner", "sta
 
 const COMMAND: &str = "a text that is split as by a shell, or a list of texts";
 
-/// Whether a file has a command, which no other file has.
-pub(super) fn names_a_command(path: &Path) -> bool {
+/// Keys that the file of `gateway serve` has at its top, too.
+const SHARED: [&str; 6] = ["listen", "socket_mode", "socket_owner", "log", "user", "group"];
+
+/// Whether a file is about workers: it has keys that only such a file has, and no mount. The command may stand on the command
+/// line.
+pub(super) fn is_about_workers(path: &Path) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    DeTable::parse_recoverable(&text).0.get_ref().contains_key("command")
+    let table = DeTable::parse_recoverable(&text).0;
+    let is_of_workers = |key: &str| {
+        !SHARED.contains(&key) && (key == "env" || OWN.contains(&key) || POOL.iter().any(|rule| rule.key == key))
+    };
+    let keys = || table.get_ref().keys().map(|key| key.get_ref().as_ref());
+    keys().any(is_of_workers) && !keys().any(|key| key == "mount")
 }
 
 /// Reads a file. Relative paths in it start from its folder.
 pub(super) fn read(path: &Path) -> Result<Plan, Vec<Mistake>> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let place = Place::File { path: path.to_owned(), line: 1, column: 1, field: String::new() };
-        vec![Mistake { place, problem: Problem::Syntax { message: format!("cannot be read: {error}") } }]
+        vec![Mistake {
+            place,
+            problem: Problem::Syntax { message: format!("cannot be read: {error}{}", remedy(&error)) },
+        }]
     })?;
     let source = Source { path, text: &text };
     let table = table(&source)?;

@@ -78,18 +78,28 @@ impl PoolOptions {
 
     /// How many workers there are.
     pub(in crate::cli) fn mode(&self) -> Mode {
-        let most = self.workers.unwrap_or(WORKERS);
+        let most = self.most();
         match self.mode.unwrap_or(ModeName::Static) {
             ModeName::Static => Mode::from(most),
             ModeName::OnDemand => Mode::on_demand(most, self.process_idle_timeout.unwrap_or(IDLE_TIMEOUT)),
             ModeName::Dynamic => {
-                let min_spare = self.min_spare.unwrap_or(1);
-                let max_spare = self.max_spare.unwrap_or(most / 2).max(min_spare);
+                let (min_spare, max_spare) = self.spares();
                 // As php-fpm: half way between the spares.
-                let start = self.start.unwrap_or(min_spare + (max_spare - min_spare) / 2);
+                let start = self.start.unwrap_or(min_spare + max_spare.saturating_sub(min_spare) / 2);
                 Mode::dynamic(most, start, min_spare, max_spare)
             }
         }
+    }
+
+    /// The most workers there may be.
+    pub(super) fn most(&self) -> usize {
+        self.workers.unwrap_or(WORKERS)
+    }
+
+    /// The fewest and the most that are idle in dynamic mode, as given or by default.
+    pub(super) fn spares(&self) -> (usize, usize) {
+        let min_spare = self.min_spare.unwrap_or(1);
+        (min_spare, self.max_spare.unwrap_or((self.most() / 2).max(min_spare)))
     }
 
     /// How they are started, restarted and stopped.

@@ -30,6 +30,9 @@ impl StatusPage {
     }
 }
 
+/// What there is to ask for.
+const FORMS: &str = "/status /status?json /status?openmetrics /metrics /ping";
+
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -46,8 +49,12 @@ impl Application for StatusPage {
                 (StatusCode::OK, CONTENT_TYPE, page.end())
             }
             (b"/status", b"json") => (StatusCode::OK, JSON, forms::json(&statuses())),
-            (b"/" | b"/status", _) => (StatusCode::OK, TEXT, forms::text(&statuses())),
-            _ => (StatusCode::NOT_FOUND, TEXT, "404 Not Found\n/status /status?json /metrics /ping\n".to_owned()),
+            (b"/" | b"/status", b"") => (StatusCode::OK, TEXT, forms::text(&statuses())),
+            // php-fpm has forms that we have not: a program that asks for one must not take lines for it.
+            (b"/" | b"/status", _) => {
+                (StatusCode::BAD_REQUEST, TEXT, format!("400 Bad Request: no such form\n{FORMS}\n"))
+            }
+            _ => (StatusCode::NOT_FOUND, TEXT, format!("404 Not Found\n{FORMS}\n")),
         };
         start_response(status, headers!["content-type" => kind, "cache-control" => "no-store"])?;
         Ok(text.into())

@@ -47,18 +47,32 @@ pub(super) fn text(pools: &[(&str, Status)]) -> String {
             let label = format!("{figure}:");
             let _ = writeln!(text, "{label:22}{}", read(status));
         }
-        let heading =
-            ["pid", "state", "gen", "up", "requests", "active", "memory", "cpu", "request"].map(str::to_owned);
-        let rows: Vec<[String; 9]> = status.workers.iter().map(row).collect();
-        text.push('\n');
-        for row in std::iter::once(&heading).chain(&rows) {
-            let [pid, state, generation, up, requests, active, memory, cpu, request] = row;
-            let line = format!(
-                "{pid:>8} {state:9} {generation:>4} {up:>7} {requests:>9} {active:>6} {memory:>9} {cpu:>8}  {request}"
-            );
-            let _ = writeln!(text, "{}", line.trim_end());
+        let _ = writeln!(text, "\n{}", table(status.workers.iter().map(row).collect()));
+    }
+    text
+}
+
+const HEADING: [&str; 9] = ["pid", "state", "gen", "up", "requests", "active", "memory", "cpu", "request"];
+
+/// Rows below the heading, each column as wide as what it holds. Texts begin below each other, numbers end there.
+fn table(mut rows: Vec<[String; 9]>) -> String {
+    rows.insert(0, HEADING.map(str::to_owned));
+    let mut widths = [0; 9];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
         }
-        text.push('\n');
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for ((cell, width), name) in row.iter().zip(widths).zip(HEADING) {
+            let _ = match name {
+                "state" | "request" => write!(line, "{cell:width$}  "),
+                _ => write!(line, "{cell:>width$}  "),
+            };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }
@@ -127,5 +141,22 @@ pub(super) fn openmetrics(page: &mut Page, pools: &[(&str, Status)]) {
         for (name, status) in pools {
             page.sample(&sample, &[("pool", name)], read(status));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_their_names_whether_a_worker_is_idle_or_busy_and_however_long_it_has_run() {
+        let row = |cells: [&str; 9]| cells.map(str::to_owned);
+        let idle = row(["7", "idle", "0", "1s", "0", "0", "9KiB", "0.00s", ""]);
+        let busy =
+            row(["4194304", "finishing", "12", "99999999s", "?", "1", "12345678KiB", "98765.43s", "GET /x 0.1s"]);
+        let wanted = "    pid  state      gen         up  requests  active       memory        cpu  request\n      \
+                      7  idle         0         1s         0       0         9KiB      0.00s\n\
+                      4194304  finishing   12  99999999s         ?       1  12345678KiB  98765.43s  GET /x 0.1s\n";
+        assert_eq!(table(vec![idle, busy]), wanted);
     }
 }
