@@ -6,7 +6,8 @@ use gateway_spec::{Framing, Headers, ResponseHead, StatusCode};
 
 /// Reads a whole stream, given in pieces.
 pub fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Reading {
-    let mut connection = Connection::new(Limits::default());
+    // The models know no limit of a body.
+    let mut connection = Connection::new(Limits::default().max_body_bytes(None));
     let (mut requests, mut body) = (Vec::new(), Vec::new());
     for piece in pieces {
         connection.receive(piece);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use gateway_fastcgi::net::{Address, ListenOptions, Listener};
 use gateway_fastcgi::worker::Worker;
+use gateway_server::h1::Limits;
 use gateway_server::serve::{Config, Server};
 use gateway_spec::{AppError, Body, Environ, Headers, StartResponse, StatusCode};
 
@@ -28,7 +29,9 @@ pub fn see(mut environ: Environ, start_response: StartResponse) -> Result<Body, 
 
 /// Runs `ask` while our server answers with [`see`].
 pub fn with_our_server<T>(ask: impl FnOnce(SocketAddr) -> T) -> T {
-    let bound = Server::new(see).config(Config::default().threads(8)).bind("127.0.0.1:0").expect("a loopback port");
+    // A length of any size is one: the cases are about syntax.
+    let config = Config::default().threads(8).limits(Limits::default().max_body_bytes(None));
+    let bound = Server::new(see).config(config).bind("127.0.0.1:0").expect("a loopback port");
     let address = bound.addresses().next().map(tcp).expect("an address");
     let handle = bound.handle();
     let server = std::thread::spawn(|| bound.run());
